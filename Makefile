@@ -1,0 +1,39 @@
+# make run    set up, simulate ResNet-50 on a TPU v1, print the table and the path of the roofline
+# make test   set up, then formatting, linting, types, layering and all tests
+# make bench  the speed claims of the README, measured here
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: run setup test check quick bench clean
+
+run: setup
+	@rm -rf out/resnet50-on-tpu_v1
+	@mkdir -p out
+	@$(BIN)/rooftile run resnet50 --hw tpu_v1 -o out/resnet50-on-tpu_v1
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+test: setup check
+	$(BIN)/python -m pytest -n 2
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+quick: setup
+	$(BIN)/python -m pytest -n 2 -m 'not slow'
+
+bench: setup
+	@$(BIN)/python -m tests.bench.table
+
+clean:
+	rm -rf $(VENV) out build *.egg-info

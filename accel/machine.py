@@ -1,0 +1,391 @@
+"""The machine: SimPy processes that run a program and record what every unit did.
+
+One process per instruction queue. Events are at tile grain: an instruction's time is a closed form
+(`accel.systolic`, `accel.vector`, `accel.memory`), and a queue only meets the event loop when it
+is busy, blocked, or when a result lands.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from functools import cache
+from math import ceil, inf
+from typing import assert_never
+
+import numpy as np
+import simpy
+
+from accel.memory import BandwidthMemory, MainMemory
+from accel.spec import AcceleratorSpec
+from accel.systolic import DATAFLOWS, TIMINGS, ArrayWork, array_work
+from accel.trace import COLUMNS, OPCODES, STRUCTURAL_CAUSES, WAIT, Trace
+from accel.units import Clock
+from accel.vector import vector_cycles, vector_operations
+from foundation.dtype import DTYPES
+from foundation.errors import SimulationError
+from isa.instruction import Access, Gather, Load, MatMul, Queue, Signal, Store, Vector, Wait
+from isa.program import Program, Stream
+
+Process = Generator[simpy.Event, object, None]
+
+LOAD, GATHER, STORE, MATMUL, VECTOR = (OPCODES.index(name) for name in OPCODES[:-1])
+
+
+class Machine:
+    """Runs programs on the chip that a spec describes."""
+
+    def __init__(self, spec: AcceleratorSpec) -> None:
+        self._spec = spec
+
+    def run(self, program: Program) -> Trace:
+        """Return the trace of ``program``, started on an idle machine.
+
+        Raises
+        ------
+        SimulationError
+            When every queue that isn't finished waits for a semaphore.
+        """
+        return _Run(self._spec, program).trace()
+
+
+class _Semaphore:
+    """A counter with a line of waiting queues."""
+
+    def __init__(self, env: simpy.Environment, initial: int) -> None:
+        self._env = env
+        self._count = initial
+        self._line: deque[simpy.Event] = deque()
+
+    def take(self) -> simpy.Event | None:
+        """Take one off the count, or return the event that will give it."""
+        if self._count:
+            self._count -= 1
+            return None
+        event = self._env.event()
+        self._line.append(event)
+        return event
+
+    def give(self, _: simpy.Event | None = None) -> None:
+        """Add one to the count, or hand it to the first in line."""
+        if self._line:
+            self._line.popleft().succeed()
+        else:
+            self._count += 1
+
+
+class _Unit:
+    """A unit whose busy intervals are recorded without overlap.
+
+    An interval lasts until its result is there, or until the unit starts its next work: what a
+    pipeline finishes behind new work isn't counted twice.
+    """
+
+    def __init__(self, number: int, rows: list[list[int]]) -> None:
+        self.number = number
+        self._rows = rows
+        self._last: list[int] | None = None
+
+    def busy(self, start_fs: int, end_fs: int, row: list[int]) -> None:
+        """Record an interval; ``row`` is unit, opcode, start, end and the remaining columns."""
+        if self._last is not None and self._last[3] > start_fs:
+            self._last[3] = start_fs
+        row[2:4] = start_fs, end_fs
+        self._rows.append(row)
+        self._last = row
+
+
+class _Run:
+    """One program on one machine: the state that processes share."""
+
+    def __init__(self, spec: AcceleratorSpec, program: Program) -> None:
+        self.spec = spec
+        self.program = program
+        self.env = simpy.Environment()
+        self.clock = Clock(hz=spec.clock_hz)
+        self.rows: list[list[int]] = []
+        self.unit_names: list[str] = []
+        self.events = 0
+        self.waiting: dict[Stream, int] = {}
+        self.memories: dict[int, MainMemory] = {
+            number: BandwidthMemory(memory)
+            for number, space in enumerate(program.spaces)
+            for memory in spec.memories
+            if space.is_main_memory and memory.name == space.name
+        }
+        self.port_bytes_per_cycle = {
+            number: scratchpad.bandwidth_bytes_per_cycle
+            for number, space in enumerate(program.spaces)
+            for scratchpad in spec.scratchpads
+            if not space.is_main_memory and scratchpad.name == space.name
+        }
+        self.causes = (*(s.name for s in program.semaphores), *STRUCTURAL_CAUSES)
+        self.matmul_work = cache(self._matmul_work)
+
+    def trace(self) -> Trace:
+        """Run to the end and return what happened."""
+        cores = sorted({stream.core for stream in self.program.streams})
+        queues = [queue for core in cores for queue in self._core(core, len(cores) > 1)]
+        done = self.env.all_of([self.env.process(queue.process()) for queue in queues])
+        try:
+            self.env.run(until=done)
+        except RuntimeError:
+            if done.triggered:
+                raise
+            raise self._deadlock() from None
+        end_fs = max((queue.finished_fs for queue in queues), default=0)
+        table = np.array(self.rows, dtype=np.int64).reshape(-1, len(COLUMNS)).T
+        return Trace(
+            units=tuple(self.unit_names),
+            causes=self.causes,
+            end_fs=max(end_fs, int(self.env.now)),
+            columns=dict(zip(COLUMNS, np.ascontiguousarray(table), strict=True)),
+            events=self.events,
+        )
+
+    def _core(self, core: int, several: bool) -> list[_QueueProcess]:
+        """Return the processes of one core, its semaphores and units made."""
+        prefix = f"core{core}." if several else ""
+        semaphores = [_Semaphore(self.env, s.initial) for s in self.program.semaphores]
+        units = {queue: self._unit(f"{prefix}{queue.name.lower()}") for queue in Queue}
+        engines = {
+            (queue, number): self._unit(f"{prefix}{queue.name.lower()}:{space.name}")
+            for queue in (Queue.LOAD, Queue.STORE)
+            for number, space in enumerate(self.program.spaces)
+            if space.is_main_memory
+        }
+        return [
+            _QueueProcess(self, stream, semaphores, units[stream.queue], engines)
+            for stream in self.program.streams
+            if stream.core == core
+        ]
+
+    def _unit(self, name: str) -> _Unit:
+        self.unit_names.append(name)
+        return _Unit(len(self.unit_names) - 1, self.rows)
+
+    def _deadlock(self) -> SimulationError:
+        blocked = ", ".join(
+            f"core {stream.core} {stream.queue.name.lower()} waits for '{self.causes[semaphore]}'"
+            for stream, semaphore in sorted(
+                self.waiting.items(), key=lambda item: (item[0].core, item[0].queue)
+            )
+        )
+        cycle = self.clock.cycle_at_or_after(int(self.env.now))
+        return SimulationError(f"deadlock: {blocked}", unit="machine", time=f"{cycle} cycles")
+
+    def _matmul_work(self, extents: tuple[int, int, int, int], accumulate: bool) -> ArrayWork[int]:
+        groups, m, n, k = extents
+        array = self.spec.array
+        return array_work(
+            rows=array.rows,
+            columns=array.columns,
+            dataflow=DATAFLOWS[array.dataflow],
+            timing=TIMINGS[array.timing],
+            groups=groups,
+            m=m,
+            n=n,
+            k=k,
+            accumulate=int(accumulate),
+        )
+
+    def port_cycles(self, traffic: list[tuple[Access, int]]) -> int:
+        """Return the cycles that the scratchpads' ports need for (operand, bytes) pairs."""
+        by_space: dict[int, int] = {}
+        for access, size_bytes in traffic:
+            by_space[access.space] = by_space.get(access.space, 0) + size_bytes
+        return max(
+            ceil(size_bytes / self.port_bytes_per_cycle[space])
+            if self.port_bytes_per_cycle[space] != inf
+            else 0
+            for space, size_bytes in by_space.items()
+        )
+
+
+class _QueueProcess:
+    """One in-order instruction queue and the unit behind it."""
+
+    def __init__(
+        self,
+        run: _Run,
+        stream: Stream,
+        semaphores: list[_Semaphore],
+        unit: _Unit,
+        engines: dict[tuple[Queue, int], _Unit],
+    ) -> None:
+        self._run = run
+        self._env = run.env
+        self._clock = run.clock
+        self._stream = stream
+        self._semaphores = semaphores
+        self._unit = unit
+        self._engines = engines
+        self._in_flight: deque[int] = deque()
+        self.finished_fs = 0
+
+    @property
+    def _now(self) -> int:
+        """The time in femtoseconds: every delay is an integer, so the time is."""
+        return int(self._env.now)
+
+    def process(self) -> Process:
+        """Execute the stream in order."""
+        for instruction in self._run.program.streams[self._stream]:
+            match instruction:
+                case Wait():
+                    yield from self._wait(instruction.semaphore)
+                case Signal():
+                    self._signal(instruction.semaphore)
+                case MatMul():
+                    yield from self._matmul(instruction)
+                case Vector():
+                    yield from self._vector(instruction)
+                case Load():
+                    yield from self._dma(instruction, LOAD, instruction.source.space)
+                case Gather():
+                    yield from self._dma(instruction, GATHER, instruction.table.space)
+                case Store():
+                    yield from self._dma(instruction, STORE, instruction.destination.space)
+                case _:
+                    assert_never(instruction)
+
+    def _wait(self, semaphore: int) -> Process:
+        event = self._semaphores[semaphore].take()
+        if event is None:
+            return
+        start = self._now
+        self._run.waiting[self._stream] = semaphore
+        self._run.events += 1
+        yield event
+        del self._run.waiting[self._stream]
+        self._record_wait(start, self._now, semaphore)
+
+    def _signal(self, semaphore: int) -> None:
+        delay = self.finished_fs - self._now
+        if delay <= 0:
+            self._semaphores[semaphore].give()
+            return
+        self._run.events += 1
+        landing = self._env.timeout(delay)
+        assert landing.callbacks is not None
+        landing.callbacks.append(self._semaphores[semaphore].give)
+
+    def _matmul(self, instruction: MatMul) -> Process:
+        work = self._run.matmul_work(instruction.extents, instruction.accumulate)
+        operand_bytes = instruction.dtype.size_bytes
+        psum_bytes = DTYPES[instruction.dtype.accumulator].size_bytes
+        traffic = [
+            (instruction.input, work.input_reads * operand_bytes),
+            (instruction.weight, work.weight_reads * operand_bytes),
+            (instruction.psum, (work.psum_reads + work.psum_writes) * psum_bytes),
+        ]
+        groups, m, n, k = instruction.extents
+        row = self._row(
+            MATMUL,
+            instruction.tag,
+            size_bytes=sum(size for _, size in traffic),
+            work=(
+                groups * m * n * k,
+                work.folds,
+                work.mapped_pes,
+                work.input_reads,
+                work.weight_reads,
+                work.psum_reads,
+                work.psum_writes,
+                0,
+            ),
+        )
+        start = self._now
+        self.finished_fs = self._later(start, work.latency_cycles)
+        self._unit.busy(start, self.finished_fs, row)
+        yield self._sleep_until(self._later(start, work.occupancy_cycles))
+        stalled = self._run.port_cycles(traffic) - work.occupancy_cycles
+        if stalled > 0:
+            stall_end = self._later(self._now, stalled)
+            self.finished_fs = self._later(self.finished_fs, stalled)
+            self._record_wait(self._now, stall_end, self._structural("scratchpad_port"))
+            yield self._sleep_until(stall_end)
+
+    def _vector(self, instruction: Vector) -> Process:
+        elements = int(np.prod(instruction.shape))
+        cycles = vector_cycles(
+            self._run.spec.vector,
+            function=instruction.function,
+            activation=instruction.activation,
+            elements=elements,
+        )
+        operations = vector_operations(
+            function=instruction.function, activation=instruction.activation, elements=elements
+        )
+        read_bytes = elements * instruction.input_dtype.size_bytes
+        written = instruction.shape[: len(instruction.shape) - instruction.reduced]
+        traffic = [(access, read_bytes) for access in instruction.inputs]
+        traffic.append(
+            (instruction.output, int(np.prod(written)) * instruction.output_dtype.size_bytes)
+        )
+        row = self._row(
+            VECTOR,
+            instruction.tag,
+            size_bytes=sum(size for _, size in traffic),
+            work=(0, 0, 0, 0, 0, 0, 0, operations),
+        )
+        start = self._now
+        busy_end = self._later(start, cycles)
+        self._unit.busy(start, busy_end, row)
+        self.finished_fs = self._later(start, max(cycles, self._run.port_cycles(traffic)))
+        if self.finished_fs > busy_end:
+            self._record_wait(busy_end, self.finished_fs, self._structural("scratchpad_port"))
+        yield self._sleep_until(self.finished_fs)
+
+    def _dma(self, instruction: Load | Gather | Store, opcode: int, space: int) -> Process:
+        if len(self._in_flight) >= self._run.spec.dma.outstanding:
+            start, landing = self._now, self._in_flight.popleft()
+            if landing > start:
+                yield self._sleep_until(landing)
+                self._record_wait(start, landing, self._structural("dma_slot"))
+        size_bytes = instruction.size_bytes
+        served = self._run.memories[space].request(self._now, size_bytes)
+        start = self._edge(served.start_fs)
+        landed = self._edge(served.landed_fs)
+        engine = self._engines[self._stream.queue, space]
+        row = self._row(opcode, instruction.tag, size_bytes=size_bytes)
+        row[0], row[5] = engine.number, instruction.operand
+        if start > self._now:
+            self._record_wait(self._now, start, self._structural("memory_busy"), unit=engine.number)
+        engine.busy(start, landed, row)
+        self._in_flight.append(landed)
+        self.finished_fs = max(self.finished_fs, landed)
+
+    def _row(
+        self,
+        opcode: int,
+        tag: int,
+        *,
+        size_bytes: int = 0,
+        work: tuple[int, ...] = (0, 0, 0, 0, 0, 0, 0, 0),
+    ) -> list[int]:
+        """Return a trace row in the order of ``COLUMNS``, its times still open."""
+        return [self._unit.number, opcode, 0, 0, tag, -1, size_bytes, *work, -1]
+
+    def _record_wait(self, start: int, end: int, cause: int, unit: int | None = None) -> None:
+        if end > start:
+            row = self._row(WAIT, -1)
+            row[2:4] = start, end
+            row[-1] = cause
+            row[0] = self._unit.number if unit is None else unit
+            self._run.rows.append(row)
+
+    def _structural(self, cause: str) -> int:
+        return len(self._run.program.semaphores) + STRUCTURAL_CAUSES.index(cause)
+
+    def _edge(self, time_fs: int) -> int:
+        """Return the first clock edge at or after a time."""
+        return self._clock.edge_fs(self._clock.cycle_at_or_after(time_fs))
+
+    def _later(self, edge_fs: int, cycles: int) -> int:
+        """Return the edge ``cycles`` after an edge."""
+        return self._clock.edge_fs(self._clock.cycle_at_or_after(edge_fs) + cycles)
+
+    def _sleep_until(self, time_fs: int) -> simpy.Event:
+        self._run.events += 1
+        return self._env.timeout(time_fs - self._now)

@@ -1,0 +1,217 @@
+"""The machine's description: the only source of sizes, clocks, bandwidths and timings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+
+from foundation.dtype import DTYPES, Dtype
+from foundation.errors import SpecError, nearest
+from foundation.functions import FUNCTIONS
+
+#: The operands a scratchpad can hold. ``psum`` is an unfinished output in accumulator width.
+OPERANDS = ("input", "weight", "psum", "output")
+#: The tensors a main memory can hold.
+TENSOR_CLASSES = ("parameters", "activations")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArraySpec:
+    """A systolic array.
+
+    Parameters
+    ----------
+    rows, columns
+        Size in PEs, one MAC per PE and cycle.
+    dataflow
+        Which operand stays in the PEs: ``WS``, ``OS`` or ``IS`` (`accel.systolic.DATAFLOWS`).
+    timing
+        Name of the timing model (`accel.systolic.TIMINGS`).
+    dtypes
+        Names of the operand types it multiplies.
+    """
+
+    rows: int
+    columns: int
+    dataflow: str
+    timing: str
+    dtypes: tuple[str, ...]
+
+    @property
+    def pes(self) -> int:
+        """Number of PEs."""
+        return self.rows * self.columns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScratchpadSpec:
+    """A software-managed buffer on the chip.
+
+    Parameters
+    ----------
+    name
+        Unique among scratchpads and main memories.
+    capacity_bytes
+        Usable bytes.
+    holds
+        Which of ``OPERANDS`` live here.
+    banks
+        Independently addressed banks. The model doesn't use them yet: no bank conflicts.
+    bandwidth_bytes_per_cycle
+        Bytes that the matrix and vector units can move per core cycle, ``inf`` for no limit.
+    """
+
+    name: str
+    capacity_bytes: int
+    holds: tuple[str, ...]
+    banks: int
+    bandwidth_bytes_per_cycle: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorSpec:
+    """The vector unit.
+
+    Parameters
+    ----------
+    lanes
+        Elements processed side by side.
+    startup_cycles
+        Cycles before the first result of an instruction.
+    cycles_per_element
+        Cycles a lane spends per element, by function, where it isn't the function's number of
+        operations.
+    """
+
+    lanes: int
+    startup_cycles: int
+    cycles_per_element: Mapping[str, float]
+
+    def element_cycles(self, function: str) -> float:
+        """Return the lane cycles per element of ``function``."""
+        return self.cycles_per_element.get(function, FUNCTIONS[function].operations)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DmaSpec:
+    """The DMA engines: one for loads and one for stores at each main memory.
+
+    Parameters
+    ----------
+    outstanding
+        Transfers that each queue may have under way.
+    """
+
+    outstanding: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemorySpec:
+    """A main memory as bandwidth and latency.
+
+    Parameters
+    ----------
+    name
+        Unique among scratchpads and main memories.
+    capacity_bytes
+        Usable bytes.
+    bandwidth_bytes_per_s
+        Shared by loads and stores, ``inf`` for no limit.
+    latency_fs
+        From the last byte at the memory to its arrival, in femtoseconds.
+    holds
+        Which of ``TENSOR_CLASSES`` live here.
+    """
+
+    name: str
+    capacity_bytes: int
+    bandwidth_bytes_per_s: float
+    latency_fs: int
+    holds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceleratorSpec:
+    """One chip.
+
+    Parameters
+    ----------
+    name
+        As shown in reports.
+    notes
+        What the model leaves out, shown by ``rooftile show``.
+    clock_hz
+        Frequency of array, vector unit, scratchpads and DMA engines.
+    array, vector, dma
+        The units.
+    scratchpads, memories
+        The levels of memory on and off the chip.
+    """
+
+    name: str
+    notes: str
+    clock_hz: int
+    array: ArraySpec
+    vector: VectorSpec
+    dma: DmaSpec
+    scratchpads: tuple[ScratchpadSpec, ...]
+    memories: tuple[MemorySpec, ...]
+
+    def __post_init__(self) -> None:
+        """Check the rules that span several parts."""
+        names = [s.name for s in self.scratchpads] + [m.name for m in self.memories]
+        for name in names:
+            if names.count(name) > 1:
+                raise SpecError(f"memory '{name}': the name is used twice; rename one")
+        for operand in OPERANDS:
+            self._sole_holder(operand, [s.name for s in self.scratchpads if operand in s.holds])
+        for tensor_class in TENSOR_CLASSES:
+            self._sole_holder(
+                tensor_class, [m.name for m in self.memories if tensor_class in m.holds]
+            )
+
+    def _sole_holder(self, what: str, holders: list[str]) -> None:
+        if len(holders) != 1:
+            found = " and ".join(f"'{name}'" for name in holders) or "none"
+            raise SpecError(
+                f"machine '{self.name}': '{what}' must be held by exactly 1 memory but"
+                f" {len(holders)} list it ({found}); correct 'holds'"
+            )
+
+    def scratchpad_of(self, operand: str) -> ScratchpadSpec:
+        """Return the scratchpad that holds one of ``OPERANDS``."""
+        return next(s for s in self.scratchpads if operand in s.holds)
+
+    def memory_of(self, tensor_class: str) -> MemorySpec:
+        """Return the main memory that holds one of ``TENSOR_CLASSES``."""
+        return next(m for m in self.memories if tensor_class in m.holds)
+
+    def check_dtype(self, dtype: Dtype) -> None:
+        """Raise SpecError unless the array multiplies ``dtype``."""
+        if dtype.name not in self.array.dtypes:
+            supported = ", ".join(self.array.dtypes)
+            raise SpecError(
+                f"machine '{self.name}': its array multiplies {supported}, not {dtype}"
+                f"{nearest(dtype.name, self.array.dtypes)}; choose one with --dtype"
+            )
+
+    @property
+    def accumulator(self) -> Dtype:
+        """The type in which the first of the array's dtypes accumulates."""
+        return DTYPES[DTYPES[self.array.dtypes[0]].accumulator]
+
+    @property
+    def peak_ops_per_s(self) -> float:
+        """Operations per second of the full array: 2 per PE and cycle."""
+        return 2.0 * self.array.pes * self.clock_hz
+
+    @property
+    def bandwidth_bytes_per_s(self) -> float:
+        """Bytes per second of all main memories together."""
+        return sum((m.bandwidth_bytes_per_s for m in self.memories), start=0.0)
+
+    @property
+    def is_bandwidth_unlimited(self) -> bool:
+        """True when some main memory has no bandwidth limit, as in comparisons with others."""
+        return self.bandwidth_bytes_per_s == inf

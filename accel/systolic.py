@@ -1,0 +1,194 @@
+"""The systolic array: its dataflows, its timing models, and its work in closed form.
+
+Every formula takes Python integers (the machine) or NumPy arrays (the mapper's cost model).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Count = TypeVar("Count", int, NDArray[np.int64])
+
+#: Which GEMM dimensions each operand has.
+OPERAND_DIMENSIONS = {"input": "MK", "weight": "KN", "psum": "MN"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataflow:
+    """Which of the GEMM's dimensions M, N and K lies along what.
+
+    Parameters
+    ----------
+    name
+        After the operand that stays in the PEs.
+    rows, columns
+        Dimensions unrolled over the array.
+    time
+        Dimension that streams through.
+    """
+
+    name: str
+    rows: str
+    columns: str
+    time: str
+
+
+DATAFLOWS = {
+    flow.name: flow
+    for flow in (
+        Dataflow(name="OS", rows="M", columns="N", time="K"),
+        Dataflow(name="WS", rows="K", columns="N", time="M"),
+        Dataflow(name="IS", rows="K", columns="M", time="N"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """What a timing model counts.
+
+    The stationary operand moves through the array's rows in R cycles: weights or inputs before a
+    fold (WS, IS), finished outputs after it (OS).
+
+    Parameters
+    ----------
+    name
+        As written in YAML.
+    folds_overlap
+        Each PE has a second stationary register: the next fold's operand moves in, or the last
+        one's outputs move out, while the current fold streams. False: folds run one after another.
+    counts_output_unload
+        Moving finished outputs out of an OS array takes R cycles (True) or none (False).
+    """
+
+    name: str
+    folds_overlap: bool
+    counts_output_unload: bool
+
+
+TIMINGS = {
+    timing.name: timing
+    for timing in (
+        # Approximation: derived here, not yet compared with RTL.
+        Timing(name="pipelined", folds_overlap=True, counts_output_unload=True),
+        # SCALE-Sim 3.0.0 counts 2R + C + T - 2 per WS or IS fold, T + R + C - 2 per OS fold.
+        Timing(name="scalesim", folds_overlap=False, counts_output_unload=False),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrayWork(Generic[Count]):
+    """What one matrix instruction costs.
+
+    Parameters
+    ----------
+    occupancy_cycles
+        From its start until the array accepts the next instruction.
+    latency_cycles
+        From its start until its last output has left the array.
+    folds
+        Number of times the array is filled.
+    mapped_pes
+        PEs that hold a useful operand, summed over folds.
+    input_reads, weight_reads, psum_reads, psum_writes
+        Scratchpad accesses in elements.
+    """
+
+    occupancy_cycles: Count
+    latency_cycles: Count
+    folds: Count
+    mapped_pes: Count
+    input_reads: Count
+    weight_reads: Count
+    psum_reads: Count
+    psum_writes: Count
+
+
+def array_work(
+    *,
+    rows: int,
+    columns: int,
+    dataflow: Dataflow,
+    timing: Timing,
+    groups: Count,
+    m: Count,
+    n: Count,
+    k: Count,
+    accumulate: Count,
+) -> ArrayWork[Count]:
+    """Return the work of ``groups`` products of M x K by K x N on a ``rows`` x ``columns`` array.
+
+    Parameters
+    ----------
+    rows, columns
+        R and C, in PEs.
+    dataflow, timing
+        How the product lies on the array, and what its cycles include.
+    groups, m, n, k
+        Number of independent products, and the size of each.
+    accumulate
+        1 if the first fold along K adds to psums in the scratchpad, 0 if it overwrites them.
+
+    Notes
+    -----
+    One fold streams T operands. The last of them enters T - 1 cycles after the first; its skew
+    and way through the array take R - 1 + C - 1 more, so its result leaves after
+    ``T + R + C - 2`` cycles. The stationary operand moves for R cycles before (WS, IS) or after
+    (OS). With two stationary registers a fold may start every ``max(T, R)`` cycles, so F folds
+    take ``(F - 1) · max(T, R) + R + T + R + C - 2``; one after another they take F times a fold.
+    A ragged fold costs a full one.
+
+    An operand is read (a psum: written) once for every fold along an axis on which it doesn't
+    depend; in the first fold along K a psum is only read if it accumulates.
+
+    References
+    ----------
+    .. [1] A. Samajdar et al., "A Systematic Methodology for Characterizing Scalability of DNN
+       Accelerators using SCALE-Sim", ISPASS 2020.
+    """
+    sizes = {"M": m, "N": n, "K": k}
+    row_folds = -(-sizes[dataflow.rows] // rows)
+    column_folds = -(-sizes[dataflow.columns] // columns)
+    folds = groups * row_folds * column_folds
+    stream = sizes[dataflow.time]
+    counts_stationary = timing.counts_output_unload or dataflow.name != "OS"
+    stationary = rows if counts_stationary else 0
+    fold_latency = stationary + stream + rows + columns - 2
+    interval = larger(stream, stationary) if timing.folds_overlap else fold_latency
+    occupancy = folds * interval
+    accesses = {
+        operand: groups * _accesses(dimensions, sizes, dataflow, row_folds, column_folds)
+        for operand, dimensions in OPERAND_DIMENSIONS.items()
+    }
+    return ArrayWork(
+        occupancy_cycles=occupancy,
+        latency_cycles=occupancy - interval + fold_latency,
+        folds=folds,
+        mapped_pes=groups * sizes[dataflow.rows] * sizes[dataflow.columns],
+        input_reads=accesses["input"],
+        weight_reads=accesses["weight"],
+        psum_reads=accesses["psum"] - groups * m * n * (1 - accumulate),
+        psum_writes=accesses["psum"],
+    )
+
+
+def _accesses(
+    dimensions: str, sizes: dict[str, Count], dataflow: Dataflow, row_folds: Count, columns: Count
+) -> Count:
+    """Return the accesses to an operand: its size, times the folds that don't change it."""
+    count = sizes[dimensions[0]] * sizes[dimensions[1]]
+    if dataflow.rows not in dimensions:
+        count = count * row_folds
+    if dataflow.columns not in dimensions:
+        count = count * columns
+    return count
+
+
+def larger(a: Count, b: Count | int) -> Count:
+    """Return the larger of two counts, element by element for arrays."""
+    return (a + b + abs(a - b)) // 2

@@ -1,0 +1,91 @@
+"""What the machine did: columns of NumPy arrays, one row per busy or waiting interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column = NDArray[np.int64]
+
+#: Opcodes of trace rows. A WAIT row is a queue or unit that is blocked.
+OPCODES = ("load", "gather", "store", "matmul", "vector", "wait")
+WAIT = OPCODES.index("wait")
+#: What a unit waits for besides semaphores: a DMA slot, the main memory while it serves another
+#: transfer, the scratchpads' ports.
+STRUCTURAL_CAUSES = ("dma_slot", "memory_busy", "scratchpad_port")
+
+#: Columns, in the order in which the machine appends them. Times are femtoseconds.
+COLUMNS = (
+    "unit",  # number of the unit in Trace.units
+    "opcode",  # number in OPCODES
+    "start_fs",
+    "end_fs",
+    "tag",  # the instruction's tag, -1 for a wait
+    "operand",  # isa.Operand of a DMA, -1 otherwise
+    "bytes",  # main-memory bytes of a DMA, scratchpad bytes otherwise
+    "macs",  # of a matmul
+    "folds",  # array folds of a matmul
+    "mapped_pes",  # PEs that a matmul uses, summed over its folds
+    "input_reads",  # scratchpad elements that a matmul reads and writes
+    "weight_reads",
+    "psum_reads",
+    "psum_writes",
+    "operations",  # of a vector instruction
+    "cause",  # number in Trace.causes of what a wait is for, -1 otherwise
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """Rows of one simulated program, in the order in which the machine met them.
+
+    The busy rows of a unit never overlap. All times are edges of the core clock.
+
+    Parameters
+    ----------
+    units
+        Names: ``matrix``, ``vector``, a DMA engine ``load:<memory>`` and ``store:<memory>`` for
+        each main memory, and the queues ``load`` and ``store``, which only wait.
+    causes
+        What queues wait for: the program's semaphores by number, then ``STRUCTURAL_CAUSES``.
+    end_fs
+        When everything had finished.
+    columns
+        Column name to array, all of one length.
+    events
+        Events that the engine processed.
+    """
+
+    units: tuple[str, ...]
+    causes: tuple[str, ...]
+    end_fs: int
+    columns: dict[str, Column]
+    events: int
+
+    def __getitem__(self, column: str) -> Column:
+        return self.columns[column]
+
+    def __len__(self) -> int:
+        return len(self.columns["unit"])
+
+    def rows(self, *, opcode: str | None = None, unit: str | None = None) -> Trace:
+        """Return the rows with this opcode and unit."""
+        chosen = np.ones(len(self), dtype=np.bool_)
+        if opcode is not None:
+            chosen &= self["opcode"] == OPCODES.index(opcode)
+        if unit is not None:
+            chosen &= self["unit"] == self.units.index(unit)
+        return self.select(chosen)
+
+    def select(self, chosen: NDArray[Any]) -> Trace:
+        """Return the rows that a mask or an index array chooses."""
+        return Trace(
+            units=self.units,
+            causes=self.causes,
+            end_fs=self.end_fs,
+            columns={name: column[chosen] for name, column in self.columns.items()},
+            events=self.events,
+        )

@@ -1,0 +1,47 @@
+"""The vector unit's time in closed form."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from accel.spec import VectorSpec
+from foundation.functions import FUNCTIONS
+
+
+def vector_cycles(unit: VectorSpec, *, function: str, activation: str, elements: int) -> int:
+    """Return the cycles of one vector instruction over ``elements`` input elements.
+
+    Notes
+    -----
+    A lane applies a function and the activation behind it in one pass, at the pace of the slower:
+    ``startup + ceil(elements · cycles per element / lanes)``.
+    """
+    return unit.startup_cycles + ceil(
+        elements * pass_cycles(unit, function, activation) / unit.lanes
+    )
+
+
+def pass_cycles(unit: VectorSpec, function: str, activation: str) -> float:
+    """Return the lane cycles per element of a function with an activation behind it."""
+    cycles = unit.element_cycles(function)
+    if activation == "identity":
+        return cycles
+    return max(cycles, unit.element_cycles(activation))
+
+
+def vector_operations(*, function: str, activation: str, elements: int) -> int:
+    """Return the operations of one vector instruction: those of function and activation."""
+    per_element = FUNCTIONS[function].operations
+    if activation != "identity":
+        per_element += FUNCTIONS[activation].operations
+    return elements * per_element
+
+
+def peak_operations_per_cycle(unit: VectorSpec) -> float:
+    """Return the most operations that any function and activation do in a cycle: the ceiling."""
+    return max(
+        vector_operations(function=function, activation=activation, elements=unit.lanes)
+        / pass_cycles(unit, function, activation)
+        for function in FUNCTIONS
+        for activation in FUNCTIONS
+    )

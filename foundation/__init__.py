@@ -1,0 +1,1 @@
+"""What every room stands on: number types, errors, and input files read with their line numbers."""

@@ -1,0 +1,201 @@
+"""What each vector function computes, in NumPy, for every dtype.
+
+Integers are exact, whatever the order of summation: an int8 tensor holds fixed-point values
+``q / 16``, non-linear functions are 256-entry tables, and rows are normalised from integer sums.
+Floating point is computed in fp32 and rounded once to the dtype.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foundation.dtype import Dtype
+
+Array = NDArray[Any]
+
+#: Fraction bits of every int8 tensor: 16 stands for 1.0.
+# Approximation: one scale for all int8 tensors. Scales per tensor change values, not cycles.
+FRACTION_BITS = 4
+ONE = 1 << FRACTION_BITS
+#: Added to a variance before its root is taken, in real units squared.
+EPSILON = 1e-5
+
+
+def saturate(values: Any, dtype: Dtype) -> Array:
+    """Round ``values`` to ``dtype``, clipping integers at their ends."""
+    if dtype.is_integer:
+        limits = np.iinfo(dtype.numpy)
+        values = np.clip(values, limits.min, limits.max)
+    result: Array = values.astype(dtype.numpy)
+    return result
+
+
+def default_shift(reduction: int) -> int:
+    """Return the right shift that brings int8 dot products of this length back to int8 range.
+
+    Products of uniform int8 operands have a standard deviation near ``2**12.4``; their sum grows
+    with the square root of ``reduction``.
+    """
+    return 7 + reduction.bit_length() // 2
+
+
+def requantize(accumulated: Array, bias: Array | None, shift: int, dtype: Dtype) -> Array:
+    """Return ``(accumulated + bias) / 2**shift``, rounded half up, saturated to ``dtype``.
+
+    Parameters
+    ----------
+    accumulated
+        int32 or fp32 array, shape (..., N).
+    bias
+        Array of the same type, shape (N,) or one that broadcasts; None for none.
+    shift
+        Used for integers only; floating point is just rounded to ``dtype``.
+    dtype
+        Type of the result.
+    """
+    wide = _widened(accumulated, dtype)
+    if bias is not None:
+        wide = wide + bias
+    if dtype.is_integer and shift:
+        wide = (wide + (1 << (shift - 1))) >> shift
+    return saturate(wide, dtype)
+
+
+def unary(function: str, values: Array, dtype: Dtype) -> Array:
+    """Return ``function(values)`` element by element."""
+    if function == "identity":
+        return values
+    if dtype.is_integer:
+        return _table(function, dtype)[values.astype(np.int64) + 128]
+    return _real_unary(function, values.astype(np.float32)).astype(dtype.numpy)
+
+
+def binary(function: str, left: Array, right: Array, dtype: Dtype) -> Array:
+    """Return ``function(left, right)`` element by element, with NumPy's broadcasting."""
+    a, b = _widened(left, dtype), _widened(right, dtype)
+    match function:
+        case "add":
+            result = a + b
+        case "subtract":
+            result = a - b
+        case "multiply":
+            result = _rounded_shift(a * b) if dtype.is_integer else a * b
+        case "maximum":
+            result = np.maximum(a, b)
+        case _:
+            raise ValueError(f"unknown binary function '{function}'")
+    return saturate(result, dtype)
+
+
+def batch_norm(values: Array, scale: Array, shift: Array, dtype: Dtype) -> Array:
+    """Return ``values * scale + shift`` along the last axis."""
+    product = _widened(values, dtype) * _widened(scale, dtype)
+    if dtype.is_integer:
+        product = _rounded_shift(product)
+    return saturate(product + _widened(shift, dtype), dtype)
+
+
+def reduction(function: str, values: Array, axes: tuple[int, ...], dtype: Dtype) -> Array:
+    """Return the sum, mean or max over ``axes``, which disappear."""
+    wide = _widened(values, dtype)
+    match function:
+        case "sum":
+            result = wide.sum(axis=axes)
+        case "max":
+            result = wide.max(axis=axes)
+        case "mean":
+            result = wide.sum(axis=axes)
+            count = int(np.prod([values.shape[axis] for axis in axes]))
+            result = (2 * result + count) // (2 * count) if dtype.is_integer else result / count
+        case _:
+            raise ValueError(f"unknown reduction '{function}'")
+    return saturate(np.asarray(result), dtype)
+
+
+def softmax(values: Array, dtype: Dtype) -> Array:
+    """Return the softmax of each row along the last axis."""
+    if dtype.is_integer:
+        wide = _widened(values, dtype)
+        below_max = wide.max(axis=-1, keepdims=True) - wide
+        weights = np.rint(np.exp(-np.arange(256) / ONE) * 65536).astype(np.int64)[below_max]
+        total = weights.sum(axis=-1, keepdims=True)
+        return saturate((2 * ONE * weights + total) // (2 * total), dtype)
+    real = _widened(values, dtype)
+    exponentials = np.exp(real - real.max(axis=-1, keepdims=True))
+    return saturate(exponentials / exponentials.sum(axis=-1, keepdims=True), dtype)
+
+
+def layer_norm(values: Array, gamma: Array, beta: Array, dtype: Dtype) -> Array:
+    """Return each row along the last axis with mean 0 and deviation 1, times gamma plus beta."""
+    length = values.shape[-1]
+    if dtype.is_integer:
+        wide = _widened(values, dtype)
+        total = wide.sum(axis=-1, keepdims=True)
+        squares = (wide * wide).sum(axis=-1, keepdims=True)
+        variance = (length * squares - total * total) / (length * length)
+        centred = (wide * length - total) / length
+        normal = centred / np.sqrt(variance + EPSILON * ONE * ONE)
+        return saturate(np.rint(normal * gamma + beta), dtype)
+    real = _widened(values, dtype)
+    centred = real - real.mean(axis=-1, keepdims=True)
+    variance = (centred * centred).mean(axis=-1, keepdims=True)
+    normal = centred / np.sqrt(variance + np.float32(EPSILON))
+    return saturate(normal * gamma.astype(np.float32) + beta.astype(np.float32), dtype)
+
+
+def rms_norm(values: Array, gamma: Array, dtype: Dtype) -> Array:
+    """Return each row along the last axis divided by its root mean square, times gamma."""
+    length = values.shape[-1]
+    if dtype.is_integer:
+        wide = _widened(values, dtype)
+        mean_square = (wide * wide).sum(axis=-1, keepdims=True) / length
+        return saturate(np.rint(wide * gamma / np.sqrt(mean_square + EPSILON * ONE * ONE)), dtype)
+    real = _widened(values, dtype)
+    mean_square = (real * real).mean(axis=-1, keepdims=True)
+    scaled = real / np.sqrt(mean_square + np.float32(EPSILON))
+    return saturate(scaled * gamma.astype(np.float32), dtype)
+
+
+def _widened(values: Array, dtype: Dtype) -> Any:
+    """Return ``values`` in the type in which they are computed on."""
+    return values.astype(np.int64 if dtype.is_integer else np.float32)
+
+
+def _rounded_shift(product: Any) -> Any:
+    """Bring a product of two fixed-point values back to ``FRACTION_BITS``, rounding half up."""
+    return (product + ONE // 2) >> FRACTION_BITS
+
+
+@cache
+def _table(function: str, dtype: Dtype) -> Array:
+    """Return ``function`` of all 256 int8 values, most negative first."""
+    if dtype.name != "int8":
+        raise ValueError(f"'{function}' has no table for {dtype}")
+    real = _real_unary(function, np.arange(-128, 128, dtype=np.float64) / ONE)
+    return saturate(np.rint(real * ONE), dtype)
+
+
+def _real_unary(function: str, x: Any) -> Any:
+    match function:
+        case "relu":
+            return np.maximum(x, 0)
+        case "relu6":
+            return np.clip(x, 0, 6)
+        case "gelu":  # the tanh form, D. Hendrycks and K. Gimpel, arXiv:1606.08415
+            return (
+                0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi).astype(x.dtype) * (x + 0.044715 * x**3)))
+            )
+        case "silu":
+            return x / (1 + np.exp(-x))
+        case "sigmoid":
+            return 1 / (1 + np.exp(-x))
+        case "tanh":
+            return np.tanh(x)
+        case "hard_swish":
+            return x * np.clip(x + 3, 0, 6) / 6
+        case _:
+            raise ValueError(f"unknown unary function '{function}'")

@@ -1,0 +1,152 @@
+"""Turn pydantic's errors into one short sentence at a place in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from foundation.document import Document, Path_
+from foundation.errors import nearest
+
+_WORD_LIMIT = 60
+
+#: What was expected, by pydantic's error type.
+_EXPECTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping (key: value)",
+    "mapping_type": "a mapping (key: value)",
+    "model_type": "a mapping (key: value)",
+    "model_attributes_type": "a mapping (key: value)",
+    "none_required": "empty",
+}
+
+#: A rule with its limit, by pydantic's error type; the limit is in the error's context.
+_RULES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "greater_than": lambda ctx: f"greater than {ctx['gt']}",
+    "greater_than_equal": lambda ctx: f"at least {ctx['ge']}",
+    "less_than": lambda ctx: f"less than {ctx['lt']}",
+    "less_than_equal": lambda ctx: f"at most {ctx['le']}",
+    "multiple_of": lambda ctx: f"a multiple of {ctx['multiple_of']}",
+    "literal_error": lambda ctx: ctx["expected"],
+    "enum": lambda ctx: ctx["expected"],
+    "union_tag_invalid": lambda ctx: ctx["expected_tags"],
+}
+
+
+def describe(value: object) -> str:
+    """Return a value as a user wrote it, shortened: ``'abc'``, ``3``, ``a list of 2``."""
+    match value:
+        case None:
+            return "empty"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return str(value)
+        case str():
+            text = value if len(value) <= _WORD_LIMIT else f"{value[:_WORD_LIMIT]}…"
+            return f"'{text}'"
+        case list() | tuple():
+            return f"a list of {len(value)}"
+        case dict():
+            return "a mapping"
+        case _:
+            return f"'{value}'"
+
+
+def first_mistake(
+    document: Document, path: Path_, model: type[BaseModel], error: ValidationError
+) -> tuple[Path_, str]:
+    """Return where the first mistake in the file's order stands, and what is wrong."""
+    details = error.errors(include_url=False)
+    places = [(*path, *_place(document.at(path), detail["loc"])) for detail in details]
+    order = sorted(range(len(details)), key=lambda i: (document.line(places[i]), i))
+    first = order[0]
+    message = _message(details[first], model)
+    distinct = len(set(places))
+    more = f" (and {distinct - 1} more)" if distinct > 1 else ""
+    return places[first], message + more
+
+
+def _place(data: Any, location: Iterable[str | int]) -> Path_:
+    """Return the steps of pydantic's ``location`` that are in the data: it adds union tags."""
+    path: list[str | int] = []
+    for step in location:
+        if (isinstance(data, dict) and step in data) or (
+            isinstance(data, list) and isinstance(step, int) and step < len(data)
+        ):
+            path.append(step)
+            data = data[step]
+    return tuple(path)
+
+
+def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    kind, given = detail["type"], detail["input"]
+    context = detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        key = str(detail["loc"][-1])
+        return f"unknown key '{key}'{nearest(key, _known_keys(model, detail['loc'][:-1]))}"
+    if kind == "missing":
+        return f"key '{detail['loc'][-1]}' is missing; add it"
+    if kind == "union_tag_not_found":
+        return f"key {context['discriminator']} is missing; add it"
+    if kind in ("value_error", "assertion_error"):
+        return str(context["error"])
+    if kind in _EXPECTED:
+        return f"must be {_EXPECTED[kind]} but is {describe(given)}"
+    if kind in _RULES:
+        hint = ""
+        if kind in ("literal_error", "enum") and isinstance(given, str):
+            hint = nearest(given, context["expected"].replace(" or ", ", ").split("'")[1::2])
+        return f"must be {_RULES[kind](context)} but is {describe(given)}{hint}"
+    if kind in ("too_short", "too_long"):
+        bound = "least" if kind == "too_short" else "most"
+        limit = context["min_length" if kind == "too_short" else "max_length"]
+        return f"must have at {bound} {limit} items but has {context['actual_length']}"
+    if kind == "string_too_short":
+        return "must not be empty"
+    text = detail["msg"]
+    return f"{text[:1].lower()}{text[1:]}; it is {describe(given)}"
+
+
+def _known_keys(model: type[BaseModel], location: Iterable[str | int]) -> set[str]:
+    """Return the keys of the models that may stand at ``location`` inside ``model``."""
+    candidates = [model]
+    for step in location:
+        below = [
+            nested
+            for candidate in candidates
+            for nested in _models_in(_fields(candidate).get(str(step)))
+        ]
+        tagged = [c for c in candidates if _is_tagged(c, step)]
+        candidates = below or tagged or candidates
+    return {key for candidate in candidates for key in _fields(candidate)}
+
+
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the annotations of a model's keys as written in a file."""
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _is_tagged(model: type[BaseModel], tag: str | int) -> bool:
+    """True where ``model`` is the variant of a union that ``tag`` selects."""
+    return any(tag in get_args(annotation) for annotation in _fields(model).values())
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return every model within an annotation such as ``dict[str, Model] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]

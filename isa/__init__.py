@@ -1,0 +1,1 @@
+"""What is executed: instructions, programs, their text and binary forms, and their meaning."""

@@ -1,0 +1,1 @@
+"""How a network gets onto a machine: kernels, tiling, cost, and lowering to a program."""

@@ -1,0 +1,102 @@
+"""Boxes: the part of a tensor that one tile touches, and how it lies in a scratchpad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+
+from mapper.kernel import Axis, Kernel, OperandMap, axis_step, row_major_strides
+from mapper.mapping import Tile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A box of a tensor with its padding.
+
+    Parameters
+    ----------
+    start
+        Tensor index of the first element that exists, along each axis.
+    before, inside, after
+        Elements of padding before, elements that exist, elements of padding after.
+    """
+
+    start: tuple[int, ...]
+    before: tuple[int, ...]
+    inside: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+class OperandTiles:
+    """The tiles of one operand of a kernel.
+
+    Parameters
+    ----------
+    kernel, operand
+        The kernel, and one of its operands.
+    """
+
+    def __init__(self, kernel: Kernel, operand: OperandMap) -> None:
+        self.operand = operand
+        #: Distance of neighbouring elements, along each axis.
+        self.steps = tuple(axis_step(axis, kernel) for axis in operand.axes)
+        self._depends = tuple(
+            number for number in range(len(kernel.dimensions)) if operand.depends_on(number)
+        )
+        self._dimensions = len(kernel.dimensions)
+        self.shape = cache(self._shape)
+        self.packed_strides = cache(self._packed_strides)
+        self.iteration_strides = cache(self._iteration_strides)
+
+    def part(self, tile: Tile) -> tuple[int, ...]:
+        """Return what of a tile's position the operand depends on: equal parts, equal data."""
+        low = tile.low
+        return tuple([low[number] for number in self._depends])
+
+    def box(self, tile: Tile) -> Box:
+        """Return the box that a tile needs."""
+        columns = [
+            _clip(axis, step, count, tile.low)
+            for axis, step, count in zip(
+                self.operand.axes, self.steps, self.shape(tile.size), strict=True
+            )
+        ]
+        start, before, inside, after = zip(*columns, strict=True)
+        return Box(start=start, before=before, inside=inside, after=after)
+
+    def size_bytes(self, size: tuple[int, ...]) -> int:
+        """Return the bytes of the box of a tile of ``size`` iterations, padding included."""
+        return prod(self.shape(size)) * self.operand.dtype.size_bytes
+
+    def _shape(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the elements of a tile's box along each axis, padding included."""
+        return tuple(
+            1 + sum(c // step * (size[d] - 1) for d, c in axis.terms)
+            for axis, step in zip(self.operand.axes, self.steps, strict=True)
+        )
+
+    def _packed_strides(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the bytes per step along each axis of a box stored without gaps."""
+        return row_major_strides(self.shape(size), self.operand.dtype.size_bytes)
+
+    def _iteration_strides(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the bytes per step of each dimension in a box stored without gaps."""
+        strides = [0] * self._dimensions
+        axes = zip(self.operand.axes, self.packed_strides(size), self.steps, strict=True)
+        for axis, stride, step in axes:
+            for dimension, coefficient in axis.terms:
+                strides[dimension] += coefficient // step * stride
+        return tuple(strides)
+
+
+def _clip(axis: Axis, step: int, count: int, low: Sequence[int]) -> tuple[int, int, int, int]:
+    """Return start, before, inside and after of a box of ``count`` elements along one axis."""
+    first = axis.offset
+    for dimension, coefficient in axis.terms:
+        first += coefficient * low[dimension]
+    before = min(count, -(first // step)) if first < 0 else 0
+    inside = max(0, min(count, -(-(axis.size - first) // step)) - before)
+    start = first + before * step if inside else 0
+    return start, before, inside, count - before - inside

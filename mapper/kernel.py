@@ -1,0 +1,211 @@
+"""A kernel: one layer as an iteration space, and where in its tensors each operand lies.
+
+Every operator becomes this one form. An operand's index along a tensor axis is an affine function
+of the iteration dimensions, so convolution windows, padding, slices, transposition and
+broadcasting are all just coefficients and offsets; tiling, cost and lowering know nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from math import gcd, prod
+
+import numpy as np
+
+from foundation.dtype import Dtype
+from isa.instruction import Operand
+
+
+class Role(Enum):
+    """What a dimension is to a kernel's body."""
+
+    GROUP = "group"  # independent matrix products
+    M = "M"
+    N = "N"
+    K = "K"
+    PARALLEL = "parallel"  # independent elements of a vector function, or of a copy
+    WHOLE = "whole"  # reduced, or a row: always resident as a whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension:
+    """One loop of the iteration space."""
+
+    name: str
+    extent: int
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """An operand's index along one tensor axis: ``offset + sum(coefficient · dimension)``.
+
+    Parameters
+    ----------
+    size
+        Elements of the tensor along this axis; an index outside is padding.
+    terms
+        Pairs of (number of the dimension, coefficient >= 1).
+    offset
+        Index at the origin of the iteration space, negative for padding before.
+    """
+
+    size: int
+    terms: tuple[tuple[int, int], ...] = ()
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperandMap:
+    """An operand of a kernel.
+
+    Parameters
+    ----------
+    role
+        Which tensor of the layer: ``input0``, ``weight``, ``bias``, ``output``, ...
+    operand
+        What its bytes count as in reports.
+    scratchpad
+        Under which of ``accel.spec.OPERANDS`` its tiles are held.
+    is_parameter
+        Its tensor is learned; otherwise an activation.
+    axes
+        One per axis of the tensor, row-major.
+    dtype
+        Of its elements.
+    fill
+        Value of padding.
+    """
+
+    role: str
+    operand: Operand
+    scratchpad: str
+    is_parameter: bool
+    axes: tuple[Axis, ...]
+    dtype: Dtype
+    fill: int = 0
+
+    def depends_on(self, dimension: int) -> bool:
+        """Whether the operand's elements change along a dimension."""
+        return any(dimension == number for axis in self.axes for number, _ in axis.terms)
+
+    @property
+    def tensor_strides(self) -> tuple[int, ...]:
+        """Bytes per step along each tensor axis."""
+        return row_major_strides([axis.size for axis in self.axes], self.dtype.size_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contraction:
+    """The body of a matrix product: matmuls over K, then one requantization of the psums.
+
+    Inputs are ``input``, ``weight`` and, if there is one, ``bias``.
+    """
+
+    shift: int
+    activation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorBody:
+    """The body of a vector function; its parameters come after its data."""
+
+    function: str
+    activation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """The body of an operator that only moves data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """The body of an embedding: rows of ``table``, chosen by the input.
+
+    Parameters
+    ----------
+    table
+        The table's tensor.
+    """
+
+    table: OperandMap
+
+
+Body = Contraction | VectorBody | Copy | Lookup
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kernel:
+    """An iteration space, its operands and what is done at each point.
+
+    Parameters
+    ----------
+    dimensions
+        Loops, in the order of an instruction's iteration space.
+    inputs, output
+        Operands.
+    body
+        What is computed.
+    """
+
+    dimensions: tuple[Dimension, ...]
+    inputs: tuple[OperandMap, ...]
+    output: OperandMap
+    body: Body
+
+    @property
+    def operands(self) -> tuple[OperandMap, ...]:
+        """Inputs and output."""
+        return (*self.inputs, self.output)
+
+    @property
+    def extents(self) -> tuple[int, ...]:
+        """Size of the iteration space."""
+        return tuple(dimension.extent for dimension in self.dimensions)
+
+    def numbers(self, *roles: Role) -> list[int]:
+        """Return the numbers of the dimensions with one of these roles."""
+        return [i for i, dimension in enumerate(self.dimensions) if dimension.role in roles]
+
+
+def axis_step(axis: Axis, kernel: Kernel) -> int:
+    """Return the distance between neighbouring elements that are touched along an axis."""
+    extents = kernel.extents
+    return gcd(*(c for d, c in axis.terms if extents[d] > 1)) or 1
+
+
+def row_major_strides(shape: Sequence[int], element_bytes: int) -> tuple[int, ...]:
+    """Return the bytes per step along each axis of a dense row-major array."""
+    strides = [element_bytes]
+    for size in reversed(shape[1:]):
+        strides.append(strides[-1] * size)
+    return tuple(reversed(strides))
+
+
+def compulsory_bytes(kernel: Kernel) -> int:
+    """Return the bytes that must cross the main memory's port: every touched element once."""
+    total = sum(_touched(operand, kernel) for operand in kernel.operands)
+    if isinstance(kernel.body, Lookup):
+        row = kernel.body.table.axes[-1].size * kernel.body.table.dtype.size_bytes
+        return total + row  # at least one row; repeated indices could be served from it
+    return total
+
+
+def _touched(operand: OperandMap, kernel: Kernel) -> int:
+    elements = 1
+    for axis in operand.axes:
+        if len(axis.terms) == 1:
+            ((dimension, coefficient),) = axis.terms
+            first = max(0, -(axis.offset // coefficient))
+            last = min(kernel.extents[dimension] - 1, (axis.size - 1 - axis.offset) // coefficient)
+            elements *= max(0, last - first + 1)
+        elif axis.terms:
+            grid = np.array([axis.offset])
+            for dimension, coefficient in axis.terms:
+                steps = np.arange(kernel.extents[dimension]) * coefficient
+                grid = np.unique(np.add.outer(grid, steps))
+            elements *= int(((grid >= 0) & (grid < axis.size)).sum())
+    return elements * operand.dtype.size_bytes

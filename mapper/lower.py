@@ -1,0 +1,400 @@
+"""Lowering: a layer's kernels and mappings become a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from accel.spec import AcceleratorSpec
+from foundation.dtype import DTYPES
+from foundation.functions import FUNCTIONS, FunctionKind
+from isa.instruction import Access, Gather, Load, MatMul, Operand, Queue, Store, Vector
+from isa.program import Program
+from mapper.boxes import OperandTiles
+from mapper.cost import psum_bytes
+from mapper.kernel import (
+    Contraction,
+    Copy,
+    Kernel,
+    Lookup,
+    OperandMap,
+    Role,
+    VectorBody,
+    row_major_strides,
+)
+from mapper.mapping import Mapping, Tile, tiles
+from mapper.rings import ProgramBuilder, Ring
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a tensor lives: a main memory and the byte address of its first element."""
+
+    memory: str
+    address: int
+
+
+def lower(
+    kernels: Sequence[Kernel],
+    mappings: Sequence[Mapping],
+    spec: AcceleratorSpec,
+    placements: Dictionary[str, Placement],
+    memory_bytes: Dictionary[str, int],
+) -> Program:
+    """Return the program of one layer.
+
+    Parameters
+    ----------
+    kernels, mappings
+        What is computed, and how; several kernels (a concatenation) run one after the other.
+    spec
+        The machine.
+    placements
+        Role of each operand (``input0``, ``weight``, ``output``, ...) to where its tensor lives.
+    memory_bytes
+        Main memory name to bytes in use.
+    """
+    builder = ProgramBuilder(spec, memory_bytes)
+    transfers = _Transfers(builder, placements)
+    match kernels[0].body:
+        case Contraction() as body:
+            _ContractionLowering(transfers, kernels[0], mappings[0], body).emit()
+        case VectorBody() as body:
+            _lower_vector(transfers, kernels[0], mappings[0], body)
+        case Copy():
+            _lower_copies(transfers, kernels, mappings)
+        case Lookup() as body:
+            _lower_lookup(transfers, kernels[0], mappings[0], body)
+        case unknown:
+            assert_never(unknown)
+    return builder.program()
+
+
+class _Transfers:
+    """What all lowerings share: moving tiles between main memory and rings."""
+
+    def __init__(self, builder: ProgramBuilder, placements: Dictionary[str, Placement]) -> None:
+        self.builder = builder
+        self._placements = placements
+
+    def ring(
+        self, operand: OperandTiles, mapping: Mapping, slots: int, producer: Queue, consumer: Queue
+    ) -> Ring:
+        """Return a ring that holds an operand's tiles."""
+        return self.builder.ring(
+            operand.operand.role,
+            operand.operand.scratchpad,
+            slot_bytes=operand.size_bytes(mapping.tile),
+            slots=slots,
+            producer=producer,
+            consumer=consumer,
+        )
+
+    def load(self, operand: OperandTiles, ring: Ring, tile: Tile, tag: int) -> None:
+        """Fill a slot with an operand's part of a tile."""
+        what, box = operand.operand, operand.box(tile)
+        self.builder.emit(
+            Queue.LOAD,
+            Load(
+                destination=Access(
+                    space=ring.space, base=ring.fill(), strides=operand.packed_strides(tile.size)
+                ),
+                source=self.main_memory(what, box.start, operand.steps),
+                shape=box.inside,
+                before=box.before,
+                after=box.after,
+                element_bytes=what.dtype.size_bytes,
+                fill=what.fill,
+                operand=what.operand,
+                tag=tag,
+            ),
+        )
+        ring.filled()
+
+    def store(self, operand: OperandTiles, ring: Ring, tile: Tile, tag: int) -> None:
+        """Empty a slot into the output's part of a tile."""
+        what, box = operand.operand, operand.box(tile)
+        self.builder.emit(
+            Queue.STORE,
+            Store(
+                source=Access(
+                    space=ring.space, base=ring.take(), strides=operand.packed_strides(tile.size)
+                ),
+                destination=self.main_memory(what, box.start, operand.steps),
+                shape=box.inside,
+                element_bytes=what.dtype.size_bytes,
+                operand=what.operand,
+                tag=tag,
+            ),
+        )
+        ring.release()
+
+    def main_memory(self, operand: OperandMap, start: Sequence[int], step: Sequence[int]) -> Access:
+        """Return a box's place in main memory."""
+        placement = self._placements[operand.role]
+        address = placement.address
+        strides = []
+        for at, by, stride in zip(start, step, operand.tensor_strides, strict=True):
+            address += at * stride
+            strides.append(by * stride)
+        space = self.builder.space(placement.memory)
+        return Access(space=space, base=address, strides=tuple(strides))
+
+
+class _Resident:
+    """An input's tile, loaded when a step needs another one than the step before."""
+
+    def __init__(
+        self,
+        transfers: _Transfers,
+        kernel: Kernel,
+        mapping: Mapping,
+        operand: OperandMap,
+        consumer: Queue,
+    ) -> None:
+        self._transfers = transfers
+        self._tiles = OperandTiles(kernel, operand)
+        slots = mapping.num_buffers[kernel.operands.index(operand)]
+        self._ring = transfers.ring(self._tiles, mapping, slots, Queue.LOAD, consumer)
+        self._part: tuple[int, ...] | None = None
+        self._address = 0
+
+    def at(self, tile: Tile, tag: int) -> Access:
+        """Make the operand's part of ``tile`` resident, and return how to reach it."""
+        part = self._tiles.part(tile)
+        if part != self._part:
+            self.release()
+            self._transfers.load(self._tiles, self._ring, tile, tag)
+            self._address = self._ring.take()
+            self._part = part
+        return Access(
+            space=self._ring.space,
+            base=self._address,
+            strides=self._tiles.iteration_strides(tile.size),
+        )
+
+    def release(self) -> None:
+        """Give the slot back, if there is one."""
+        if self._part is not None:
+            self._ring.release()
+            self._part = None
+
+
+class _ContractionLowering:
+    """Matmuls over K into a ring of psums; the vector unit empties it into a ring of outputs."""
+
+    def __init__(
+        self, transfers: _Transfers, kernel: Kernel, mapping: Mapping, body: Contraction
+    ) -> None:
+        self._transfers = transfers
+        self._kernel = kernel
+        self._mapping = mapping
+        self._body = body
+        self._groups, self._rows, self._reduced = (
+            kernel.numbers(role) for role in (Role.GROUP, Role.M, Role.K)
+        )
+        (self._column,) = kernel.numbers(Role.N)
+        self._kept = [*self._groups, *self._rows, self._column]
+        self._data, self._weight = (
+            _Resident(transfers, kernel, mapping, operand, Queue.MATRIX)
+            for operand in kernel.inputs[:2]
+        )
+        self._biases = [
+            _Resident(transfers, kernel, mapping, operand, Queue.VECTOR)
+            for operand in kernel.inputs[2:]
+        ]
+        self._psums = transfers.builder.ring(
+            "psum",
+            "psum",
+            slot_bytes=psum_bytes(kernel, mapping.tile),
+            slots=mapping.num_buffers[-1],
+            producer=Queue.MATRIX,
+            consumer=Queue.VECTOR,
+        )
+        self._output = OperandTiles(kernel, kernel.output)
+        self._outputs = transfers.ring(
+            self._output, mapping, mapping.num_buffers[-1], Queue.VECTOR, Queue.STORE
+        )
+
+    def emit(self) -> None:
+        """Emit the whole loop nest."""
+        address = 0
+        previous: Tile | None = None
+        part: tuple[int, ...] | None = None
+        for tag, tile in enumerate(tiles(self._kernel, self._mapping)):
+            accumulate = part == self._output.part(tile)
+            if not accumulate:
+                if previous is not None:
+                    self._empty(previous, tag - 1)
+                address = self._psums.fill()
+                part = self._output.part(tile)
+            self._matmul(tile, address, accumulate, tag)
+            previous = tile
+        assert previous is not None, "a kernel has at least one tile"
+        self._empty(previous, tag)
+        for resident in (self._data, self._weight, *self._biases):
+            resident.release()
+
+    def _matmul(self, tile: Tile, address: int, accumulate: bool, tag: int) -> None:
+        size = tile.size
+        data, weight = self._data.at(tile, tag), self._weight.at(tile, tag)
+        strides = (*self._psum_strides(tile), *(0 for _ in self._reduced))
+        self._transfers.builder.emit(
+            Queue.MATRIX,
+            MatMul(
+                groups=tuple([size[number] for number in self._groups]),
+                m=tuple([size[number] for number in self._rows]),
+                n=size[self._column],
+                k=tuple([size[number] for number in self._reduced]),
+                input=data,
+                weight=weight,
+                psum=Access(space=self._psums.space, base=address, strides=strides),
+                accumulate=accumulate,
+                dtype=self._kernel.output.dtype,
+                tag=tag,
+            ),
+        )
+
+    def _psum_strides(self, tile: Tile) -> tuple[int, ...]:
+        """Return the strides of psums stored without gaps, along groups, M and N."""
+        accumulator = DTYPES[self._kernel.output.dtype.accumulator]
+        return row_major_strides(
+            [tile.size[number] for number in self._kept], accumulator.size_bytes
+        )
+
+    def _empty(self, tile: Tile, tag: int) -> None:
+        """Turn one slot of psums into outputs: bias, requantization, activation, store."""
+        dtype = self._kernel.output.dtype
+        self._psums.filled()
+        biases = [self._along_kept(bias.at(tile, tag)) for bias in self._biases]
+        psum = Access(
+            space=self._psums.space, base=self._psums.take(), strides=self._psum_strides(tile)
+        )
+        output = Access(
+            space=self._outputs.space,
+            base=self._outputs.fill(),
+            strides=self._output.iteration_strides(tile.size),
+        )
+        self._transfers.builder.emit(
+            Queue.VECTOR,
+            Vector(
+                function="requantize",
+                shape=tuple([tile.size[number] for number in self._kept]),
+                reduced=0,
+                inputs=(psum, *biases),
+                output=self._along_kept(output),
+                input_dtype=DTYPES[dtype.accumulator],
+                output_dtype=dtype,
+                shift=self._body.shift if dtype.is_integer else 0,
+                activation=self._body.activation,
+                tag=tag,
+            ),
+        )
+        self._outputs.filled()
+        self._psums.release()
+        self._transfers.store(self._output, self._outputs, tile, tag)
+
+    def _along_kept(self, access: Access) -> Access:
+        """Return an access without the dimensions of K."""
+        strides = tuple([access.strides[number] for number in self._kept])
+        return Access(space=access.space, base=access.base, strides=strides)
+
+
+def _lower_vector(
+    transfers: _Transfers, kernel: Kernel, mapping: Mapping, body: VectorBody
+) -> None:
+    """One vector instruction for each tile."""
+    inputs = [
+        _Resident(transfers, kernel, mapping, operand, Queue.VECTOR) for operand in kernel.inputs
+    ]
+    output = OperandTiles(kernel, kernel.output)
+    outputs = transfers.ring(output, mapping, mapping.num_buffers[-1], Queue.VECTOR, Queue.STORE)
+    is_reduction = FUNCTIONS[body.function].kind is FunctionKind.REDUCTION
+    for tag, tile in enumerate(tiles(kernel, mapping)):
+        accesses = tuple([operand.at(tile, tag) for operand in inputs])
+        target = Access(
+            space=outputs.space, base=outputs.fill(), strides=output.iteration_strides(tile.size)
+        )
+        transfers.builder.emit(
+            Queue.VECTOR,
+            Vector(
+                function=body.function,
+                shape=tile.size,
+                reduced=len(kernel.numbers(Role.WHOLE)) if is_reduction else 0,
+                inputs=accesses,
+                output=target,
+                input_dtype=kernel.output.dtype,
+                output_dtype=kernel.output.dtype,
+                shift=0,
+                activation=body.activation,
+                tag=tag,
+            ),
+        )
+        outputs.filled()
+        transfers.store(output, outputs, tile, tag)
+    for operand in inputs:
+        operand.release()
+
+
+def _lower_copies(
+    transfers: _Transfers, kernels: Sequence[Kernel], mappings: Sequence[Mapping]
+) -> None:
+    """A load and a store for each tile, through one ring that all parts share."""
+    outputs = [OperandTiles(kernel, kernel.output) for kernel in kernels]
+    ring = transfers.builder.ring(
+        "data",
+        "output",
+        slot_bytes=max(
+            output.size_bytes(mapping.tile)
+            for output, mapping in zip(outputs, mappings, strict=True)
+        ),
+        slots=max(mapping.num_buffers[-1] for mapping in mappings),
+        producer=Queue.LOAD,
+        consumer=Queue.STORE,
+    )
+    tag = 0
+    for kernel, mapping, output in zip(kernels, mappings, outputs, strict=True):
+        source = OperandTiles(kernel, kernel.inputs[0])
+        for tile in tiles(kernel, mapping):
+            transfers.load(source, ring, tile, tag)
+            transfers.store(output, ring, tile, tag)
+            tag += 1
+
+
+def _lower_lookup(transfers: _Transfers, kernel: Kernel, mapping: Mapping, body: Lookup) -> None:
+    """Load a tile of indices, gather the rows they name, store them."""
+    entries, features = (axis.size for axis in body.table.axes)
+    index_tiles, row_tiles = (OperandTiles(kernel, operand) for operand in kernel.operands)
+    index_slots, row_slots = mapping.num_buffers
+    indices = transfers.ring(index_tiles, mapping, index_slots, Queue.LOAD, Queue.LOAD)
+    rows = transfers.ring(row_tiles, mapping, row_slots, Queue.LOAD, Queue.STORE)
+    table = transfers.main_memory(body.table, (0, 0), (1, 1))
+    for tag, tile in enumerate(tiles(kernel, mapping)):
+        transfers.load(index_tiles, indices, tile, tag)
+        index = Access(
+            space=indices.space,
+            base=indices.take(),
+            strides=index_tiles.packed_strides(tile.size),
+        )
+        destination = Access(
+            space=rows.space, base=rows.fill(), strides=row_tiles.packed_strides(tile.size)
+        )
+        transfers.builder.emit(
+            Queue.LOAD,
+            Gather(
+                table=table,
+                indices=index,
+                destination=destination,
+                rows=tile.size[0],
+                row_elements=features,
+                table_rows=entries,
+                element_bytes=body.table.dtype.size_bytes,
+                operand=Operand.WEIGHT,
+                tag=tag,
+            ),
+        )
+        rows.filled()
+        indices.release()
+        transfers.store(row_tiles, rows, tile, tag)

@@ -1,0 +1,135 @@
+"""Rings of buffers between two queues: the explicit form of double buffering.
+
+A ring is some slots in a scratchpad and two semaphores. The producer waits for ``free`` before it
+writes a slot and signals ``ready`` after; the consumer waits for ``ready`` before it reads and
+signals ``free`` after its last use. What overlaps is what these four instructions let overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from accel.spec import AcceleratorSpec
+from isa.instruction import Instruction, Queue, Signal, Wait
+from isa.program import Program, Semaphore, Space, Stream
+
+
+class ProgramBuilder:
+    """Collects the streams, semaphores and scratchpad slots of one core's program.
+
+    Parameters
+    ----------
+    spec
+        The machine: its main memories and scratchpads become the program's address spaces.
+    memory_bytes
+        Main memory name to bytes in use.
+    """
+
+    def __init__(self, spec: AcceleratorSpec, memory_bytes: Mapping[str, int]) -> None:
+        main = [
+            Space(name=m.name, size_bytes=memory_bytes[m.name], is_main_memory=True)
+            for m in spec.memories
+        ]
+        scratchpads = [
+            Space(name=s.name, size_bytes=s.capacity_bytes, is_main_memory=False)
+            for s in spec.scratchpads
+        ]
+        self._spec = spec
+        self._spaces = (*main, *scratchpads)
+        self._numbers = {space.name: number for number, space in enumerate(self._spaces)}
+        self._next_free = dict.fromkeys(self._numbers, 0)
+        self._semaphores: list[Semaphore] = []
+        self._streams: dict[Queue, list[Instruction]] = {queue: [] for queue in Queue}
+
+    def space(self, name: str) -> int:
+        """Return the number of an address space."""
+        return self._numbers[name]
+
+    def emit(self, queue: Queue, instruction: Instruction) -> None:
+        """Append an instruction to a queue."""
+        self._streams[queue].append(instruction)
+
+    def ring(
+        self,
+        name: str,
+        operand: str,
+        *,
+        slot_bytes: int,
+        slots: int,
+        producer: Queue,
+        consumer: Queue,
+    ) -> Ring:
+        """Return a new ring in the scratchpad that holds one of ``accel.spec.OPERANDS``."""
+        scratchpad = self._spec.scratchpad_of(operand).name
+        base = self._next_free[scratchpad]
+        self._next_free[scratchpad] += slot_bytes * slots
+        first = len(self._semaphores)
+        self._semaphores += [
+            Semaphore(name=f"{name}_ready", initial=0),
+            Semaphore(name=f"{name}_free", initial=slots),
+        ]
+        return Ring(
+            builder=self,
+            space=self.space(scratchpad),
+            slots=tuple(base + slot_bytes * slot for slot in range(slots)),
+            ready=first,
+            free=first + 1,
+            producer=producer,
+            consumer=consumer,
+        )
+
+    def program(self) -> Program:
+        """Return what was collected."""
+        return Program(
+            spaces=self._spaces,
+            semaphores=tuple(self._semaphores),
+            streams={
+                Stream(core=0, queue=queue): tuple(stream)
+                for queue, stream in self._streams.items()
+            },
+        )
+
+
+class Ring:
+    """Slots that a producer fills and a consumer empties, in turn."""
+
+    def __init__(
+        self,
+        *,
+        builder: ProgramBuilder,
+        space: int,
+        slots: tuple[int, ...],
+        ready: int,
+        free: int,
+        producer: Queue,
+        consumer: Queue,
+    ) -> None:
+        self.space = space
+        self._builder = builder
+        self._slots = slots
+        self._producer = producer
+        self._consumer = consumer
+        self._fills = 0
+        self._takes = 0
+        self._wait_free, self._signal_free = Wait(semaphore=free), Signal(semaphore=free)
+        self._wait_ready, self._signal_ready = Wait(semaphore=ready), Signal(semaphore=ready)
+
+    def fill(self) -> int:
+        """Make the producer wait for a free slot, and return its address."""
+        self._builder.emit(self._producer, self._wait_free)
+        self._fills += 1
+        return self._slots[(self._fills - 1) % len(self._slots)]
+
+    def filled(self) -> None:
+        """Make the producer say that the slot is full."""
+        self._builder.emit(self._producer, self._signal_ready)
+
+    def take(self) -> int:
+        """Make the consumer wait for a full slot, and return its address."""
+        self._builder.emit(self._consumer, self._wait_ready)
+        self._takes += 1
+        return self._slots[(self._takes - 1) % len(self._slots)]
+
+    def release(self) -> None:
+        """Make the consumer say that it has used the slot for the last time."""
+        self._builder.emit(self._consumer, self._signal_free)

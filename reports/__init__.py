@@ -1,0 +1,1 @@
+"""What you see: statistics of traces, rooflines, tables, timelines and folders."""

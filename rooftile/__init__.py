@@ -1,0 +1,23 @@
+"""Rooftile: how long a network takes on an accelerator, what limits it, and what would help.
+
+>>> import rooftile
+>>> result = rooftile.simulate("resnet18", "edge_32x32")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rooftile.simulate import Result, simulate
+
+__all__ = ["Result", "__version__", "simulate"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import the simulator when it is first asked for, so that ``rooftile --help`` is quick."""
+    if name in ("Result", "simulate"):
+        return getattr(import_module("rooftile.simulate"), name)
+    raise AttributeError(f"module 'rooftile' has no attribute '{name}'")

@@ -1,0 +1,217 @@
+"""The command line. Each command imports what it needs when it runs, so that help is quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from foundation.errors import RooftileError
+from rooftile import __version__
+
+if TYPE_CHECKING:
+    from rooftile.simulate import Result
+
+#: Exit status for what the user can correct.
+USER_ERROR = 2
+#: Exit status after Ctrl-C: 128 + SIGINT.
+INTERRUPTED = 130
+
+_hardware = click.option("--hw", "hardware", required=True, help="Preset name or YAML file.")
+_batch = click.option(
+    "--batch", type=click.IntRange(1, 1_000_000), help="Inferences at once; overrides the network's."
+)
+_dtype = click.option("--dtype", help="Number type, such as int8 or bf16; overrides the network's.")
+
+
+def main() -> None:
+    """Run the command line: errors become one message and an exit status, never a traceback."""
+    try:
+        status = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except RooftileError as error:
+        click.echo(f"error: {error}", err=True)
+        status = USER_ERROR
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        status = INTERRUPTED
+    except BrokenPipeError:  # the reader, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rooftile")
+def cli() -> None:
+    """Simulate neural networks on accelerators, cycle by cycle.
+
+    \b
+    rooftile run resnet50 --hw tpu_v1            latency, utilization, what limits it
+    rooftile run net.yaml --hw chip.yaml -o out  your own files; writes roofline and timeline
+    rooftile list networks                       what is there to start from
+    """
+
+
+@cli.command()
+@click.argument("network")
+@_hardware
+@_batch
+@_dtype
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
+@click.option("--no-plots", is_flag=True, help="Write no roofline pictures.")
+def run(
+    network: str,
+    hardware: str,
+    batch: int | None,
+    dtype: str | None,
+    output: Path | None,
+    no_plots: bool,
+) -> None:
+    """Simulate NETWORK (a zoo name or a YAML file) and print a table of its layers."""
+    from reports.files import check_output_folder
+
+    if output is not None:
+        check_output_folder(output)
+    result = _simulate(network, hardware, batch, dtype)
+    click.echo(str(result))
+    if output is not None:
+        folder = result.write(output, plots=not no_plots)
+        pictures = [] if no_plots else [f"roofline: {folder / 'roofline.png'}"]
+        click.echo("\n".join([*pictures, f"all files: {folder}"]))
+
+
+@cli.command(name="list")
+@click.argument("what", type=click.Choice(["networks", "hardware"]))
+def list_(what: str) -> None:
+    """List the zoo's networks or the hardware presets, one a line."""
+    if what == "networks":
+        from workloads.loaders.yaml import zoo_names as names
+    else:
+        from accel.spec_file import preset_names as names
+    click.echo("\n".join(names()))
+
+
+@cli.command()
+@click.argument("name")
+@_batch
+@_dtype
+def show(name: str, batch: int | None, dtype: str | None) -> None:
+    """Print a network or a machine as resolved YAML, every value with its unit."""
+    from rooftile.sources import resolved_yaml
+
+    click.echo(resolved_yaml(name, batch=batch, dtype=dtype), nl=False)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    """Validate a network or hardware YAML FILE without running it."""
+    from rooftile.sources import describe
+
+    click.echo(describe(file))
+
+
+@cli.command()
+@click.argument("what", type=click.Choice(["network", "hardware"]))
+def schema(what: str) -> None:
+    """Print the JSON Schema of network or hardware files, for editors."""
+    if what == "network":
+        from workloads.loaders.yaml import schema as json_schema
+    else:
+        from accel.spec_file import schema as json_schema
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--layer", required=True, help="Name of the layer, as in layers.csv.")
+def explain(folder: Path, layer: str) -> None:
+    """Say where the cycles of one layer of a finished run went, and what would help."""
+    from rooftile.explain import explain_run
+
+    click.echo(explain_run(folder, layer))
+
+
+@cli.command()
+@click.argument("network")
+@_hardware
+@_batch
+@_dtype
+@click.option("--layer", required=True, help="Name of the layer.")
+def disasm(
+    network: str, hardware: str, batch: int | None, dtype: str | None, layer: str
+) -> None:
+    """Print the program of one layer of NETWORK as assembly."""
+    from isa.assembler import disassemble
+    from mapper.plan import make_plan
+    from rooftile.sources import find_hardware, find_network
+
+    plan = make_plan(find_network(network, batch=batch, dtype=dtype), find_hardware(hardware))
+    click.echo(disassemble(plan.program(plan.layer(layer))), nl=False)
+
+
+@cli.group()
+def validate() -> None:
+    """Check the simulator's claims on this machine."""
+
+
+@validate.command()
+@click.option(
+    "--reference",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="CSV with one (layer, array, dataflow) point per row.",
+)
+def scalesim(reference: Path) -> None:
+    """Compare with SCALE-Sim's array cycles and scratchpad accesses, row by row."""
+    from rooftile.validate import validate_scalesim
+
+    report = validate_scalesim(reference)
+    click.echo(report.text)
+    if not report.passed:
+        sys.exit(1)
+
+
+@validate.command()
+@click.argument("network")
+@_hardware
+@_batch
+@_dtype
+@click.option("--seed", default=0, show_default=True, help="Seed of the random tensors.")
+def program(
+    network: str, hardware: str, batch: int | None, dtype: str | None, seed: int
+) -> None:
+    """Execute every layer's program of NETWORK on random data and compare with NumPy."""
+    from rooftile.sources import find_hardware, find_network
+    from rooftile.validate import validate_program
+
+    graph = find_network(network, batch=batch, dtype=dtype)
+    report = validate_program(graph, find_hardware(hardware), seed=seed)
+    click.echo(report.text)
+    if not report.passed:
+        sys.exit(1)
+
+
+def _simulate(network: str, hardware: str, batch: int | None, dtype: str | None) -> Result:
+    """Simulate with the layer's name on the terminal while it runs."""
+    from rooftile.simulate import simulate
+
+    is_terminal = sys.stderr.isatty()
+
+    def progress(layer: str) -> None:
+        click.echo(f"\r\033[Ksimulating {layer}", err=True, nl=False)
+
+    result = simulate(
+        network, hardware, batch=batch, dtype=dtype, progress=progress if is_terminal else None
+    )
+    if is_terminal:
+        click.echo("\r\033[K", err=True, nl=False)
+    return result

@@ -1,0 +1,111 @@
+"""The whole way: network and machine in, report out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from accel.machine import Machine
+from accel.spec import AcceleratorSpec
+from accel.spec_file import to_yaml as hardware_yaml
+from accel.trace import Trace
+from mapper.plan import Plan, make_plan
+from reports.files import write_folder
+from reports.report import Report, make_report
+from reports.tables import report_table
+from rooftile.sources import find_hardware, find_network
+from workloads.graph import Graph
+from workloads.loaders.yaml import to_yaml as network_yaml
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a simulation gave.
+
+    Parameters
+    ----------
+    plan
+        The network as it was mapped; ``plan.graph`` and ``plan.spec`` are what was asked for.
+    traces
+        For each work of the plan what the machine did, None for a reshape.
+    report
+        Statistics of every layer and of the network.
+    """
+
+    plan: Plan
+    traces: tuple[Trace | None, ...]
+    report: Report
+
+    def write(self, folder: Path | str, *, plots: bool = True) -> Path:
+        """Write tables, summary, roofline, timeline and the resolved inputs to a new folder.
+
+        Raises
+        ------
+        OutputError
+            When the folder exists or can't be written; nothing is left half-written.
+        """
+        inputs = {
+            "network.yaml": network_yaml(self.plan.graph),
+            "hardware.yaml": hardware_yaml(self.plan.spec),
+        }
+        return write_folder(
+            Path(folder), self.report, self.plan, self.traces, inputs=inputs, plots=plots
+        )
+
+    def __str__(self) -> str:
+        return report_table(self.report)
+
+    def _repr_html_(self) -> str:
+        return self.report._repr_html_()
+
+
+def simulate(
+    network: str | Path | Graph,
+    hardware: str | Path | AcceleratorSpec,
+    *,
+    batch: int | None = None,
+    dtype: str | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Map a network onto a machine, run it, and report.
+
+    Parameters
+    ----------
+    network
+        A name of the zoo, a YAML file, or a graph.
+    hardware
+        A preset's name, a YAML file, or a spec.
+    batch
+        Inferences at once; by default what the network says.
+    dtype
+        Type of inputs, weights and activations; by default what the network says.
+    progress
+        Called with the name of each layer that is about to be simulated.
+
+    Raises
+    ------
+    WorkloadError, SpecError, MappingError
+        When the input is wrong, or the network doesn't fit the machine.
+    """
+    graph = (
+        network
+        if isinstance(network, Graph)
+        else find_network(str(network), batch=batch, dtype=dtype)
+    )
+    spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
+    plan = make_plan(graph, spec)
+    traces = tuple(_trace(plan, work, progress) for work in range(len(plan.works)))
+    return Result(plan=plan, traces=traces, report=make_report(plan, traces))
+
+
+def _trace(plan: Plan, work: int, progress: Progress | None) -> Trace | None:
+    """Simulate the first layer of a work on an idle machine."""
+    if not plan.works[work].kernels:
+        return None
+    planned = plan.representative(work)
+    if progress is not None:
+        progress(planned.layer.name)
+    return Machine(plan.spec).run(plan.program(planned))

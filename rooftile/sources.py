@@ -1,0 +1,105 @@
+"""Names and files: where a network or a machine that the user asks for comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from accel.spec import AcceleratorSpec
+from accel.spec_file import load_preset, load_spec, preset_names
+from accel.spec_file import to_yaml as hardware_yaml
+from accel.units import format_count, format_hz
+from foundation.document import read
+from foundation.errors import RooftileError, SpecError, WorkloadError, nearest
+from workloads.graph import Graph
+from workloads.loaders.yaml import load_network, load_zoo, zoo_names
+from workloads.loaders.yaml import to_yaml as network_yaml
+
+
+def find_network(name: str, *, batch: int | None = None, dtype: str | None = None) -> Graph:
+    """Return the network of a zoo name or of a YAML file.
+
+    Raises
+    ------
+    WorkloadError
+        For an unknown name, or a file that doesn't describe a network.
+    """
+    if _is_file(name):
+        return load_network(Path(name), batch=batch, dtype=dtype)
+    if name in zoo_names():
+        return load_zoo(name, batch=batch, dtype=dtype)
+    raise _unknown("network", name, zoo_names(), WorkloadError)
+
+
+def find_hardware(name: str) -> AcceleratorSpec:
+    """Return the machine of a preset's name or of a YAML file.
+
+    Raises
+    ------
+    SpecError
+        For an unknown name, or a file that doesn't describe a machine.
+    """
+    if _is_file(name):
+        return load_spec(Path(name))
+    if name in preset_names():
+        return load_preset(name)
+    raise _unknown("hardware", name, preset_names(), SpecError)
+
+
+def _is_file(name: str) -> bool:
+    """Whether a name is meant as a path: it has a suffix or a slash, or stands there."""
+    path = Path(name)
+    return path.suffix in (".yaml", ".yml") or "/" in name or path.exists()
+
+
+def _unknown(
+    what: str, name: str, known: list[str], error: type[RooftileError]
+) -> RooftileError:
+    return error(
+        f"{what} '{name}': neither a file nor one of {', '.join(known)}{nearest(name, known)}"
+    )
+
+
+def resolved_yaml(name: str, *, batch: int | None, dtype: str | None) -> str:
+    """Return a network or a machine as YAML with every default written out.
+
+    Raises
+    ------
+    WorkloadError, SpecError
+        For an unknown name, or a file that describes neither.
+    """
+    if _is_hardware(name):
+        return hardware_yaml(find_hardware(name))
+    return network_yaml(find_network(name, batch=batch, dtype=dtype))
+
+
+def describe(file: Path) -> str:
+    """Return one line that says that a file is valid, and what it describes.
+
+    Raises
+    ------
+    WorkloadError, SpecError
+        When it isn't valid.
+    """
+    if _is_hardware(str(file)):
+        spec = load_spec(file)
+        array = f"{spec.array.rows}x{spec.array.columns} {spec.array.dataflow}"
+        return f"{file}: valid hardware '{spec.name}', {array} at {format_hz(spec.clock_hz)}"
+    graph = load_network(file)
+    return (
+        f"{file}: valid network '{graph.name}', {len(graph.layers)} layers,"
+        f" {format_count(graph.total_macs)}MACs, {format_count(graph.total_parameters)}parameters"
+    )
+
+
+def _is_hardware(name: str) -> bool:
+    """Whether a name or a file is a machine: a file that has ``array`` or ``base`` at its top."""
+    if not _is_file(name):
+        if name not in (*preset_names(), *zoo_names()):
+            known = [*preset_names(), *zoo_names()]
+            raise RooftileError(
+                f"'{name}': neither a file, a network of the zoo nor a hardware preset"
+                f"{nearest(name, known)}"
+            )
+        return name in preset_names()
+    data = read(Path(name), WorkloadError).data
+    return isinstance(data, dict) and bool({"array", "base"} & set(data))

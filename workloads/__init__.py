@@ -1,0 +1,1 @@
+"""What runs: networks as graphs of layers, their loaders, and the zoo."""
