@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator
 from functools import cache
-from math import ceil, inf
-from typing import assert_never
+from math import ceil, inf, prod
+from typing import Any, assert_never
 
 import numpy as np
 import simpy
@@ -49,29 +49,52 @@ class Machine:
         return _Run(self._spec, program).trace()
 
 
+class _CountingEnvironment(simpy.Environment):
+    """An event loop that knows how many events it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events = 0
+
+    def schedule(self, *arguments: Any, **options: Any) -> None:
+        """Schedule an event, and count it."""
+        self.events += 1
+        super().schedule(*arguments, **options)
+
+
 class _Semaphore:
-    """A counter with a line of waiting queues."""
+    """A counter as a line of tokens, each with the time from which it can be taken.
+
+    A token that is signalled for later needs no event of its own unless a queue waits for it.
+    """
 
     def __init__(self, env: simpy.Environment, initial: int) -> None:
         self._env = env
-        self._count = initial
+        self._tokens = deque([0] * initial)
         self._line: deque[simpy.Event] = deque()
 
     def take(self) -> simpy.Event | None:
-        """Take one off the count, or return the event that will give it."""
-        if self._count:
-            self._count -= 1
-            return None
-        event = self._env.event()
-        self._line.append(event)
-        return event
+        """Take a token, or return the event that will bring one."""
+        if not self._tokens:
+            event = self._env.event()
+            self._line.append(event)
+            return event
+        wait_fs = self._tokens.popleft() - self._env.now
+        return self._env.timeout(wait_fs) if wait_fs > 0 else None
 
-    def give(self, _: simpy.Event | None = None) -> None:
-        """Add one to the count, or hand it to the first in line."""
-        if self._line:
-            self._line.popleft().succeed()
-        else:
-            self._count += 1
+    def give(self, at_fs: int) -> None:
+        """Add a token that can be taken from ``at_fs`` on."""
+        if not self._line:
+            self._tokens.append(at_fs)
+            return
+        waiting = self._line.popleft()
+        wait_fs = at_fs - self._env.now
+        if wait_fs <= 0:
+            waiting.succeed()
+            return
+        landing = self._env.timeout(wait_fs)
+        assert landing.callbacks is not None
+        landing.callbacks.append(waiting.trigger)
 
 
 class _Unit:
@@ -101,11 +124,10 @@ class _Run:
     def __init__(self, spec: AcceleratorSpec, program: Program) -> None:
         self.spec = spec
         self.program = program
-        self.env = simpy.Environment()
+        self.env = _CountingEnvironment()
         self.clock = Clock(hz=spec.clock_hz)
         self.rows: list[list[int]] = []
         self.unit_names: list[str] = []
-        self.events = 0
         self.waiting: dict[Stream, int] = {}
         self.memories: dict[int, MainMemory] = {
             number: BandwidthMemory(memory)
@@ -140,7 +162,7 @@ class _Run:
             causes=self.causes,
             end_fs=max(end_fs, int(self.env.now)),
             columns=dict(zip(COLUMNS, np.ascontiguousarray(table), strict=True)),
-            events=self.events,
+            events=self.env.events,
         )
 
     def _core(self, core: int, several: bool) -> list[_QueueProcess]:
@@ -255,20 +277,12 @@ class _QueueProcess:
             return
         start = self._now
         self._run.waiting[self._stream] = semaphore
-        self._run.events += 1
         yield event
         del self._run.waiting[self._stream]
         self._record_wait(start, self._now, semaphore)
 
     def _signal(self, semaphore: int) -> None:
-        delay = self.finished_fs - self._now
-        if delay <= 0:
-            self._semaphores[semaphore].give()
-            return
-        self._run.events += 1
-        landing = self._env.timeout(delay)
-        assert landing.callbacks is not None
-        landing.callbacks.append(self._semaphores[semaphore].give)
+        self._semaphores[semaphore].give(max(self.finished_fs, self._now))
 
     def _matmul(self, instruction: MatMul) -> Process:
         work = self._run.matmul_work(instruction.extents, instruction.accumulate)
@@ -307,7 +321,7 @@ class _QueueProcess:
             yield self._sleep_until(stall_end)
 
     def _vector(self, instruction: Vector) -> Process:
-        elements = int(np.prod(instruction.shape))
+        elements = prod(instruction.shape)
         cycles = vector_cycles(
             self._run.spec.vector,
             function=instruction.function,
@@ -321,7 +335,7 @@ class _QueueProcess:
         written = instruction.shape[: len(instruction.shape) - instruction.reduced]
         traffic = [(access, read_bytes) for access in instruction.inputs]
         traffic.append(
-            (instruction.output, int(np.prod(written)) * instruction.output_dtype.size_bytes)
+            (instruction.output, prod(written) * instruction.output_dtype.size_bytes)
         )
         row = self._row(
             VECTOR,
@@ -380,12 +394,11 @@ class _QueueProcess:
 
     def _edge(self, time_fs: int) -> int:
         """Return the first clock edge at or after a time."""
-        return self._clock.edge_fs(self._clock.cycle_at_or_after(time_fs))
+        return self._later(time_fs, 0)
 
-    def _later(self, edge_fs: int, cycles: int) -> int:
-        """Return the edge ``cycles`` after an edge."""
-        return self._clock.edge_fs(self._clock.cycle_at_or_after(edge_fs) + cycles)
+    def _later(self, time_fs: int, cycles: int) -> int:
+        """Return the edge ``cycles`` after the first one at or after a time."""
+        return self._clock.edge_fs(self._clock.cycle_at_or_after(time_fs) + cycles)
 
     def _sleep_until(self, time_fs: int) -> simpy.Event:
-        self._run.events += 1
         return self._env.timeout(time_fs - self._now)

@@ -176,6 +176,11 @@ def _syntax_message(problem: yaml.MarkedYAMLError, text: str, name: str) -> str:
     return f"{name}:{line}: isn't valid YAML: {', '.join(details)}"
 
 
+def _line(event: Any) -> int:
+    line: int = event.start_mark.line
+    return line + 1
+
+
 class _Composer:
     """Turns parser events into plain data; one object reads one document."""
 
@@ -193,7 +198,7 @@ class _Composer:
         """Return the data of the only document."""
         next(self._events)  # the stream's start
         if isinstance(next(self._events), yaml.StreamEndEvent):
-            raise self._error(f"{self._name}: the file is empty")
+            raise self._error(f"{self._name}:1: the file is empty")
         data = self._node(next(self._events), (), 0)
         next(self._events)  # the document's end
         event = next(self._events)
@@ -202,10 +207,10 @@ class _Composer:
         return data
 
     def _failure(self, event: yaml.Event, message: str) -> RooftileError:
-        return self._error(f"{self._name}:{event.start_mark.line + 1}: {message}")
+        return self._error(f"{self._name}:{_line(event)}: {message}")
 
-    def _node(self, event: yaml.Event, path: Path_, depth: int) -> Any:
-        self.lines.setdefault(path, event.start_mark.line + 1)
+    def _node(self, event: Any, path: Path_, depth: int) -> Any:
+        self.lines.setdefault(path, _line(event))
         if isinstance(event, yaml.AliasEvent):
             return self._aliased(event)
         self._count(event, 1)
@@ -264,7 +269,7 @@ class _Composer:
                 raise self._failure(
                     event, f"key '{key}' is given twice (first on line {first}); remove one"
                 )
-            self.lines[(*path, key)] = event.start_mark.line + 1
+            self.lines[(*path, key)] = _line(event)
             items[key] = self._node(next(self._events), (*path, key), depth + 1)
         return items
 

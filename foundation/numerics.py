@@ -70,8 +70,9 @@ def unary(function: str, values: Array, dtype: Dtype) -> Array:
     if function == "identity":
         return values
     if dtype.is_integer:
-        return _table(function, dtype)[values.astype(np.int64) + 128]
-    return _real_unary(function, values.astype(np.float32)).astype(dtype.numpy)
+        looked_up: Array = _table(function, dtype)[values.astype(np.int64) + 128]
+        return looked_up
+    return saturate(_real_unary(function, _widened(values, dtype)), dtype)
 
 
 def binary(function: str, left: Array, right: Array, dtype: Dtype) -> Array:

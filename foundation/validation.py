@@ -72,21 +72,22 @@ def first_mistake(
     """Return where the first mistake in the file's order stands, and what is wrong."""
     details = error.errors(include_url=False)
     places = [(*path, *_place(document.at(path), detail["loc"])) for detail in details]
-    order = sorted(range(len(details)), key=lambda i: (document.line(places[i]), i))
-    first = order[0]
+    # A misspelt key is also a missing one: the misspelling is the better message.
+    missing = [detail["loc"][-1] if detail["type"] == "missing" else "" for detail in details]
+    order = ((document.line(places[i]), bool(missing[i]), i) for i in range(len(details)))
+    first = min(order)[-1]
     message = _message(details[first], model)
-    distinct = len(set(places))
+    distinct = len(set(zip(places, missing, strict=True)))
     more = f" (and {distinct - 1} more)" if distinct > 1 else ""
     return places[first], message + more
 
 
-def _place(data: Any, location: Iterable[str | int]) -> Path_:
+def _place(data: Any, location: Iterable[Any]) -> Path_:
     """Return the steps of pydantic's ``location`` that are in the data: it adds union tags."""
     path: list[str | int] = []
     for step in location:
-        if (isinstance(data, dict) and step in data) or (
-            isinstance(data, list) and isinstance(step, int) and step < len(data)
-        ):
+        inside_list = isinstance(data, list) and isinstance(step, int) and step < len(data)
+        if inside_list or (isinstance(data, dict) and step in data):
             path.append(step)
             data = data[step]
     return tuple(path)

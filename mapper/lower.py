@@ -113,15 +113,24 @@ class _Transfers:
         )
         ring.filled()
 
-    def store(self, operand: OperandTiles, ring: Ring, tile: Tile, tag: int) -> None:
-        """Empty a slot into the output's part of a tile."""
+    def store(
+        self,
+        operand: OperandTiles,
+        ring: Ring,
+        tile: Tile,
+        tag: int,
+        strides: tuple[int, ...] | None = None,
+    ) -> None:
+        """Empty a slot into the output's part of a tile.
+
+        ``strides`` say how the slot is laid out along the output's axes, packed by default.
+        """
         what, box = operand.operand, operand.box(tile)
+        strides = operand.packed_strides(tile.size) if strides is None else strides
         self.builder.emit(
             Queue.STORE,
             Store(
-                source=Access(
-                    space=ring.space, base=ring.take(), strides=operand.packed_strides(tile.size)
-                ),
+                source=Access(space=ring.space, base=ring.take(), strides=strides),
                 destination=self.main_memory(what, box.start, operand.steps),
                 shape=box.inside,
                 element_bytes=what.dtype.size_bytes,
@@ -357,9 +366,12 @@ def _lower_copies(
     tag = 0
     for kernel, mapping, output in zip(kernels, mappings, outputs, strict=True):
         source = OperandTiles(kernel, kernel.inputs[0])
+        # The slot is packed in the input's order of axes; each output axis is one dimension.
+        dimensions = [axis.terms[0][0] for axis in kernel.output.axes]
         for tile in tiles(kernel, mapping):
             transfers.load(source, ring, tile, tag)
-            transfers.store(output, ring, tile, tag)
+            packed = source.iteration_strides(tile.size)
+            transfers.store(output, ring, tile, tag, tuple([packed[d] for d in dimensions]))
             tag += 1
 
 

@@ -1,0 +1,245 @@
+"""Hypothesis strategies for small graphs: every operator, and chains of a few layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from foundation.dtype import DTYPES, Dtype
+from foundation.functions import FunctionKind, names
+from workloads.graph import Graph, Layer, Operator, Tensor, TensorKind
+from workloads.layers import (
+    Concat,
+    Convolution,
+    Elementwise,
+    Embedding,
+    Linear,
+    MatMul,
+    Normalize,
+    Pool,
+    Reduce,
+    Reshape,
+    Slice,
+    Transpose,
+    Window,
+)
+
+Shape = tuple[int, ...]
+ACTIVATIONS = st.sampled_from(["identity", "identity", "relu", "gelu", "hard_swish"])
+UNARY = [name for name in names(FunctionKind.UNARY) if name != "identity"]
+
+
+class GraphBuilder:
+    """Adds layers one by one; the loader does the same from YAML."""
+
+    def __init__(self, dtype: Dtype) -> None:
+        self.dtype = dtype
+        self.tensors: dict[str, Tensor] = {}
+        self.layers: list[Layer] = []
+
+    def add_input(self, shape: Shape, dtype: Dtype | None = None) -> Tensor:
+        name = f"x{len(self.tensors)}"
+        self.tensors[name] = Tensor(
+            name=name, shape=shape, dtype=dtype or self.dtype, kind=TensorKind.INPUT
+        )
+        return self.tensors[name]
+
+    def add_learned(self, shape: Shape) -> Tensor:
+        name = f"learned{len(self.tensors)}"
+        self.tensors[name] = Tensor(
+            name=name, shape=shape, dtype=self.dtype, kind=TensorKind.PARAMETER
+        )
+        return self.tensors[name]
+
+    def add(self, operator: Operator, inputs: Sequence[Tensor]) -> Tensor:
+        name = f"layer{len(self.layers)}"
+        roles = {}
+        for role, parameter in operator.parameters(inputs).items():
+            roles[role] = f"{name}.{role}"
+            self.tensors[roles[role]] = Tensor(
+                name=roles[role],
+                shape=parameter.shape,
+                dtype=parameter.dtype,
+                kind=TensorKind.PARAMETER,
+            )
+        shape, dtype = operator.output(inputs)
+        self.tensors[name] = Tensor(name=name, shape=shape, dtype=dtype, kind=TensorKind.ACTIVATION)
+        self.layers.append(
+            Layer(
+                name=name,
+                operator=operator,
+                inputs=tuple(tensor.name for tensor in inputs),
+                parameters=roles,
+            )
+        )
+        return self.tensors[name]
+
+    def graph(self) -> Graph:
+        return Graph(name="random", batch=1, tensors=dict(self.tensors), layers=tuple(self.layers))
+
+
+def window(draw: DrawFn, size: int, *, max_pad: int | None = None) -> Window:
+    """Draw a window that fits ``size`` elements."""
+    kernel = draw(st.integers(1, min(3, size)))
+    dilation = draw(st.integers(1, 2)) if (kernel - 1) * 2 < size else 1
+    span = (kernel - 1) * dilation + 1
+    pad = st.integers(0, span - 1 if max_pad is None else min(max_pad, span - 1))
+    return Window(
+        kernel=kernel,
+        stride=draw(st.integers(1, 3)),
+        dilation=dilation,
+        pad_before=draw(pad),
+        pad_after=draw(pad),
+    )
+
+
+def image(draw: DrawFn) -> Shape:
+    return (
+        draw(st.integers(1, 2)),
+        draw(st.integers(3, 8)),
+        draw(st.integers(3, 8)),
+        draw(st.integers(1, 10)),
+    )
+
+
+def add_conv(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+    channels = tensor.shape[-1]
+    groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
+    return builder.add(
+        Convolution(
+            out_channels=groups * draw(st.integers(1, 5)),
+            windows=tuple(window(draw, size) for size in tensor.shape[1:-1]),
+            groups=groups,
+            bias=draw(st.booleans()),
+            activation=draw(ACTIVATIONS),
+        ),
+        [tensor],
+    )
+
+
+def add_pool(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+    windows = tuple(window(draw, size) for size in tensor.shape[1:-1])
+    return builder.add(
+        Pool(function=draw(st.sampled_from(["max", "mean"])), windows=windows), [tensor]
+    )
+
+
+def add_linear(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+    features, bias = draw(st.integers(1, 12)), draw(st.booleans())
+    tied = draw(st.booleans())
+    inputs = [tensor]
+    if tied:
+        inputs.append(builder.add_learned((features, tensor.shape[-1])))
+    operator = Linear(out_features=features, bias=bias, activation=draw(ACTIVATIONS), tied=tied)
+    return builder.add(operator, inputs)
+
+
+def add_unary(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+    return builder.add(Elementwise(function=draw(st.sampled_from(UNARY))), [tensor])
+
+
+def add_binary(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+    other = tuple(draw(st.sampled_from([1, size])) for size in tensor.shape)
+    other = other[draw(st.integers(0, len(other) - 1)) :]
+    operator = Elementwise(
+        function=draw(st.sampled_from(names(FunctionKind.BINARY))), activation=draw(ACTIVATIONS)
+    )
+    second = draw(st.sampled_from([tensor, builder.add_learned(other)]))
+    return builder.add(operator, [tensor, second])
+
+
+def add_normalize(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+    function = draw(st.sampled_from(["softmax", "layer_norm", "rms_norm", "batch_norm"]))
+    return builder.add(Normalize(function=function), [tensor])
+
+
+def add_reduce(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+    rank = len(tensor.shape)
+    axes = draw(st.sets(st.integers(0, rank - 1), min_size=1, max_size=rank))
+    function = draw(st.sampled_from(names(FunctionKind.REDUCTION)))
+    return builder.add(Reduce(function=function, axes=tuple(axes)), [tensor])
+
+
+def add_slice(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+    axis = draw(st.integers(0, len(tensor.shape) - 1))
+    start = draw(st.integers(0, tensor.shape[axis] - 1))
+    stop = draw(st.integers(start + 1, tensor.shape[axis]))
+    operator = Slice(axis=axis, start=start, stop=stop, step=draw(st.integers(1, 3)))
+    return builder.add(operator, [tensor])
+
+
+def add_transpose(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+    permutation = draw(st.permutations(range(len(tensor.shape))))
+    return builder.add(Transpose(permutation=tuple(permutation)), [tensor])
+
+
+def add_concat(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+    axis = draw(st.integers(0, len(tensor.shape) - 1))
+    other = list(tensor.shape)
+    other[axis] = draw(st.integers(1, 5))
+    return builder.add(Concat(axis=axis), [tensor, builder.add_input(tuple(other)), tensor])
+
+
+def add_reshape(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+    return builder.add(Reshape(shape=(tensor.shape[0], -1)), [tensor])
+
+
+def add_matmul(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+    batch, rows, heads, depth = tensor.shape
+    columns = draw(st.integers(1, 9))
+    second = builder.add_input((batch, columns, heads, depth))
+    return builder.add(MatMul(equation="bshd,bthd->bhst"), [tensor, second])
+
+
+def add_embedding(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+    indices = builder.add_input(tensor.shape[:2], DTYPES["int32"])
+    operator = Embedding(
+        entries=draw(st.integers(1, 30)), features=draw(st.integers(1, 9)), dtype=builder.dtype
+    )
+    return builder.add(operator, [indices])
+
+
+Adder = Callable[[DrawFn, GraphBuilder, Tensor], Tensor]
+ON_IMAGES: dict[str, Adder] = {"conv": add_conv, "pool": add_pool, "matmul": add_matmul}
+ON_ALL: dict[str, Adder] = {
+    "linear": add_linear,
+    "unary": add_unary,
+    "binary": add_binary,
+    "normalize": add_normalize,
+    "reduce": add_reduce,
+    "slice": add_slice,
+    "transpose": add_transpose,
+    "concat": add_concat,
+    "reshape": add_reshape,
+}
+OPERATORS: dict[str, Adder] = {**ON_IMAGES, **ON_ALL, "embedding": add_embedding}
+
+
+@st.composite
+def single_layers(draw: DrawFn, operator: str, dtype: str) -> Graph:
+    """Draw a graph of one layer of an operator on an image."""
+    builder = GraphBuilder(DTYPES[dtype])
+    OPERATORS[operator](draw, builder, builder.add_input(image(draw)))
+    return builder.graph()
+
+
+@st.composite
+def chains(draw: DrawFn, dtype: str) -> Graph:
+    """Draw a graph of two to five layers, each on any tensor there is by then."""
+    builder = GraphBuilder(DTYPES[dtype])
+    tensors = [builder.add_input(image(draw))]
+    for _ in range(draw(st.integers(2, 5))):
+        tensor = draw(st.sampled_from(tensors))
+        large_enough = len(tensor.shape) == 4 and min(tensor.shape[1:3]) >= 3
+        choices = {**ON_ALL, **(ON_IMAGES if large_enough else {})}
+        if tensor.size_elements > 2000:
+            choices = {"reduce": add_reduce, "slice": add_slice}
+        tensors.append(choices[draw(st.sampled_from(sorted(choices)))](draw, builder, tensor))
+    return builder.graph()
+
+
+def graphs(dtype: str) -> SearchStrategy[Graph]:
+    """Return a strategy for chains of a dtype."""
+    return chains(dtype=dtype)

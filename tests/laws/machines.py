@@ -1,0 +1,83 @@
+"""Small machines that force tiling: every dataflow, split and unified scratchpads, two memories."""
+
+from math import inf
+
+from accel.spec import (
+    AcceleratorSpec,
+    ArraySpec,
+    DmaSpec,
+    MemorySpec,
+    ScratchpadSpec,
+    VectorSpec,
+)
+
+ALL_DTYPES = ("int8", "fp16", "bf16", "fp32")
+LATENCY_FS = 20 * 10**6
+
+
+def machine(
+    name: str,
+    *,
+    rows: int,
+    columns: int,
+    dataflow: str,
+    timing: str = "pipelined",
+    scratchpads: dict[str, tuple[int, tuple[str, ...]]],
+    bandwidth_bytes_per_s: float = 4e9,
+    latency_fs: int = LATENCY_FS,
+    two_memories: bool = False,
+    port_bytes_per_cycle: float = inf,
+) -> AcceleratorSpec:
+    """Return a machine; ``scratchpads`` is name to (bytes, operands)."""
+    classes = (
+        [("parameters",), ("activations",)] if two_memories else [("parameters", "activations")]
+    )
+    return AcceleratorSpec(
+        name=name,
+        notes="",
+        clock_hz=10**9,
+        array=ArraySpec(
+            rows=rows, columns=columns, dataflow=dataflow, timing=timing, dtypes=ALL_DTYPES
+        ),
+        vector=VectorSpec(lanes=4, startup_cycles=2, cycles_per_element={"gelu": 3.0}),
+        dma=DmaSpec(outstanding=4),
+        scratchpads=tuple(
+            ScratchpadSpec(
+                name=pad,
+                capacity_bytes=size,
+                holds=operands,
+                banks=1,
+                bandwidth_bytes_per_cycle=port_bytes_per_cycle,
+            )
+            for pad, (size, operands) in scratchpads.items()
+        ),
+        memories=tuple(
+            MemorySpec(
+                name="dram" if len(classes) == 1 else f"dram_{held[0]}",
+                capacity_bytes=1 << 30,
+                bandwidth_bytes_per_s=bandwidth_bytes_per_s,
+                latency_fs=latency_fs,
+                holds=held,
+            )
+            for held in classes
+        ),
+    )
+
+
+SPLIT = {
+    "input": (5376, ("input",)),
+    "weight": (1024, ("weight",)),
+    "psum": (2048, ("psum",)),
+    "output": (1024, ("output",)),
+}
+UNIFIED = {
+    "buffer": (6144, ("input", "weight", "output")),
+    "accumulator": (2048, ("psum",)),
+}
+
+MACHINES = (
+    machine("ws", rows=4, columns=3, dataflow="WS", scratchpads=SPLIT),
+    machine("os", rows=3, columns=5, dataflow="OS", scratchpads=UNIFIED, two_memories=True),
+    machine("is", rows=5, columns=4, dataflow="IS", scratchpads=UNIFIED, port_bytes_per_cycle=16.0),
+    machine("serial", rows=7, columns=2, dataflow="WS", timing="scalesim", scratchpads=SPLIT),
+)

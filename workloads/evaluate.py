@@ -1,0 +1,227 @@
+"""The meaning of a graph in plain NumPy: what every mapping must compute.
+
+Shares only `foundation.numerics` with the interpreter of programs; windows, contraction, slices and
+broadcasting are NumPy's own, so that a mistake in lowering can't be made twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from foundation import numerics
+from foundation.dtype import Dtype
+from foundation.errors import WorkloadError
+from foundation.functions import FUNCTIONS, FunctionKind
+from workloads.graph import Graph, Layer, Tensor, TensorKind
+from workloads.layers import (
+    Concat,
+    Convolution,
+    Elementwise,
+    Embedding,
+    Linear,
+    MatMul,
+    Normalize,
+    Pool,
+    Reduce,
+    Reshape,
+    Slice,
+    Transpose,
+    Window,
+)
+
+Array = NDArray[Any]
+
+
+def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
+    """Return values for every input and parameter of a graph.
+
+    Parameters
+    ----------
+    graph
+        The network.
+    seed
+        Equal seeds give equal values.
+
+    Returns
+    -------
+    dict
+        Tensor name to array: int8 over its full range, biases of a size that shows in the result,
+        indices below their table's entries, floating point with deviation 1.
+    """
+    generator = np.random.default_rng(seed)
+    entries = {
+        layer.inputs[0]: layer.operator.entries
+        for layer in graph.layers
+        if isinstance(layer.operator, Embedding)
+    }
+    return {
+        tensor.name: _random(generator, tensor, entries.get(tensor.name))
+        for tensor in graph.tensors.values()
+        if tensor.kind is not TensorKind.ACTIVATION
+    }
+
+
+def _random(generator: np.random.Generator, tensor: Tensor, entries: int | None) -> Array:
+    if not tensor.dtype.is_integer:
+        return generator.standard_normal(tensor.shape).astype(tensor.dtype.numpy)
+    low, high = (-128, 128) if tensor.dtype.name == "int8" else (-20_000, 20_000)
+    if entries is not None:
+        low, high = 0, entries
+    return generator.integers(low, high, tensor.shape).astype(tensor.dtype.numpy)
+
+
+def evaluate(graph: Graph, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the value of every activation.
+
+    Parameters
+    ----------
+    graph
+        The network.
+    tensors
+        Values of its inputs and parameters, as from `random_tensors`.
+    """
+    values = dict(tensors)
+    for layer in graph.layers:
+        values[layer.name] = _layer(graph, layer, values)
+    return {layer.name: values[layer.name] for layer in graph.layers}
+
+
+def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
+    inputs = [values[name] for name in layer.inputs]
+    learned = {role: values[name] for role, name in layer.parameters.items()}
+    dtype = graph.output_tensor(layer).dtype
+    match layer.operator:
+        case Convolution() as operator:
+            return _convolution(operator, inputs[0], learned, dtype)
+        case Linear() as operator:
+            return _linear(operator, inputs, learned, dtype)
+        case MatMul() as operator:
+            return _matmul(operator, inputs, dtype)
+        case Elementwise() as operator:
+            return _elementwise(operator, inputs, dtype)
+        case Pool() as operator:
+            return _pool(operator, inputs[0], dtype)
+        case Reduce() as operator:
+            axes = operator.positive_axes(inputs[0].ndim)
+            result = numerics.reduction(operator.function, inputs[0], axes, dtype)
+            return result.reshape(graph.output_tensor(layer).shape)
+        case Normalize() as operator:
+            return _normalize(operator, inputs[0], learned, dtype)
+        case Embedding():
+            return learned["table"][inputs[0]]
+        case operator:
+            return _moved(operator, inputs)
+
+
+def _moved(operator: object, inputs: Sequence[Array]) -> Array:
+    """Return the result of an operator that computes nothing."""
+    match operator:
+        case Concat():
+            return np.concatenate(inputs, axis=operator.axis)
+        case Slice():
+            index = [slice(None)] * inputs[0].ndim
+            index[operator.axis] = slice(operator.start, operator.stop, operator.step)
+            return inputs[0][tuple(index)]
+        case Reshape():
+            return inputs[0].reshape(operator.shape)
+        case Transpose():
+            return inputs[0].transpose(operator.permutation)
+        case _:
+            raise WorkloadError(f"operator {type(operator).__name__}: can't be evaluated")
+
+
+def _products(equation: str, left: Array, right: Array, dtype: Dtype) -> Array:
+    """Return einsum in a width that never wraps."""
+    wide = np.int64 if dtype.is_integer else np.float32
+    result: Array = np.einsum(equation.replace(" ", ""), left.astype(wide), right.astype(wide))
+    return result
+
+
+def _finish(
+    products: Array,
+    reduction: int,
+    learned: Mapping[str, Array],
+    operator: Linear | MatMul | Convolution,
+    dtype: Dtype,
+) -> Array:
+    """Return products of ``reduction`` terms with bias, requantized, and activated."""
+    shift = numerics.default_shift(reduction) if operator.shift is None else operator.shift
+    result = numerics.requantize(products, learned.get("bias"), shift, dtype)
+    return numerics.unary(operator.activation, result, dtype)
+
+
+def _linear(
+    operator: Linear, inputs: Sequence[Array], learned: Mapping[str, Array], dtype: Dtype
+) -> Array:
+    weight = inputs[1].T if operator.tied else learned["weight"]
+    products = _products("...k,kn->...n", inputs[0], weight, dtype)
+    return _finish(products, len(weight), learned, operator, dtype)
+
+
+def _matmul(operator: MatMul, inputs: Sequence[Array], dtype: Dtype) -> Array:
+    products = _products(operator.equation, inputs[0], inputs[1], dtype)
+    reduced = operator.subscripts()[0].index(operator.roles()[3])
+    return _finish(products, inputs[0].shape[reduced], {}, operator, dtype)
+
+
+def _convolution(
+    operator: Convolution, image: Array, learned: Mapping[str, Array], dtype: Dtype
+) -> Array:
+    windows, weight = operator.windows, learned["weight"]
+    if len(windows) == 1:
+        image, weight, windows = image[:, None], weight[:, None], (Window(1), *windows)
+    view = _windows(image, windows, 0)
+    grouped = view.reshape(*view.shape[:3], operator.groups, -1, *view.shape[4:])
+    products = _products("byxgcuv,guvcn->byxgn", grouped, weight, dtype)
+    products = products.reshape(*products.shape[:3], -1)
+    reduction = prod(weight.shape[1:4])
+    result = _finish(products, reduction, learned, operator, dtype)
+    return result if len(operator.windows) == 2 else result[:, 0]
+
+
+def _windows(image: Array, windows: Sequence[Window], fill: float) -> Array:
+    """Return all windows of an image: shape (B, OY, OX, C, FY, FX)."""
+    y, x = windows
+    pads = ((0, 0), (y.pad_before, y.pad_after), (x.pad_before, x.pad_after), (0, 0))
+    padded = np.pad(image, pads, constant_values=fill)
+    spans = tuple((w.kernel - 1) * w.dilation + 1 for w in (y, x))
+    view = sliding_window_view(padded, spans, axis=(1, 2))
+    return view[:, :: y.stride, :: x.stride, :, :: y.dilation, :: x.dilation]
+
+
+def _pool(operator: Pool, image: Array, dtype: Dtype) -> Array:
+    windows = operator.windows
+    if len(windows) == 1:
+        image, windows = image[:, None], (Window(1), *windows)
+    lowest = np.iinfo(dtype.numpy).min if dtype.is_integer else -np.inf
+    view = _windows(image, windows, lowest if operator.function == "max" else 0)
+    result = numerics.reduction(operator.function, view, (4, 5), dtype)
+    return result if len(operator.windows) == 2 else result[:, 0]
+
+
+def _elementwise(operator: Elementwise, inputs: Sequence[Array], dtype: Dtype) -> Array:
+    if FUNCTIONS[operator.function].kind is FunctionKind.UNARY:
+        result = numerics.unary(operator.function, inputs[0], dtype)
+    else:
+        result = numerics.binary(operator.function, inputs[0], inputs[1], dtype)
+    return numerics.unary(operator.activation, result, dtype)
+
+
+def _normalize(
+    operator: Normalize, values: Array, learned: Mapping[str, Array], dtype: Dtype
+) -> Array:
+    match operator.function:
+        case "softmax":
+            return numerics.softmax(values, dtype)
+        case "layer_norm":
+            return numerics.layer_norm(values, learned["gamma"], learned["beta"], dtype)
+        case "rms_norm":
+            return numerics.rms_norm(values, learned["gamma"], dtype)
+        case _:
+            return numerics.batch_norm(values, learned["gamma"], learned["beta"], dtype)
