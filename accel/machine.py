@@ -7,6 +7,7 @@ is busy, blocked, or when a result lands.
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from collections.abc import Generator
 from functools import cache
@@ -19,7 +20,7 @@ import simpy
 from accel.memory import BandwidthMemory, MainMemory
 from accel.spec import AcceleratorSpec
 from accel.systolic import DATAFLOWS, TIMINGS, ArrayWork, array_work
-from accel.trace import COLUMNS, OPCODES, STRUCTURAL_CAUSES, WAIT, Trace
+from accel.trace import COLUMNS, OPCODES, STRUCTURAL_CAUSES, WAIT, Column, Trace
 from accel.units import Clock
 from accel.vector import vector_cycles, vector_operations
 from foundation.dtype import DTYPES
@@ -29,6 +30,7 @@ from isa.program import Program, Stream
 
 Process = Generator[simpy.Event, object, None]
 
+START, END = COLUMNS.index("start_fs"), COLUMNS.index("end_fs")
 LOAD, GATHER, STORE, MATMUL, VECTOR = (OPCODES.index(name) for name in OPCODES[:-1])
 
 
@@ -97,6 +99,28 @@ class _Semaphore:
         landing.callbacks.append(waiting.trigger)
 
 
+class _Recorder:
+    """The trace's rows, one after the other in one flat array."""
+
+    def __init__(self) -> None:
+        self._values = array("q")
+
+    def add(self, row: list[int]) -> int:
+        """Append a row in the order of ``COLUMNS``, and return where its end time stands."""
+        self._values.extend(row)
+        return len(self._values) - len(COLUMNS) + END
+
+    def cut(self, position: int, end_fs: int) -> None:
+        """Let an interval end no later than ``end_fs``."""
+        if self._values[position] > end_fs:
+            self._values[position] = end_fs
+
+    def columns(self) -> dict[str, Column]:
+        """Return the columns by name."""
+        table = np.frombuffer(self._values, dtype=np.int64).reshape(-1, len(COLUMNS))
+        return dict(zip(COLUMNS, np.ascontiguousarray(table.T), strict=True))
+
+
 class _Unit:
     """A unit whose busy intervals are recorded without overlap.
 
@@ -104,18 +128,17 @@ class _Unit:
     pipeline finishes behind new work isn't counted twice.
     """
 
-    def __init__(self, number: int, rows: list[list[int]]) -> None:
+    def __init__(self, number: int, recorder: _Recorder) -> None:
         self.number = number
-        self._rows = rows
-        self._last: list[int] | None = None
+        self._recorder = recorder
+        self._last_end: int | None = None
 
     def busy(self, start_fs: int, end_fs: int, row: list[int]) -> None:
-        """Record an interval; ``row`` is unit, opcode, start, end and the remaining columns."""
-        if self._last is not None and self._last[3] > start_fs:
-            self._last[3] = start_fs
-        row[2:4] = start_fs, end_fs
-        self._rows.append(row)
-        self._last = row
+        """Record an interval; ``row`` has all columns but the times."""
+        if self._last_end is not None:
+            self._recorder.cut(self._last_end, start_fs)
+        row[START], row[END] = start_fs, end_fs
+        self._last_end = self._recorder.add(row)
 
 
 class _Run:
@@ -126,7 +149,7 @@ class _Run:
         self.program = program
         self.env = _CountingEnvironment()
         self.clock = Clock(hz=spec.clock_hz)
-        self.rows: list[list[int]] = []
+        self.recorder = _Recorder()
         self.unit_names: list[str] = []
         self.waiting: dict[Stream, int] = {}
         self.memories: dict[int, MainMemory] = {
@@ -156,12 +179,11 @@ class _Run:
                 raise
             raise self._deadlock() from None
         end_fs = max((queue.finished_fs for queue in queues), default=0)
-        table = np.array(self.rows, dtype=np.int64).reshape(-1, len(COLUMNS)).T
         return Trace(
             units=tuple(self.unit_names),
             causes=self.causes,
             end_fs=max(end_fs, int(self.env.now)),
-            columns=dict(zip(COLUMNS, np.ascontiguousarray(table), strict=True)),
+            columns=self.recorder.columns(),
             events=self.env.events,
         )
 
@@ -184,7 +206,7 @@ class _Run:
 
     def _unit(self, name: str) -> _Unit:
         self.unit_names.append(name)
-        return _Unit(len(self.unit_names) - 1, self.rows)
+        return _Unit(len(self.unit_names) - 1, self.recorder)
 
     def _deadlock(self) -> SimulationError:
         blocked = ", ".join(
@@ -334,9 +356,7 @@ class _QueueProcess:
         read_bytes = elements * instruction.input_dtype.size_bytes
         written = instruction.shape[: len(instruction.shape) - instruction.reduced]
         traffic = [(access, read_bytes) for access in instruction.inputs]
-        traffic.append(
-            (instruction.output, prod(written) * instruction.output_dtype.size_bytes)
-        )
+        traffic.append((instruction.output, prod(written) * instruction.output_dtype.size_bytes))
         row = self._row(
             VECTOR,
             instruction.tag,
@@ -384,10 +404,10 @@ class _QueueProcess:
     def _record_wait(self, start: int, end: int, cause: int, unit: int | None = None) -> None:
         if end > start:
             row = self._row(WAIT, -1)
-            row[2:4] = start, end
+            row[START], row[END] = start, end
             row[-1] = cause
             row[0] = self._unit.number if unit is None else unit
-            self._run.rows.append(row)
+            self._run.recorder.add(row)
 
     def _structural(self, cause: str) -> int:
         return len(self._run.program.semaphores) + STRUCTURAL_CAUSES.index(cause)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import prod
+from operator import mul
 
 from mapper.kernel import Axis, Kernel, OperandMap, axis_step, row_major_strides
 from mapper.mapping import Tile
@@ -46,6 +47,13 @@ class OperandTiles:
             number for number in range(len(kernel.dimensions)) if operand.depends_on(number)
         )
         self._dimensions = len(kernel.dimensions)
+        self._tensor_strides = row_major_strides(
+            [axis.size for axis in operand.axes], operand.dtype.size_bytes
+        )
+        #: Bytes between neighbouring elements of a box in main memory, along each axis.
+        self.memory_strides = tuple(
+            step * stride for step, stride in zip(self.steps, self._tensor_strides, strict=True)
+        )
         self.shape = cache(self._shape)
         self.packed_strides = cache(self._packed_strides)
         self.iteration_strides = cache(self._iteration_strides)
@@ -65,6 +73,10 @@ class OperandTiles:
         ]
         start, before, inside, after = zip(*columns, strict=True)
         return Box(start=start, before=before, inside=inside, after=after)
+
+    def offset_bytes(self, box: Box) -> int:
+        """Return the place of a box's first element, from the start of its tensor."""
+        return sum(map(mul, box.start, self._tensor_strides))
 
     def size_bytes(self, size: tuple[int, ...]) -> int:
         """Return the bytes of the box of a tile of ``size`` iterations, padding included."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from math import gcd, prod
+from math import gcd
 
 import numpy as np
 
@@ -90,11 +90,6 @@ class OperandMap:
     def depends_on(self, dimension: int) -> bool:
         """Whether the operand's elements change along a dimension."""
         return any(dimension == number for axis in self.axes for number, _ in axis.terms)
-
-    @property
-    def tensor_strides(self) -> tuple[int, ...]:
-        """Bytes per step along each tensor axis."""
-        return row_major_strides([axis.size for axis in self.axes], self.dtype.size_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

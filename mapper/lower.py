@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import assert_never
 
 from accel.spec import AcceleratorSpec
@@ -12,7 +13,7 @@ from foundation.dtype import DTYPES
 from foundation.functions import FUNCTIONS, FunctionKind
 from isa.instruction import Access, Gather, Load, MatMul, Operand, Queue, Store, Vector
 from isa.program import Program
-from mapper.boxes import OperandTiles
+from mapper.boxes import Box, OperandTiles
 from mapper.cost import psum_bytes
 from mapper.kernel import (
     Contraction,
@@ -77,7 +78,9 @@ class _Transfers:
 
     def __init__(self, builder: ProgramBuilder, placements: Dictionary[str, Placement]) -> None:
         self.builder = builder
-        self._placements = placements
+        self._places = {
+            role: (builder.space(place.memory), place.address) for role, place in placements.items()
+        }
 
     def ring(
         self, operand: OperandTiles, mapping: Mapping, slots: int, producer: Queue, consumer: Queue
@@ -101,7 +104,7 @@ class _Transfers:
                 destination=Access(
                     space=ring.space, base=ring.fill(), strides=operand.packed_strides(tile.size)
                 ),
-                source=self.main_memory(what, box.start, operand.steps),
+                source=self._main_memory(operand, box),
                 shape=box.inside,
                 before=box.before,
                 after=box.after,
@@ -131,7 +134,7 @@ class _Transfers:
             Queue.STORE,
             Store(
                 source=Access(space=ring.space, base=ring.take(), strides=strides),
-                destination=self.main_memory(what, box.start, operand.steps),
+                destination=self._main_memory(operand, box),
                 shape=box.inside,
                 element_bytes=what.dtype.size_bytes,
                 operand=what.operand,
@@ -140,16 +143,19 @@ class _Transfers:
         )
         ring.release()
 
-    def main_memory(self, operand: OperandMap, start: Sequence[int], step: Sequence[int]) -> Access:
+    def _main_memory(self, operand: OperandTiles, box: Box) -> Access:
         """Return a box's place in main memory."""
-        placement = self._placements[operand.role]
-        address = placement.address
-        strides = []
-        for at, by, stride in zip(start, step, operand.tensor_strides, strict=True):
-            address += at * stride
-            strides.append(by * stride)
-        space = self.builder.space(placement.memory)
-        return Access(space=space, base=address, strides=tuple(strides))
+        space, address = self._places[operand.operand.role]
+        return Access(
+            space=space, base=address + operand.offset_bytes(box), strides=operand.memory_strides
+        )
+
+    def whole(self, operand: OperandMap) -> Access:
+        """Return a whole tensor's place in main memory."""
+        space, address = self._places[operand.role]
+        shape = [axis.size for axis in operand.axes]
+        strides = row_major_strides(shape, operand.dtype.size_bytes)
+        return Access(space=space, base=address, strides=strides)
 
 
 class _Resident:
@@ -222,6 +228,7 @@ class _ContractionLowering:
             producer=Queue.MATRIX,
             consumer=Queue.VECTOR,
         )
+        self._psum_strides = cache(self._packed_psums)
         self._output = OperandTiles(kernel, kernel.output)
         self._outputs = transfers.ring(
             self._output, mapping, mapping.num_buffers[-1], Queue.VECTOR, Queue.STORE
@@ -249,7 +256,7 @@ class _ContractionLowering:
     def _matmul(self, tile: Tile, address: int, accumulate: bool, tag: int) -> None:
         size = tile.size
         data, weight = self._data.at(tile, tag), self._weight.at(tile, tag)
-        strides = (*self._psum_strides(tile), *(0 for _ in self._reduced))
+        strides = (*self._psum_strides(tile.size), *(0 for _ in self._reduced))
         self._transfers.builder.emit(
             Queue.MATRIX,
             MatMul(
@@ -266,12 +273,10 @@ class _ContractionLowering:
             ),
         )
 
-    def _psum_strides(self, tile: Tile) -> tuple[int, ...]:
+    def _packed_psums(self, size: tuple[int, ...]) -> tuple[int, ...]:
         """Return the strides of psums stored without gaps, along groups, M and N."""
         accumulator = DTYPES[self._kernel.output.dtype.accumulator]
-        return row_major_strides(
-            [tile.size[number] for number in self._kept], accumulator.size_bytes
-        )
+        return row_major_strides([size[number] for number in self._kept], accumulator.size_bytes)
 
     def _empty(self, tile: Tile, tag: int) -> None:
         """Turn one slot of psums into outputs: bias, requantization, activation, store."""
@@ -279,7 +284,7 @@ class _ContractionLowering:
         self._psums.filled()
         biases = [self._along_kept(bias.at(tile, tag)) for bias in self._biases]
         psum = Access(
-            space=self._psums.space, base=self._psums.take(), strides=self._psum_strides(tile)
+            space=self._psums.space, base=self._psums.take(), strides=self._psum_strides(tile.size)
         )
         output = Access(
             space=self._outputs.space,
@@ -382,7 +387,7 @@ def _lower_lookup(transfers: _Transfers, kernel: Kernel, mapping: Mapping, body:
     index_slots, row_slots = mapping.num_buffers
     indices = transfers.ring(index_tiles, mapping, index_slots, Queue.LOAD, Queue.LOAD)
     rows = transfers.ring(row_tiles, mapping, row_slots, Queue.LOAD, Queue.STORE)
-    table = transfers.main_memory(body.table, (0, 0), (1, 1))
+    table = transfers.whole(body.table)
     for tag, tile in enumerate(tiles(kernel, mapping)):
         transfers.load(index_tiles, indices, tile, tag)
         index = Access(

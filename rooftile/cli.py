@@ -23,9 +23,11 @@ INTERRUPTED = 130
 
 _hardware = click.option("--hw", "hardware", required=True, help="Preset name or YAML file.")
 _batch = click.option(
-    "--batch", type=click.IntRange(1, 1_000_000), help="Inferences at once; overrides the network's."
+    "--batch",
+    type=click.IntRange(1, 1_000_000),
+    help="Inferences at once; overrides the network's.",
 )
-_dtype = click.option("--dtype", help="Number type, such as int8 or bf16; overrides the network's.")
+_dtype = click.option("--dtype", help="Number type (int8, bf16, ...); overrides the network's.")
 
 
 def main() -> None:
@@ -51,7 +53,7 @@ def main() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="rooftile")
 def cli() -> None:
-    """Simulate neural networks on accelerators, cycle by cycle.
+    r"""Simulate neural networks on accelerators, cycle by cycle.
 
     \b
     rooftile run resnet50 --hw tpu_v1            latency, utilization, what limits it
@@ -146,11 +148,10 @@ def explain(folder: Path, layer: str) -> None:
 @_batch
 @_dtype
 @click.option("--layer", required=True, help="Name of the layer.")
-def disasm(
-    network: str, hardware: str, batch: int | None, dtype: str | None, layer: str
-) -> None:
+def disasm(network: str, hardware: str, batch: int | None, dtype: str | None, layer: str) -> None:
     """Print the program of one layer of NETWORK as assembly."""
     from isa.assembler import disassemble
+
     from mapper.plan import make_plan
     from rooftile.sources import find_hardware, find_network
 
@@ -186,9 +187,7 @@ def scalesim(reference: Path) -> None:
 @_batch
 @_dtype
 @click.option("--seed", default=0, show_default=True, help="Seed of the random tensors.")
-def program(
-    network: str, hardware: str, batch: int | None, dtype: str | None, seed: int
-) -> None:
+def program(network: str, hardware: str, batch: int | None, dtype: str | None, seed: int) -> None:
     """Execute every layer's program of NETWORK on random data and compare with NumPy."""
     from rooftile.sources import find_hardware, find_network
     from rooftile.validate import validate_program

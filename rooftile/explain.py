@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from foundation.errors import OutputError
 from reports.explain import explain_text
 from reports.files import read_summary
+
+from foundation.errors import OutputError
 from rooftile.simulate import simulate
 
 

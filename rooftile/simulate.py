@@ -6,17 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from accel.machine import Machine
-from accel.spec import AcceleratorSpec
 from accel.spec_file import to_yaml as hardware_yaml
-from accel.trace import Trace
-from mapper.plan import Plan, make_plan
 from reports.files import write_folder
 from reports.report import Report, make_report
 from reports.tables import report_table
+from workloads.loaders.yaml import to_yaml as network_yaml
+
+from accel.machine import Machine
+from accel.spec import AcceleratorSpec
+from accel.trace import Trace
+from mapper.plan import Plan, make_plan
 from rooftile.sources import find_hardware, find_network
 from workloads.graph import Graph
-from workloads.loaders.yaml import to_yaml as network_yaml
 
 Progress = Callable[[str], None]
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset, load_spec, preset_names
 from accel.spec_file import to_yaml as hardware_yaml
+from workloads.loaders.yaml import load_network, load_zoo, zoo_names
+from workloads.loaders.yaml import to_yaml as network_yaml
+
+from accel.spec import AcceleratorSpec
 from accel.units import format_count, format_hz
 from foundation.document import read
 from foundation.errors import RooftileError, SpecError, WorkloadError, nearest
 from workloads.graph import Graph
-from workloads.loaders.yaml import load_network, load_zoo, zoo_names
-from workloads.loaders.yaml import to_yaml as network_yaml
 
 
 def find_network(name: str, *, batch: int | None = None, dtype: str | None = None) -> Graph:
@@ -51,9 +52,7 @@ def _is_file(name: str) -> bool:
     return path.suffix in (".yaml", ".yml") or "/" in name or path.exists()
 
 
-def _unknown(
-    what: str, name: str, known: list[str], error: type[RooftileError]
-) -> RooftileError:
+def _unknown(what: str, name: str, known: list[str], error: type[RooftileError]) -> RooftileError:
     return error(
         f"{what} '{name}': neither a file nor one of {', '.join(known)}{nearest(name, known)}"
     )

@@ -7,21 +7,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from accel.spec_file import parse_spec
+from isa.semantics import run_program
+from numpy.typing import NDArray
+from workloads.loaders.yaml import parse_network
 
 from accel.machine import Machine
 from accel.spec import AcceleratorSpec
-from accel.spec_file import parse_spec
 from accel.systolic import DATAFLOWS
 from accel.trace import Trace
 from accel.units import Clock
-from foundation.errors import RooftileError, WorkloadError
-from isa.semantics import run_program
+from foundation.dtype import Dtype
+from foundation.errors import RooftileError
 from mapper.plan import Plan, make_plan
 from workloads.evaluate import evaluate, random_tensors
 from workloads.graph import Graph
-from workloads.loaders.yaml import parse_network
+
+Array = NDArray[Any]
 
 #: Largest difference between a program's floating-point result and NumPy's, relative to the
 #: largest value: both accumulate in fp32, but in another order, and round once to the dtype.
@@ -132,7 +137,8 @@ def _integers(row: Mapping[str, str], columns: Sequence[str], where: str) -> lis
     try:
         return [int(row[column]) for column in columns]
     except (KeyError, ValueError, TypeError) as error:
-        raise RooftileError(f"{where}: columns {', '.join(columns)} must be whole ({error})") from None
+        names = ", ".join(columns)
+        raise RooftileError(f"{where}: columns {names} must be whole numbers ({error})") from None
 
 
 def _network_yaml(row: Mapping[str, str], where: str) -> str:
@@ -187,34 +193,42 @@ def validate_program(graph: Graph, spec: AcceleratorSpec, *, seed: int) -> Valid
     plan = make_plan(graph, spec)
     tensors = random_tensors(graph, seed=seed)
     expected = evaluate(graph, tensors)
-    memories = {name: np.zeros(size, dtype=np.uint8) for name, size in plan.memory_bytes.items()}
-    for name, values in tensors.items():
-        _view(memories, plan, name)[...] = values
+    memories = filled_memories(plan, tensors)
     lines, agreeing = [], 0
     for planned in plan.layers:
         if plan.works[planned.work].kernels:
             run_program(plan.program(planned), memories)
         name = planned.layer.name
-        error = difference(_view(memories, plan, name), expected[name])
-        limit = 0.0 if graph.tensors[name].dtype.is_integer else FLOAT_TOLERANCE[
-            graph.tensors[name].dtype.name
-        ]
-        agrees = error <= limit
-        agreeing += agrees
-        lines.append(f"{name:<32} {'equal' if not error else f'differs by {error:.2g}'}"
-                     f"{'' if agrees else f', more than {limit:g}'}")
+        error = difference(tensor_view(memories, plan, name), expected[name])
+        limit = tolerance(graph.tensors[name].dtype)
+        agreeing += error <= limit
+        verdict = "equal" if error == 0 else f"differs by {error:.2g}, {limit:g} is allowed"
+        lines.append(f"{name:<32} {verdict}")
     lines.append(f"{len(plan.layers)} layers, {agreeing} agree with NumPy")
     return Validation(text="\n".join(lines), passed=agreeing == len(plan.layers))
 
 
-def difference(actual: np.ndarray, expected: np.ndarray) -> float:
-    """Return the largest difference, relative to the largest expected value where that is over 1."""
+def tolerance(dtype: Dtype) -> float:
+    """Return the difference that two right results of a dtype may have."""
+    return 0.0 if dtype.is_integer else FLOAT_TOLERANCE[dtype.name]
+
+
+def filled_memories(plan: Plan, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return main memories by name, as bytes, with these tensors in their places."""
+    memories = {name: np.zeros(size, dtype=np.uint8) for name, size in plan.memory_bytes.items()}
+    for name, values in tensors.items():
+        tensor_view(memories, plan, name)[...] = values
+    return memories
+
+
+def difference(actual: Array, expected: Array) -> float:
+    """Return the largest difference, relative to the largest expected value if that is over 1."""
     wide, reference = actual.astype(np.float64), expected.astype(np.float64)
     scale = max(1.0, float(np.abs(reference).max(initial=0.0)))
     return float(np.abs(wide - reference).max(initial=0.0)) / scale
 
 
-def _view(memories: Mapping[str, np.ndarray], plan: Plan, name: str) -> np.ndarray:
+def tensor_view(memories: Mapping[str, Array], plan: Plan, name: str) -> Array:
     """Return a tensor's bytes in main memory as an array of its shape and dtype."""
     tensor, place = plan.graph.tensors[name], plan.placements[name]
     data = memories[place.memory][place.address : place.address + tensor.size_bytes]

@@ -187,7 +187,7 @@ def add_reshape(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
 
 
 def add_matmul(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
-    batch, rows, heads, depth = tensor.shape
+    batch, _, heads, depth = tensor.shape
     columns = draw(st.integers(1, 9))
     second = builder.add_input((batch, columns, heads, depth))
     return builder.add(MatMul(equation="bshd,bthd->bhst"), [tensor, second])

@@ -5,7 +5,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accel.spec import AcceleratorSpec
-from foundation.errors import MappingError
 from rooftile.validate import validate_program
 from tests.laws.graphs import OPERATORS, chains, single_layers
 from tests.laws.machines import ALL_DTYPES, MACHINES

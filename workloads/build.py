@@ -1,0 +1,118 @@
+"""Put a graph together layer by layer, inferring shapes: what every loader ends in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from foundation.dtype import Dtype
+from foundation.errors import WorkloadError
+from workloads.graph import Graph, Layer, Operator, Tensor, TensorKind
+from workloads.layers import Concat, Embedding, Linear, Reshape, Shape, Slice, Transpose
+
+#: More elements than any machine holds: a typing error, and a limit for 64-bit addresses.
+MAX_ELEMENTS = 10**15
+#: The operators that take indices: they only move data.
+_MOVES = (Embedding, Concat, Slice, Reshape, Transpose)
+
+
+class GraphBuilder:
+    """Collects tensors and layers; `build` returns the graph.
+
+    Parameters
+    ----------
+    name
+        The network's name.
+    batch
+        Inferences computed at once.
+    """
+
+    def __init__(self, name: str, batch: int) -> None:
+        self._name = name
+        self._batch = batch
+        self._layers: list[Layer] = []
+        self.tensors: dict[str, Tensor] = {}
+
+    def add_input(self, name: str, shape: Shape, dtype: Dtype) -> Tensor:
+        """Add a tensor that is given with every inference."""
+        return self._add(f"input '{name}'", name, shape, dtype, TensorKind.INPUT, 0)
+
+    def add_learned(self, name: str, shape: Shape, dtype: Dtype) -> Tensor:
+        """Add a learned tensor that belongs to no layer: a position embedding, a class token."""
+        what = f"learned tensor '{name}'"
+        return self._add(what, name, shape, dtype, TensorKind.PARAMETER, prod(shape))
+
+    def add_layer(self, name: str, operator: Operator, inputs: Sequence[Tensor]) -> Tensor:
+        """Add a layer with its parameters, and return its output.
+
+        Raises
+        ------
+        WorkloadError
+            ``layer '<name>': <rule>`` when the operator can't work on these inputs.
+        """
+        what = f"layer '{name}'"
+        try:
+            _check_types(operator, inputs)
+            shape, dtype = operator.output(inputs)
+            parameters = operator.parameters(inputs)
+        except WorkloadError as error:
+            raise WorkloadError(f"{what}: {error}") from None
+        roles = {role: f"{name}.{role}" for role in parameters}
+        for role, parameter in parameters.items():
+            trainable = parameter.trainable_elements
+            self._add(
+                what,
+                roles[role],
+                parameter.shape,
+                parameter.dtype,
+                TensorKind.PARAMETER,
+                prod(parameter.shape) if trainable is None else trainable,
+            )
+        names = tuple(tensor.name for tensor in inputs)
+        self._layers.append(Layer(name=name, operator=operator, inputs=names, parameters=roles))
+        return self._add(what, name, shape, dtype, TensorKind.ACTIVATION, 0)
+
+    def build(self) -> Graph:
+        """Return the graph of everything added."""
+        return Graph(
+            name=self._name, batch=self._batch, tensors=self.tensors, layers=tuple(self._layers)
+        )
+
+    def _add(
+        self,
+        what: str,
+        name: str,
+        shape: Shape,
+        dtype: Dtype,
+        kind: TensorKind,
+        trainable_elements: int,
+    ) -> Tensor:
+        if name in self.tensors:
+            raise WorkloadError(f"{what}: a tensor '{name}' exists already; rename one")
+        if prod(shape) > MAX_ELEMENTS:
+            raise WorkloadError(
+                f"{what}: tensor '{name}' {list(shape)} has {prod(shape)} elements but at most"
+                f" {MAX_ELEMENTS} are possible; reduce a size"
+            )
+        self.tensors[name] = Tensor(
+            name=name,
+            shape=shape,
+            dtype=dtype,
+            kind=kind,
+            trainable_elements=trainable_elements,
+        )
+        return self.tensors[name]
+
+
+def _check_types(operator: Operator, inputs: Sequence[Tensor]) -> None:
+    for tensor in inputs:
+        if tensor.dtype.name == "int32" and not isinstance(operator, _MOVES):
+            raise WorkloadError(
+                f"'{tensor.name}' is int32, which holds indices and isn't computed on;"
+                " give it another dtype, or look it up with op: embedding"
+            )
+    if isinstance(operator, Linear) and operator.tied and inputs[0].dtype != inputs[1].dtype:
+        raise WorkloadError(
+            f"'{inputs[0].name}' is {inputs[0].dtype} but the tied weight '{inputs[1].name}' is"
+            f" {inputs[1].dtype}; both must have one dtype"
+        )

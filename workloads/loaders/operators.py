@@ -1,0 +1,260 @@
+"""A layer's entry in the file becomes an operator of `workloads.layers`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from foundation.dtype import DTYPES, Dtype
+from workloads.graph import Operator, Tensor
+from workloads.layers import (
+    Concat,
+    Convolution,
+    Elementwise,
+    Embedding,
+    Linear,
+    MatMul,
+    Normalize,
+    Pool,
+    Reduce,
+    Reshape,
+    Slice,
+    Transpose,
+    Window,
+)
+from workloads.loaders.expand import Place
+from workloads.loaders.models import (
+    BinaryLayer,
+    ConcatLayer,
+    ConvLayer,
+    EmbeddingLayer,
+    GlobalPoolLayer,
+    LayerItem,
+    LinearLayer,
+    MatMulLayer,
+    NormalizeLayer,
+    PoolLayer,
+    ReduceLayer,
+    ReshapeLayer,
+    SliceLayer,
+    TransposeLayer,
+    UnaryLayer,
+)
+
+
+def operator_of(
+    item: LayerItem, place: Place, inputs: Sequence[Tensor], default_dtype: Dtype
+) -> Operator:
+    """Return the operator of a layer's entry.
+
+    Parameters
+    ----------
+    item
+        The entry.
+    place
+        Where it stands and what its parameters are.
+    inputs
+        What it computes on; a tied linear layer's weight is the last.
+    default_dtype
+        Type of what an embedding learns unless it says otherwise.
+
+    Raises
+    ------
+    WorkloadError
+        Wrong number of inputs, or an attribute out of its range.
+    """
+    _check_count(item, place, inputs)
+    match item:
+        case ConvLayer() | PoolLayer() | GlobalPoolLayer():
+            return _windowed(item, place, inputs[0])
+        case LinearLayer():
+            return _linear(item, place, inputs)
+        case MatMulLayer():
+            return MatMul(
+                equation=item.equation, activation=item.activation, shift=_shift(item, place)
+            )
+        case UnaryLayer():
+            return Elementwise(function=item.op)
+        case BinaryLayer():
+            return Elementwise(function=item.op, activation=item.activation)
+        case ReduceLayer():
+            return Reduce(function=item.function, axes=place.integers(item.axes, "axes"))
+        case NormalizeLayer():
+            return Normalize(function=item.op)
+        case EmbeddingLayer():
+            return Embedding(
+                entries=place.integer(item.entries, "entries", minimum=1),
+                features=place.integer(item.out, "out", minimum=1),
+                dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
+            )
+        case _:
+            return _mover(item, place)
+
+
+def _mover(
+    item: ConcatLayer | SliceLayer | ReshapeLayer | TransposeLayer, place: Place
+) -> Operator:
+    """Return an operator that only moves data."""
+    match item:
+        case ConcatLayer():
+            return Concat(axis=place.integer(item.axis, "axis"))
+        case SliceLayer():
+            return Slice(
+                axis=place.integer(item.axis, "axis"),
+                start=place.integer(item.start, "start"),
+                stop=place.integer(item.stop, "stop"),
+                step=place.integer(item.step, "step", minimum=1),
+            )
+        case TransposeLayer():
+            return Transpose(permutation=place.integers(item.permutation, "permutation"))
+        case ReshapeLayer():
+            shape = place.integers(item.shape, "shape")
+            if min(shape) < -1 or 0 in shape or shape.count(-1) > 1:
+                raise place.failure(
+                    f"shape {list(shape)} must be sizes of at least 1, and at most one -1 for"
+                    " whatever is left",
+                    "shape",
+                )
+            return Reshape(shape=shape)
+
+
+def _check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None:
+    count = len(inputs)
+    match item:
+        case BinaryLayer() | MatMulLayer():
+            needed = 2
+        case LinearLayer():
+            needed = 2 if item.tied_to else 1
+        case ConcatLayer():
+            needed = max(2, count)
+        case _:
+            needed = 1
+    if count != needed:
+        tied = int(isinstance(item, LinearLayer) and item.tied_to is not None)
+        plural = "" if needed - tied == 1 else "s"
+        raise place.failure(
+            f"{item.op} needs {needed - tied} input{plural} but has {count - tied};"
+            " correct 'inputs'",
+            "inputs",
+        )
+
+
+def _shift(item: ConvLayer | LinearLayer | MatMulLayer, place: Place) -> int | None:
+    if item.shift is None:
+        return None
+    shift = place.integer(item.shift, "shift", minimum=0)
+    if shift > 31:
+        raise place.failure(f"shift is {shift} but must be at most 31", "shift")
+    return shift
+
+
+def _linear(item: LinearLayer, place: Place, inputs: Sequence[Tensor]) -> Linear:
+    tied = item.tied_to is not None
+    out_features = (
+        inputs[1].shape[0] if item.out is None else place.integer(item.out, "out", minimum=1)
+    )
+    return Linear(
+        out_features=out_features,
+        bias=item.bias,
+        activation=item.activation,
+        tied=tied,
+        shift=_shift(item, place),
+    )
+
+
+def _windowed(
+    item: ConvLayer | PoolLayer | GlobalPoolLayer, place: Place, tensor: Tensor
+) -> Operator:
+    rank = len(tensor.shape)
+    if rank not in (3, 4):
+        raise place.failure(
+            f"{item.op} needs an input of 4 axes [batch, height, width, channels] or 3"
+            f" [batch, width, channels] but '{tensor.name}' has {rank}: {list(tensor.shape)}"
+        )
+    match item:
+        case GlobalPoolLayer():
+            return Reduce(function=item.function, axes=tuple(range(1, rank - 1)))
+        case PoolLayer():
+            function = "max" if item.op == "max_pool" else "mean"
+            return Pool(function=function, windows=_windows(item, place, tensor))
+        case ConvLayer():
+            return Convolution(
+                out_channels=place.integer(item.out, "out", minimum=1),
+                windows=_windows(item, place, tensor),
+                groups=place.integer(item.groups, "groups", minimum=1),
+                bias=item.bias,
+                batch_norm=item.batch_norm,
+                activation=item.activation,
+                shift=_shift(item, place),
+            )
+
+
+def _windows(item: ConvLayer | PoolLayer, place: Place, tensor: Tensor) -> tuple[Window, ...]:
+    """Return one window for each spatial axis."""
+    sizes = tensor.shape[1:-1]
+    axes = len(sizes)
+    kernels = _per_axis(item.kernel, "kernel", place, axes)
+    strides = kernels
+    if item.stride is not None:
+        strides = _per_axis(item.stride, "stride", place, axes)
+    dilations = _per_axis(item.dilation, "dilation", place, axes)
+    windows = [
+        Window(kernel=kernel, stride=stride, dilation=dilation)
+        for kernel, stride, dilation in zip(kernels, strides, dilations, strict=True)
+    ]
+    if item.padding == "same":
+        pads = [_same(window, size) for window, size in zip(windows, sizes, strict=True)]
+    else:
+        pads = _padding(item.padding, place, axes)
+    return tuple(
+        window._replace(pad_before=before, pad_after=after)
+        for window, (before, after) in zip(windows, pads, strict=True)
+    )
+
+
+def _per_axis(
+    value: int | str | list[int | str], key: str, place: Place, axes: int
+) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        return (place.integer(value, key, minimum=1),) * axes
+    if len(value) != axes:
+        raise place.failure(_count_rule(key, len(value), axes), key)
+    return place.integers(value, key, 1)
+
+
+def _count_rule(key: str, given: int, axes: int) -> str:
+    values, windows = ("value", "axis") if axes == 1 else ("values", "axes")
+    return f"{key} has {given} entries but needs {axes} {values} for {axes} spatial {windows}"
+
+
+def _same(window: Window, size: int) -> tuple[int, int]:
+    """Return padding for ``ceil(size / stride)`` positions, the odd element after the data.
+
+    References
+    ----------
+    .. [1] TensorFlow, "tf.nn: Notes on padding", https://www.tensorflow.org/api_docs/python/tf/nn
+    """
+    span = (window.kernel - 1) * window.dilation + 1
+    positions = -(-size // window.stride)
+    total = max((positions - 1) * window.stride + span - size, 0)
+    return total // 2, total - total // 2
+
+
+def _padding(
+    value: int | str | list[int | str | list[int | str]], place: Place, axes: int
+) -> list[tuple[int, int]]:
+    if not isinstance(value, list):
+        return [(place.integer(value, "padding", minimum=0),) * 2] * axes
+    if len(value) != axes:
+        raise place.failure(_count_rule("padding", len(value), axes), "padding")
+    pads = []
+    for number, entry in enumerate(value):
+        pair = entry if isinstance(entry, list) else [entry, entry]
+        if len(pair) != 2:
+            raise place.failure(
+                f"padding of one axis has {len(pair)} values but needs 2: [before, after]",
+                "padding",
+                number,
+            )
+        before, after = (place.integer(size, "padding", number, minimum=0) for size in pair)
+        pads.append((before, after))
+    return pads

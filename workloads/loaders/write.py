@@ -1,0 +1,181 @@
+"""A graph as YAML, everything written out: what ``rooftile show`` prints."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+
+from foundation.errors import WorkloadError
+from workloads.graph import Graph, Layer, Tensor, TensorKind
+from workloads.layers import (
+    Concat,
+    Convolution,
+    Elementwise,
+    Embedding,
+    Linear,
+    MatMul,
+    Normalize,
+    Pool,
+    Reduce,
+    Reshape,
+    Slice,
+    Transpose,
+    Window,
+)
+
+_PLAIN = re.compile(r"(?!(?:null|true|false)\Z)[a-z_][a-z0-9_./-]*\Z", re.IGNORECASE)
+
+
+def network_text(graph: Graph) -> str:
+    """Return ``graph`` as YAML that loads as an equal graph, shapes and counts as comments."""
+    lines = [
+        f"name: {_text(graph.name)}",
+        f"batch: {graph.batch}",
+        f"# {graph.total_macs} MACs, {graph.total_parameters} parameters",
+        *_tensor_lines("inputs", graph, TensorKind.INPUT),
+        *_tensor_lines("learned", graph, TensorKind.PARAMETER),
+        "layers:",
+    ]
+    for layer in graph.layers:
+        lines.append(f"  - {{{', '.join(_entry(graph, layer))}}}")
+        lines.append(f"    # {_comment(graph, layer)}")
+    return "\n".join(lines) + "\n"
+
+
+def _tensor_lines(key: str, graph: Graph, kind: TensorKind) -> list[str]:
+    """Return the section of tensors that no layer computes or owns."""
+    owned = {name for layer in graph.layers for name in layer.parameters.values()}
+    lines = [
+        f"  {_text(tensor.name)}: {{shape: {list(tensor.shape)}, dtype: {tensor.dtype}}}"
+        f"  # {tensor.size_bytes} bytes"
+        for tensor in graph.tensors.values()
+        if tensor.kind is kind and tensor.name not in owned
+    ]
+    return [f"{key}:", *lines] if lines else []
+
+
+def _comment(graph: Graph, layer: Layer) -> str:
+    output = graph.output_tensor(layer)
+    learned = sum(t.trainable_elements for t in graph.parameter_tensors(layer).values())
+    counts = [f"output {list(output.shape)} {output.dtype}, {output.size_bytes} bytes"]
+    if graph.macs(layer):
+        counts.append(f"{graph.macs(layer)} MACs")
+    elif graph.operations(layer):
+        counts.append(f"{graph.operations(layer)} operations")
+    if learned:
+        counts.append(f"{learned} parameters")
+    return ", ".join(counts)
+
+
+def _entry(graph: Graph, layer: Layer) -> list[str]:
+    """Return the keys and values of a layer's entry."""
+    operator = layer.operator
+    inputs = list(layer.inputs)
+    attributes = _attributes(operator, graph.input_tensors(layer))
+    if isinstance(operator, Linear) and operator.tied:
+        attributes["tied_to"] = _text(_tied_name(graph, inputs.pop()))
+    names = [_text(name) for name in inputs]
+    sources = {"input": names[0]} if len(names) == 1 else {"inputs": f"[{', '.join(names)}]"}
+    entry = {"name": _text(layer.name), "op": _name_of(operator), **sources, **attributes}
+    return [f"{key}: {value}" for key, value in entry.items()]
+
+
+def _tied_name(graph: Graph, tensor: str) -> str:
+    """Return the embedding whose table ``tensor`` is, or the learned tensor's own name."""
+    owners = (layer.name for layer in graph.layers if tensor in layer.parameters.values())
+    return next(owners, tensor)
+
+
+def _name_of(operator: object) -> str:
+    match operator:
+        case Pool():
+            return "max_pool" if operator.function == "max" else "average_pool"
+        case Elementwise() | Normalize():
+            return operator.function
+        case (
+            Convolution()
+            | Linear()
+            | MatMul()
+            | Reduce()
+            | Embedding()
+            | Concat()
+            | Slice()
+            | Reshape()
+            | Transpose()
+        ):
+            return operator.kind
+        case _:
+            raise WorkloadError(f"operator {type(operator).__name__}: has no YAML form")
+
+
+def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]:
+    """Return an operator's attributes as they stand in YAML."""
+    match operator:
+        case Convolution():
+            return {
+                "out": operator.out_channels,
+                **_windows(operator.windows),
+                "groups": operator.groups,
+                "bias": _flag(operator.bias),
+                "batch_norm": _flag(operator.batch_norm),
+                **_epilogue(operator.activation, operator.shift),
+            }
+        case Linear():
+            return {
+                "out": operator.out_features,
+                "bias": _flag(operator.bias),
+                **_epilogue(operator.activation, operator.shift),
+            }
+        case MatMul():
+            equation = json.dumps(operator.equation)
+            return {"equation": equation, **_epilogue(operator.activation, operator.shift)}
+        case Elementwise():
+            return _epilogue(operator.activation, None) if len(inputs) == 2 else {}
+        case Pool():
+            return _windows(operator.windows)
+        case Reduce():
+            return {"function": operator.function, "axes": list(operator.axes)}
+        case Embedding():
+            return {
+                "entries": operator.entries,
+                "out": operator.features,
+                "dtype": operator.dtype,
+            }
+        case Concat():
+            return {"axis": operator.axis}
+        case Slice():
+            return {
+                "axis": operator.axis,
+                "start": operator.start,
+                "stop": operator.stop,
+                "step": operator.step,
+            }
+        case Reshape():
+            return {"shape": list(operator.shape)}
+        case Transpose():
+            return {"permutation": list(operator.permutation)}
+        case _:
+            return {}
+
+
+def _windows(windows: Sequence[Window]) -> dict[str, object]:
+    return {
+        "kernel": [window.kernel for window in windows],
+        "stride": [window.stride for window in windows],
+        "dilation": [window.dilation for window in windows],
+        "padding": [[window.pad_before, window.pad_after] for window in windows],
+    }
+
+
+def _epilogue(activation: str, shift: int | None) -> dict[str, object]:
+    return {"activation": activation, **({} if shift is None else {"shift": shift})}
+
+
+def _flag(value: bool) -> str:
+    return str(value).lower()
+
+
+def _text(text: str) -> str:
+    """Return text as a YAML scalar that stays text."""
+    return text if _PLAIN.match(text) else json.dumps(text, ensure_ascii=False)

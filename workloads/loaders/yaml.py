@@ -1,0 +1,189 @@
+"""Networks from YAML files and from the zoo. The format is described in ``workloads/FORMAT.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from foundation.dtype import DTYPES, Dtype
+from foundation.errors import WorkloadError, nearest
+from workloads.graph import Graph, Tensor, TensorKind
+
+if TYPE_CHECKING:
+    from foundation.document import Document
+    from workloads.loaders.expand import FlatLayer, FlatTensor, Place
+    from workloads.loaders.models import NetworkFile
+
+_ZOO = Path(__file__).resolve().parent.parent / "zoo"
+
+
+def load_network(path: Path, *, batch: int | None = None, dtype: str | None = None) -> Graph:
+    """Return the network in a YAML file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    batch, dtype
+        Override the file's ``batch`` and ``dtype``.
+
+    Raises
+    ------
+    WorkloadError
+        The file can't be read, or doesn't describe a network: which line, and what to change.
+    """
+    from foundation.document import read
+
+    return _network(read(path, WorkloadError), batch=batch, dtype=dtype)
+
+
+def parse_network(
+    text: str, name: str, *, batch: int | None = None, dtype: str | None = None
+) -> Graph:
+    """Return the network that YAML text describes; ``name`` stands for the file in messages."""
+    from foundation.document import parse
+
+    return _network(parse(text, name, WorkloadError), batch=batch, dtype=dtype)
+
+
+def zoo_names() -> list[str]:
+    """Return the names of the networks that come with Rooftile, sorted."""
+    return sorted(path.stem for path in _ZOO.glob("*.yaml"))
+
+
+def load_zoo(name: str, *, batch: int | None = None, dtype: str | None = None) -> Graph:
+    """Return a network of the zoo.
+
+    Raises
+    ------
+    WorkloadError
+        No network has this name.
+    """
+    known = zoo_names()
+    if name not in known:
+        raise WorkloadError(
+            f"network '{name}': isn't in the zoo ({', '.join(known)}){nearest(name, known)}"
+        )
+    return load_network(_ZOO / f"{name}.yaml", batch=batch, dtype=dtype)
+
+
+def to_yaml(graph: Graph) -> str:
+    """Return a network as YAML with all blocks, defaults and shapes written out."""
+    from workloads.loaders.write import network_text
+
+    return network_text(graph)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of network files, for editors."""
+    from workloads.loaders.models import NetworkFile
+
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **NetworkFile.model_json_schema(),
+    }
+
+
+def _network(document: Document, *, batch: int | None, dtype: str | None) -> Graph:
+    from workloads.loaders.models import NetworkFile
+
+    if batch is not None and batch < 1:
+        raise WorkloadError(f"batch is {batch} but must be at least 1")
+    compute = [name for name in DTYPES if name != "int32"]
+    if dtype is not None and dtype not in compute:
+        raise WorkloadError(
+            f"dtype '{dtype}': must be one of {', '.join(compute)}{nearest(dtype, compute)}"
+        )
+    network = document.validate(NetworkFile)
+    return _build(
+        document,
+        network,
+        batch=network.batch if batch is None else batch,
+        dtype=DTYPES[dtype or network.dtype],
+    )
+
+
+def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype) -> Graph:
+    from workloads.build import GraphBuilder
+    from workloads.loaders.expand import Expander
+    from workloads.loaders.operators import operator_of
+
+    expansion = Expander(document, network, batch).expand()
+    _check_all_read(expansion.inputs + expansion.learned, expansion.layers)
+    builder = GraphBuilder(network.name, batch)
+    for flat in expansion.inputs:
+        shape = flat.place.integers(flat.entry.shape, "shape", 1)
+        with _located(flat.place):
+            builder.add_input(flat.name, shape, _dtype(flat, dtype))
+    for flat in expansion.learned:
+        shape = flat.place.integers(flat.entry.shape, "shape", 1)
+        with _located(flat.place):
+            builder.add_learned(flat.name, shape, _dtype(flat, dtype))
+    for layer in _ordered(expansion.layers):
+        inputs = [builder.tensors[name] for name in layer.inputs]
+        if layer.tied_to:
+            inputs.append(_tied(layer, builder.tensors))
+        operator = operator_of(layer.item, layer.place, inputs, dtype)
+        with _located(layer.place):
+            builder.add_layer(layer.name, operator, inputs)
+    return builder.build()
+
+
+@contextmanager
+def _located(place: Place) -> Iterator[None]:
+    """Put file and line before the message of an error that already names its thing."""
+    try:
+        yield
+    except WorkloadError as error:
+        line = place.document.line(place.path)
+        raise WorkloadError(f"{place.document.name}:{line}: {error}") from None
+
+
+def _dtype(flat: FlatTensor, default: Dtype) -> Dtype:
+    return DTYPES[flat.entry.dtype] if flat.entry.dtype else default
+
+
+def _tied(layer: FlatLayer, tensors: Mapping[str, Tensor]) -> Tensor:
+    """Return the tensor that a layer shares: a learned one, or an embedding's table."""
+    table = tensors.get(f"{layer.tied_to}.table", tensors[str(layer.tied_to)])
+    if table.kind is not TensorKind.PARAMETER or len(table.shape) != 2:
+        raise layer.place.failure(
+            f"tied_to must name an embedding or a learned tensor of 2 axes, which"
+            f" '{layer.tied_to}' isn't",
+            "tied_to",
+        )
+    return table
+
+
+def _check_all_read(flats: Sequence[FlatTensor], layers: Sequence[FlatLayer]) -> None:
+    """Refuse an input that nothing reads: it is a misspelt reference somewhere."""
+    read = {name for layer in layers for name in (*layer.inputs, layer.tied_to)}
+    for flat in flats:
+        if flat.name not in read:
+            raise flat.place.failure(
+                "no layer reads it; remove it, or name it in a layer's 'input'"
+            )
+
+
+def _ordered(layers: Sequence[FlatLayer]) -> list[FlatLayer]:
+    """Return the layers so that each comes after what it reads, otherwise in the file's order."""
+    by_name = {layer.name: layer for layer in layers}
+    done: set[str] = set()
+    ordered: list[FlatLayer] = []
+    for start in layers:
+        stack = [start.name] if start.name not in done else []
+        while stack:
+            layer = by_name[stack[-1]]
+            needed = (*layer.inputs, layer.tied_to)
+            missing = next((n for n in needed if n in by_name and n not in done), None)
+            if missing is None:
+                done.add(stack.pop())
+                ordered.append(layer)
+            elif missing in stack:
+                chain = " → ".join((*stack[stack.index(missing) :][::-1], stack[-1]))
+                raise layer.place.failure(f"reads its own result ({chain}); break the cycle")
+            else:
+                stack.append(missing)
+    return ordered
