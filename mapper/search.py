@@ -64,7 +64,8 @@ def _does_not_fit(kernel: Kernel, spec: AcceleratorSpec, name: str, tiles: Tiles
         scratchpad: required / capacity[scratchpad]
         for scratchpad, required in scores.required_bytes.items()
     }
-    smallest = int(np.argmin(np.maximum.reduce(list(excess.values()))))
+    shares = list(excess.values())
+    smallest = int(np.lexsort((np.sum(shares, axis=0), np.maximum.reduce(shares)))[0])
     worst = max(excess, key=lambda scratchpad: float(excess[scratchpad][smallest]))
     needed = int(scores.required_bytes[worst][smallest])
     sizes = ", ".join(

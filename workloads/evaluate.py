@@ -55,16 +55,24 @@ def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
         indices below their table's entries, floating point with deviation 1.
     """
     generator = np.random.default_rng(seed)
-    entries = {
-        layer.inputs[0]: layer.operator.entries
-        for layer in graph.layers
-        if isinstance(layer.operator, Embedding)
-    }
+    entries = _table_entries(graph)
     return {
         tensor.name: _random(generator, tensor, entries.get(tensor.name))
         for tensor in graph.tensors.values()
         if tensor.kind is not TensorKind.ACTIVATION
     }
+
+
+def _table_entries(graph: Graph) -> dict[str, int]:
+    """Return, for each tensor that indexes tables, the entries of the smallest of them."""
+    entries: dict[str, int] = {}
+    for layer in reversed(graph.layers):
+        limit = entries.get(layer.name)  # what moves indices passes their limit on
+        if isinstance(layer.operator, Embedding):
+            limit = layer.operator.entries
+        if limit is not None:
+            entries.update({name: min(limit, entries.get(name, limit)) for name in layer.inputs})
+    return entries
 
 
 def _random(generator: np.random.Generator, tensor: Tensor, entries: int | None) -> Array:

@@ -9,7 +9,8 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from foundation.dtype import DTYPES, Dtype
 from foundation.functions import FunctionKind, names
-from workloads.graph import Graph, Layer, Operator, Tensor, TensorKind
+from workloads.build import GraphBuilder
+from workloads.graph import Graph, Operator, Tensor
 from workloads.layers import (
     Concat,
     Convolution,
@@ -31,53 +32,28 @@ ACTIVATIONS = st.sampled_from(["identity", "identity", "relu", "gelu", "hard_swi
 UNARY = [name for name in names(FunctionKind.UNARY) if name != "identity"]
 
 
-class GraphBuilder:
-    """Adds layers one by one; the loader does the same from YAML."""
+class Draft:
+    """A graph in the making, whose tensors and layers are named by number."""
 
     def __init__(self, dtype: Dtype) -> None:
         self.dtype = dtype
-        self.tensors: dict[str, Tensor] = {}
-        self.layers: list[Layer] = []
+        self._builder = GraphBuilder("random", 1)
+        self._layers = 0
 
     def add_input(self, shape: Shape, dtype: Dtype | None = None) -> Tensor:
-        name = f"x{len(self.tensors)}"
-        self.tensors[name] = Tensor(
-            name=name, shape=shape, dtype=dtype or self.dtype, kind=TensorKind.INPUT
-        )
-        return self.tensors[name]
+        name = f"x{len(self._builder.tensors)}"
+        return self._builder.add_input(name, shape, dtype or self.dtype)
 
     def add_learned(self, shape: Shape) -> Tensor:
-        name = f"learned{len(self.tensors)}"
-        self.tensors[name] = Tensor(
-            name=name, shape=shape, dtype=self.dtype, kind=TensorKind.PARAMETER
-        )
-        return self.tensors[name]
+        name = f"learned{len(self._builder.tensors)}"
+        return self._builder.add_learned(name, shape, self.dtype)
 
     def add(self, operator: Operator, inputs: Sequence[Tensor]) -> Tensor:
-        name = f"layer{len(self.layers)}"
-        roles = {}
-        for role, parameter in operator.parameters(inputs).items():
-            roles[role] = f"{name}.{role}"
-            self.tensors[roles[role]] = Tensor(
-                name=roles[role],
-                shape=parameter.shape,
-                dtype=parameter.dtype,
-                kind=TensorKind.PARAMETER,
-            )
-        shape, dtype = operator.output(inputs)
-        self.tensors[name] = Tensor(name=name, shape=shape, dtype=dtype, kind=TensorKind.ACTIVATION)
-        self.layers.append(
-            Layer(
-                name=name,
-                operator=operator,
-                inputs=tuple(tensor.name for tensor in inputs),
-                parameters=roles,
-            )
-        )
-        return self.tensors[name]
+        self._layers += 1
+        return self._builder.add_layer(f"layer{self._layers - 1}", operator, inputs)
 
     def graph(self) -> Graph:
-        return Graph(name="random", batch=1, tensors=dict(self.tensors), layers=tuple(self.layers))
+        return self._builder.build()
 
 
 def window(draw: DrawFn, size: int, *, max_pad: int | None = None) -> Window:
@@ -104,7 +80,7 @@ def image(draw: DrawFn) -> Shape:
     )
 
 
-def add_conv(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+def add_conv(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     channels = tensor.shape[-1]
     groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
     return builder.add(
@@ -119,14 +95,14 @@ def add_conv(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
     )
 
 
-def add_pool(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+def add_pool(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     windows = tuple(window(draw, size) for size in tensor.shape[1:-1])
     return builder.add(
         Pool(function=draw(st.sampled_from(["max", "mean"])), windows=windows), [tensor]
     )
 
 
-def add_linear(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+def add_linear(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     features, bias = draw(st.integers(1, 12)), draw(st.booleans())
     tied = draw(st.booleans())
     inputs = [tensor]
@@ -136,11 +112,11 @@ def add_linear(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
     return builder.add(operator, inputs)
 
 
-def add_unary(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+def add_unary(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(Elementwise(function=draw(st.sampled_from(UNARY))), [tensor])
 
 
-def add_binary(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+def add_binary(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     other = tuple(draw(st.sampled_from([1, size])) for size in tensor.shape)
     other = other[draw(st.integers(0, len(other) - 1)) :]
     operator = Elementwise(
@@ -150,19 +126,19 @@ def add_binary(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
     return builder.add(operator, [tensor, second])
 
 
-def add_normalize(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+def add_normalize(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     function = draw(st.sampled_from(["softmax", "layer_norm", "rms_norm", "batch_norm"]))
     return builder.add(Normalize(function=function), [tensor])
 
 
-def add_reduce(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+def add_reduce(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     rank = len(tensor.shape)
     axes = draw(st.sets(st.integers(0, rank - 1), min_size=1, max_size=rank))
     function = draw(st.sampled_from(names(FunctionKind.REDUCTION)))
     return builder.add(Reduce(function=function, axes=tuple(axes)), [tensor])
 
 
-def add_slice(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+def add_slice(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     axis = draw(st.integers(0, len(tensor.shape) - 1))
     start = draw(st.integers(0, tensor.shape[axis] - 1))
     stop = draw(st.integers(start + 1, tensor.shape[axis]))
@@ -170,30 +146,30 @@ def add_slice(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
     return builder.add(operator, [tensor])
 
 
-def add_transpose(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+def add_transpose(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     permutation = draw(st.permutations(range(len(tensor.shape))))
     return builder.add(Transpose(permutation=tuple(permutation)), [tensor])
 
 
-def add_concat(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+def add_concat(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     axis = draw(st.integers(0, len(tensor.shape) - 1))
     other = list(tensor.shape)
     other[axis] = draw(st.integers(1, 5))
     return builder.add(Concat(axis=axis), [tensor, builder.add_input(tuple(other)), tensor])
 
 
-def add_reshape(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+def add_reshape(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(Reshape(shape=(tensor.shape[0], -1)), [tensor])
 
 
-def add_matmul(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+def add_matmul(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     batch, _, heads, depth = tensor.shape
     columns = draw(st.integers(1, 9))
     second = builder.add_input((batch, columns, heads, depth))
     return builder.add(MatMul(equation="bshd,bthd->bhst"), [tensor, second])
 
 
-def add_embedding(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor:
+def add_embedding(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     indices = builder.add_input(tensor.shape[:2], DTYPES["int32"])
     operator = Embedding(
         entries=draw(st.integers(1, 30)), features=draw(st.integers(1, 9)), dtype=builder.dtype
@@ -201,7 +177,7 @@ def add_embedding(draw: DrawFn, builder: GraphBuilder, tensor: Tensor) -> Tensor
     return builder.add(operator, [indices])
 
 
-Adder = Callable[[DrawFn, GraphBuilder, Tensor], Tensor]
+Adder = Callable[[DrawFn, Draft, Tensor], Tensor]
 ON_IMAGES: dict[str, Adder] = {"conv": add_conv, "pool": add_pool, "matmul": add_matmul}
 ON_ALL: dict[str, Adder] = {
     "linear": add_linear,
@@ -220,7 +196,7 @@ OPERATORS: dict[str, Adder] = {**ON_IMAGES, **ON_ALL, "embedding": add_embedding
 @st.composite
 def single_layers(draw: DrawFn, operator: str, dtype: str) -> Graph:
     """Draw a graph of one layer of an operator on an image."""
-    builder = GraphBuilder(DTYPES[dtype])
+    builder = Draft(DTYPES[dtype])
     OPERATORS[operator](draw, builder, builder.add_input(image(draw)))
     return builder.graph()
 
@@ -228,7 +204,7 @@ def single_layers(draw: DrawFn, operator: str, dtype: str) -> Graph:
 @st.composite
 def chains(draw: DrawFn, dtype: str) -> Graph:
     """Draw a graph of two to five layers, each on any tensor there is by then."""
-    builder = GraphBuilder(DTYPES[dtype])
+    builder = Draft(DTYPES[dtype])
     tensors = [builder.add_input(image(draw))]
     for _ in range(draw(st.integers(2, 5))):
         tensor = draw(st.sampled_from(tensors))

@@ -18,7 +18,7 @@ from foundation.errors import MappingError
 from mapper.kernel import Contraction, compulsory_bytes
 from mapper.plan import Plan, make_plan
 from mapper.search import TIE
-from tests.laws.graphs import GraphBuilder, chains
+from tests.laws.graphs import Draft, chains
 from tests.laws.machines import MACHINES
 from workloads.graph import Graph
 from workloads.layers import Linear
@@ -161,7 +161,7 @@ def test_more_capacity_is_not_slower(graph: Graph, spec: AcceleratorSpec, factor
 def test_a_layer_that_fits_nowhere_names_the_scratchpad_and_both_numbers() -> None:
     spec = MACHINES[0]
     small = replace(spec, scratchpads=tuple(replace(s, capacity_bytes=3) for s in spec.scratchpads))
-    builder = GraphBuilder(DTYPES["int8"])
+    builder = Draft(DTYPES["int8"])
     builder.add(Linear(out_features=4, bias=False), [builder.add_input((4, 4))])
     message = (
         "layer 'layer0', scratchpad 'psum': the smallest tile (M 1, N 1, K 1) needs 8 bytes with"

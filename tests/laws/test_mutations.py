@@ -14,7 +14,7 @@ from foundation.errors import RooftileError
 from isa.program import Program
 from mapper.plan import Plan, make_plan
 from rooftile.validate import difference, filled_memories, tensor_view
-from tests.laws.graphs import GraphBuilder
+from tests.laws.graphs import Draft
 from tests.laws.machines import MACHINES
 from tests.laws.mutations import MUTATIONS
 from workloads.evaluate import evaluate, random_tensors
@@ -56,13 +56,13 @@ CASES: dict[str, tuple[Operator, list[tuple[int, ...]]]] = {
 
 
 def graph_of(operator: Operator, shapes: list[tuple[int, ...]]) -> Graph:
-    builder = GraphBuilder(DTYPES["int8"])
+    builder = Draft(DTYPES["int8"])
     builder.add(operator, [builder.add_input(shape) for shape in shapes])
     return builder.graph()
 
 
 def embedding_graph() -> Graph:
-    builder = GraphBuilder(DTYPES["int8"])
+    builder = Draft(DTYPES["int8"])
     indices = builder.add_input((2, 100), DTYPES["int32"])
     builder.add(Embedding(entries=50, features=12, dtype=DTYPES["int8"]), [indices])
     return builder.graph()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from keyword import iskeyword
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -50,8 +51,8 @@ def _name(value: Any) -> str:
 def _parameter_name(value: Any) -> str:
     if not isinstance(value, str) or not re.match(_PARAMETER, value):
         raise ValueError("a parameter's name must be letters, digits and _, a letter first")
-    if value in RESERVED:
-        raise ValueError(f"parameter '{value}' is given by the loader; choose another name")
+    if value in RESERVED or iskeyword(value):
+        raise ValueError(f"parameter '{value}': the name is reserved; choose another")
     return value
 
 
@@ -315,7 +316,7 @@ def _tag(value: Any) -> str:
     return _TAGS.get(operator, "no operator")
 
 
-class _NoOperator(_Model):
+class _NoOperator(BlockUse):
     """An entry that is neither a layer nor a block: always an error, with a good message."""
 
     @model_validator(mode="before")
