@@ -1,10 +1,41 @@
-"""The one place that converts between cycles, time and text."""
+"""The one place that converts between cycles, time and text.
+
+Text is exact: ``0.1ns`` is 100,000 fs, and what isn't a whole number of bytes, hertz or
+femtoseconds is refused. Capacities are binary (KiB), rates decimal (kB/s) as data sheets give them.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
+from math import inf
+
+from foundation.errors import nearest
 
 FS_PER_SECOND = 10**15
+
+_BINARY = ("Ki", "Mi", "Gi", "Ti", "Pi")
+_DECIMAL = ("k", "M", "G", "T", "P")
+
+BYTES = {"B": 1, **{f"{p}B": 1024 ** (i + 1) for i, p in enumerate(_BINARY)}}
+HERTZ = {"Hz": 1, **{f"{p}Hz": 1000 ** (i + 1) for i, p in enumerate(_DECIMAL[:3])}}
+BYTES_PER_SECOND = {
+    "B/s": 1,
+    **{f"{p}B/s": 1000 ** (i + 1) for i, p in enumerate(_DECIMAL)},
+    **{f"{p}B/s": 1024 ** (i + 1) for i, p in enumerate(_BINARY)},
+}
+FEMTOSECONDS = {
+    unit: 10**power
+    for unit, power in {"fs": 0, "ps": 3, "ns": 6, "us": 9, "µs": 9, "ms": 12, "s": 15}.items()
+}
+CYCLES = {"cycle": 1, "cycles": 1}
+BYTES_PER_CYCLE = {"B/cycle": 1}
+
+_QUANTITY = re.compile(r"([-+]?[0-9_]*\.?[0-9]*(?:[eE][-+]?[0-9]{1,3})?)\s*([^\d\s].*)?\Z")
+_MAX_TEXT = 40
+_UNLIMITED = "unlimited"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +52,145 @@ class Clock:
         """Return the number of the first edge at or after a time."""
         cycle = time_fs * self.hz // FS_PER_SECOND
         return cycle if self.edge_fs(cycle) >= time_fs else cycle + 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """A kind of quantity that is written as text with a unit.
+
+    Parameters
+    ----------
+    name
+        With its article, for messages.
+    units
+        Unit to its size in the unit the program computes in.
+    example
+        A well-formed value, for messages.
+    can_be_unlimited
+        ``unlimited`` is a value.
+    is_whole
+        The value must be a whole number of the smallest unit.
+    """
+
+    name: str
+    units: Mapping[str, int]
+    example: str
+    can_be_unlimited: bool = False
+    is_whole: bool = True
+
+    def parse(self, text: object) -> int | float:
+        """Return the value of text such as ``64KiB``.
+
+        Raises
+        ------
+        ValueError
+            No unit, another quantity's unit, a negative value, or a fraction of the smallest unit.
+        """
+        if self.can_be_unlimited and text == _UNLIMITED:
+            return inf
+        number, unit = self._split(text)
+        value = number * self.units[unit]
+        if value < 0:
+            raise ValueError(f"'{text}': {self.name} must not be negative")
+        if not self.is_whole:
+            return float(value)
+        if value.denominator != 1:
+            smallest = min(self.units, key=lambda name: self.units[name])
+            raise ValueError(f"'{text}': {self.name} must be a whole number of {smallest}")
+        return int(value)
+
+    def _split(self, text: object) -> tuple[Fraction, str]:
+        if not isinstance(text, str):
+            shown = "a list" if isinstance(text, list) else f"'{text}'"
+            raise ValueError(f"{shown}: {self.name} needs a unit, such as {self.example}")
+        match = _QUANTITY.match(text.strip()) if len(text) <= _MAX_TEXT else None
+        if match is None or not any(c.isdigit() for c in match[1]):
+            raise ValueError(f"'{text[:_MAX_TEXT]}': isn't {self.name}; write it as {self.example}")
+        if match[2] is None:
+            raise ValueError(f"'{text}': {self.name} needs a unit, such as {self.example}")
+        unit = match[2].strip()
+        if unit not in self.units:
+            raise ValueError(f"'{text}': {self._wrong_unit(unit)}")
+        return Fraction(match[1].replace("_", "")), unit
+
+    def _wrong_unit(self, unit: str) -> str:
+        if unit in ("KB", "kB", "MB", "GB", "TB", "PB"):
+            prefix = unit[0].upper()
+            binary = f"{prefix}iB"
+            return (
+                f"{unit} can mean a power of 1000 or of 1024; write {binary}"
+                f" ({self.units[binary]:,} B) or B"
+            )
+        known = ", ".join(self.units)
+        return f"unit '{unit}' isn't one of {self.name}: {known}{nearest(unit, self.units)}"
+
+    def text(self, value: float) -> str:
+        """Return text that parses to exactly ``value``, in the largest unit that is whole."""
+        if value == inf:
+            return _UNLIMITED
+        exact = Fraction(value)
+        fitting = [
+            (size, unit)
+            for unit, size in self.units.items()
+            if exact >= size and (exact / size * 1000).denominator == 1
+        ]
+        size, unit = max(fitting, default=(1, next(iter(self.units))))
+        return f"{_decimal(exact / size)}{' ' if self.units is CYCLES else ''}{unit}"
+
+
+def _decimal(value: Fraction) -> str:
+    return str(int(value)) if value.denominator == 1 else repr(float(value))
+
+
+CAPACITY = Quantity(name="a capacity", units=BYTES, example="64KiB")
+FREQUENCY = Quantity(name="a frequency", units=HERTZ, example="700MHz")
+BANDWIDTH = Quantity(
+    name="a bandwidth", units=BYTES_PER_SECOND, example="34GB/s", can_be_unlimited=True
+)
+PORT_BANDWIDTH = Quantity(
+    name="a port's bandwidth",
+    units=BYTES_PER_CYCLE,
+    example="256B/cycle",
+    can_be_unlimited=True,
+    is_whole=False,
+)
+DURATION = Quantity(name="a duration", units=FEMTOSECONDS, example="100ns")
+CYCLE_COUNT = Quantity(name="a number of cycles", units=CYCLES, example="8 cycles")
+
+
+def format_bytes(size_bytes: float) -> str:
+    """Return bytes for people: ``64.0 KiB``."""
+    return _scaled(size_bytes, 1024, ("B", *(f"{p}B" for p in _BINARY)))
+
+
+def format_hz(hz: float) -> str:
+    """Return a frequency for people: ``700 MHz``."""
+    return _scaled(hz, 1000, ("Hz", *(f"{p}Hz" for p in _DECIMAL)))
+
+
+def format_bandwidth(bytes_per_s: float) -> str:
+    """Return a bandwidth for people: ``34 GB/s``."""
+    if bytes_per_s == inf:
+        return _UNLIMITED
+    return _scaled(bytes_per_s, 1000, ("B/s", *(f"{p}B/s" for p in _DECIMAL)))
+
+
+def format_count(count: float) -> str:
+    """Return a count with a prefix to put before its noun: ``1.81 G`` (MACs)."""
+    return _scaled(count, 1000, ("", *_DECIMAL))
+
+
+def format_time(time_fs: int) -> str:
+    """Return a time for people: ``1.23 ms``."""
+    if time_fs >= FS_PER_SECOND:
+        return f"{time_fs / FS_PER_SECOND:.4g} s"
+    return _scaled(time_fs, 1000, ("fs", "ps", "ns", "us", "ms"))
+
+
+def _scaled(value: float, base: int, prefixes: tuple[str, ...]) -> str:
+    index = 0
+    while value >= base * 0.9995 and index < len(prefixes) - 1:
+        value /= base
+        index += 1
+    digits = f"{value:.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+    return f"{digits} {prefixes[index]}".rstrip() if prefixes[index] else f"{digits} "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -76,7 +76,8 @@ def first_mistake(
     missing = [detail["loc"][-1] if detail["type"] == "missing" else "" for detail in details]
     order = ((document.line(places[i]), bool(missing[i]), i) for i in range(len(details)))
     first = min(order)[-1]
-    message = _message(details[first], model)
+    known = _known_keys(model, details[first]["loc"][:-1], document.at(places[first][:-1]))
+    message = _message(details[first], known)
     distinct = len(set(zip(places, missing, strict=True)))
     more = f" (and {distinct - 1} more)" if distinct > 1 else ""
     return places[first], message + more
@@ -93,12 +94,12 @@ def _place(data: Any, location: Iterable[Any]) -> Path_:
     return tuple(path)
 
 
-def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
+def _message(detail: ErrorDetails, known_keys: Iterable[str]) -> str:
     kind, given = detail["type"], detail["input"]
     context = detail.get("ctx", {})
     if kind == "extra_forbidden":
         key = str(detail["loc"][-1])
-        return f"unknown key '{key}'{nearest(key, _known_keys(model, detail['loc'][:-1]))}"
+        return f"unknown key '{key}'{nearest(key, known_keys)}"
     if kind == "missing":
         return f"key '{detail['loc'][-1]}' is missing; add it"
     if kind == "union_tag_not_found":
@@ -115,15 +116,16 @@ def _message(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if kind in ("too_short", "too_long"):
         bound = "least" if kind == "too_short" else "most"
         limit = context["min_length" if kind == "too_short" else "max_length"]
-        return f"must have at {bound} {limit} items but has {context['actual_length']}"
+        items = "item" if limit == 1 else "items"
+        return f"must have at {bound} {limit} {items} but has {context['actual_length']}"
     if kind == "string_too_short":
         return "must not be empty"
     text = detail["msg"]
     return f"{text[:1].lower()}{text[1:]}; it is {describe(given)}"
 
 
-def _known_keys(model: type[BaseModel], location: Iterable[str | int]) -> set[str]:
-    """Return the keys of the models that may stand at ``location`` inside ``model``."""
+def _known_keys(model: type[BaseModel], location: Iterable[str | int], data: Any) -> set[str]:
+    """Return the keys of the models that ``data``, at ``location`` inside ``model``, may be."""
     candidates = [model]
     for step in location:
         below = [
@@ -131,9 +133,9 @@ def _known_keys(model: type[BaseModel], location: Iterable[str | int]) -> set[st
             for candidate in candidates
             for nested in _models_in(_fields(candidate).get(str(step)))
         ]
-        tagged = [c for c in candidates if _is_tagged(c, step)]
-        candidates = below or tagged or candidates
-    return {key for candidate in candidates for key in _fields(candidate)}
+        candidates = below or candidates
+    fitting = [candidate for candidate in candidates if _fits(candidate, data)]
+    return {key for candidate in fitting for key in _fields(candidate)}
 
 
 def _fields(model: type[BaseModel]) -> dict[str, Any]:
@@ -141,9 +143,13 @@ def _fields(model: type[BaseModel]) -> dict[str, Any]:
     return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
-def _is_tagged(model: type[BaseModel], tag: str | int) -> bool:
-    """True where ``model`` is the variant of a union that ``tag`` selects."""
-    return any(tag in get_args(annotation) for annotation in _fields(model).values())
+def _fits(model: type[BaseModel], data: Any) -> bool:
+    """False where ``data`` has another literal than ``model`` needs: the tag of its variant."""
+    return isinstance(data, dict) and all(
+        key not in data or data[key] in get_args(annotation)
+        for key, annotation in _fields(model).items()
+        if get_origin(annotation) is Literal
+    )
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

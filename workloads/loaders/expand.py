@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from foundation.document import Document, Path_
+from foundation.document import Document, Path_, dotted
 from foundation.errors import WorkloadError, nearest
 from workloads.loaders.expression import evaluate
 from workloads.loaders.models import BlockUse, Item, LayerItem, NetworkFile, TensorEntry
@@ -42,7 +42,7 @@ class Place:
 
     def integer(self, value: int | str, *keys: str | int, minimum: int | None = None) -> int:
         """Return the number that the expression under ``keys`` stands for."""
-        key = next(key for key in reversed(keys) if isinstance(key, str))
+        key = dotted(keys)
         try:
             number = evaluate(value, self.parameters)
         except WorkloadError as error:

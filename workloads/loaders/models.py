@@ -61,7 +61,7 @@ def _lists_of_integers(value: Any, depth: int) -> Any:
     if isinstance(value, list) and depth:
         return [_lists_of_integers(item, depth - 1) for item in value]
     if isinstance(value, list):
-        raise ValueError("has a list inside a list too many")
+        raise ValueError("has lists nested too deep")
     return _integer(value)
 
 
@@ -96,7 +96,7 @@ Activation = Literal["identity", "relu", "relu6", "gelu", "silu", "sigmoid", "ta
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class TensorEntry(_Model):
@@ -310,10 +310,12 @@ def _tag(value: Any) -> str:
     """Return which model an entry is meant to be."""
     if not isinstance(value, dict):
         return "block use"
+    if ("op" in value) == ("use" in value):
+        return "no operator"
     operator = value.get("op")
-    if operator is None or not isinstance(operator, str):
-        return "block use" if "use" in value else "no operator"
-    return _TAGS.get(operator, "no operator")
+    if operator is None:
+        return "block use"
+    return _TAGS.get(operator, "no operator") if isinstance(operator, str) else "no operator"
 
 
 class _NoOperator(BlockUse):
@@ -322,6 +324,8 @@ class _NoOperator(BlockUse):
     @model_validator(mode="before")
     @classmethod
     def _refuse(cls, value: dict[str, Any]) -> Any:
+        if "op" in value and "use" in value:
+            raise ValueError("has both 'op' and 'use'; keep one")
         if "op" not in value:
             raise ValueError("needs 'op' (an operator) or 'use' (a block); add one")
         operator = value["op"]

@@ -1,0 +1,101 @@
+"""Machines from YAML files and presets. The format is described in ``accel/FORMAT.md``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from accel.spec import AcceleratorSpec
+from foundation.document import Document, parse, read
+from foundation.errors import SpecError, nearest
+
+_PRESETS = Path(__file__).resolve().parent / "presets"
+
+
+def load_spec(path: Path) -> AcceleratorSpec:
+    """Return the machine in a YAML file.
+
+    Raises
+    ------
+    SpecError
+        The file can't be read, or doesn't describe a machine: which line, and what to change.
+    """
+    return _spec(read(path, SpecError))
+
+
+def parse_spec(text: str, name: str) -> AcceleratorSpec:
+    """Return the machine that YAML text describes; ``name`` stands for the file in messages."""
+    return _spec(parse(text, name, SpecError))
+
+
+def preset_names() -> list[str]:
+    """Return the names of the machines that come with Rooftile, sorted."""
+    return sorted(path.stem for path in _PRESETS.glob("*.yaml"))
+
+
+def load_preset(name: str) -> AcceleratorSpec:
+    """Return a preset.
+
+    Raises
+    ------
+    SpecError
+        No preset has this name.
+    """
+    known = preset_names()
+    if name not in known:
+        raise SpecError(
+            f"hardware '{name}': isn't a preset ({', '.join(known)}){nearest(name, known)}"
+        )
+    return load_spec(_PRESETS / f"{name}.yaml")
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of hardware files, for editors."""
+    from accel.spec_models import MachineFile
+
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **MachineFile.model_json_schema(),
+    }
+
+
+def to_yaml(spec: AcceleratorSpec) -> str:
+    """Return a machine as YAML with every default written out; it loads to an equal spec."""
+    from accel.spec_models import machine_text
+
+    return machine_text(spec)
+
+
+def _spec(document: Document) -> AcceleratorSpec:
+    """Return the machine of a document, on top of the preset that it names as ``base``."""
+    from accel.spec_models import MachineFile
+
+    data = document.data
+    if not isinstance(data, dict):
+        raise document.failure((), "a machine is a mapping (key: value)")
+    merged = document
+    if "base" in data:
+        base = data["base"]
+        if not isinstance(base, str) or base not in preset_names():
+            known = preset_names()
+            raise document.failure(
+                ("base",),
+                f"must be one of {', '.join(known)} but is '{base}'{nearest(str(base), known)}",
+            )
+        preset = read(_PRESETS / f"{base}.yaml", SpecError).data
+        own = {key: value for key, value in data.items() if key != "base"}
+        merged = replace(document, data=_merged(preset, own))
+    machine = merged.validate(MachineFile)
+    try:
+        return machine.spec()
+    except SpecError as error:
+        raise SpecError(f"{document.name}:{document.line(('scratchpads',))}: {error}") from None
+
+
+def _merged(base: Any, own: Any) -> Any:
+    """Return ``base`` with what ``own`` says: mappings key by key, everything else replaced."""
+    if not isinstance(base, dict) or not isinstance(own, dict):
+        return own
+    keys = [*base, *(key for key in own if key not in base)]
+    return {key: _merged(base.get(key), own[key]) if key in own else base[key] for key in keys}

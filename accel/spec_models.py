@@ -1,0 +1,252 @@
+"""The YAML format of machines, as pydantic models: what may stand where, and its way back."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, field_validator
+
+from accel.spec import (
+    OPERANDS,
+    TENSOR_CLASSES,
+    AcceleratorSpec,
+    ArraySpec,
+    DmaSpec,
+    MemorySpec,
+    ScratchpadSpec,
+    VectorSpec,
+)
+from accel.systolic import DATAFLOWS, TIMINGS
+from accel.units import (
+    BANDWIDTH,
+    CAPACITY,
+    CYCLE_COUNT,
+    DURATION,
+    FREQUENCY,
+    FS_PER_SECOND,
+    PORT_BANDWIDTH,
+    Quantity,
+)
+from foundation.dtype import DTYPES
+from foundation.errors import nearest
+from foundation.functions import FUNCTIONS
+
+MAX_CAPACITY_BYTES = 1 << 60
+
+
+def _parser(kind: Quantity, *, positive: bool = True, maximum: int | None = None) -> PlainValidator:
+    """Return the validator of a field that is written with a unit."""
+
+    def parse(text: object) -> int | float:
+        value = kind.parse(text)
+        if positive and value == 0:
+            raise ValueError(f"'{text}': {kind.name} must be greater than 0")
+        if maximum is not None and value > maximum:
+            raise ValueError(f"'{text}': {kind.name} must be at most {kind.text(maximum)}")
+        return value
+
+    return PlainValidator(parse)
+
+
+def _text_schema(kind: Quantity) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "description": f"{kind.name}, such as {kind.example}"})
+
+
+def _one_of(known: list[str], value: object) -> str:
+    if value not in known:
+        raise ValueError(
+            f"must be one of {', '.join(known)} but is '{value}'{nearest(str(value), known)}"
+        )
+    return str(value)
+
+
+Capacity = Annotated[int, _parser(CAPACITY, maximum=MAX_CAPACITY_BYTES), _text_schema(CAPACITY)]
+PortBandwidth = Annotated[float, _parser(PORT_BANDWIDTH), _text_schema(PORT_BANDWIDTH)]
+Bandwidth = Annotated[float, _parser(BANDWIDTH), _text_schema(BANDWIDTH)]
+Frequency = Annotated[int, _parser(FREQUENCY, maximum=10**12), _text_schema(FREQUENCY)]
+Latency = Annotated[
+    int, _parser(DURATION, positive=False, maximum=FS_PER_SECOND), _text_schema(DURATION)
+]
+Cycles = Annotated[
+    int, _parser(CYCLE_COUNT, positive=False, maximum=10**9), _text_schema(CYCLE_COUNT)
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ArrayPart(_Part):
+    """The systolic array."""
+
+    rows: int = Field(ge=1, le=65536)
+    columns: int = Field(ge=1, le=65536)
+    dataflow: str
+    timing: str = "pipelined"
+    dtypes: list[str] = Field(min_length=1)
+
+    @field_validator("dataflow")
+    @classmethod
+    def _known_dataflow(cls, value: str) -> str:
+        return _one_of(list(DATAFLOWS), value.upper())
+
+    @field_validator("timing")
+    @classmethod
+    def _known_timing(cls, value: str) -> str:
+        return _one_of(list(TIMINGS), value)
+
+    @field_validator("dtypes")
+    @classmethod
+    def _known_dtypes(cls, values: list[str]) -> list[str]:
+        return [_one_of([name for name in DTYPES if name != "int32"], value) for value in values]
+
+
+class ScratchpadPart(_Part):
+    """A buffer on the chip."""
+
+    capacity: Capacity
+    holds: list[str] = Field(min_length=1)
+    banks: int = Field(default=1, ge=1, le=65536)
+    bandwidth: PortBandwidth
+
+    @field_validator("holds")
+    @classmethod
+    def _known_operands(cls, values: list[str]) -> list[str]:
+        return [_one_of(list(OPERANDS), value) for value in values]
+
+    def spec(self, name: str) -> ScratchpadSpec:
+        """Return the scratchpad of this name."""
+        return ScratchpadSpec(
+            name=name,
+            capacity_bytes=self.capacity,
+            holds=tuple(self.holds),
+            banks=self.banks,
+            bandwidth_bytes_per_cycle=float(self.bandwidth),
+        )
+
+
+class VectorPart(_Part):
+    """The vector unit."""
+
+    lanes: int = Field(ge=1, le=1 << 20)
+    startup: Cycles = 0
+    cycles_per_element: dict[str, float | int] = {}
+
+    @field_validator("cycles_per_element")
+    @classmethod
+    def _known_functions(cls, values: dict[str, float]) -> dict[str, float]:
+        for name, cycles in values.items():
+            if name not in FUNCTIONS:
+                raise ValueError(f"unknown function '{name}'{nearest(name, FUNCTIONS)}")
+            if not 0 < cycles <= 10**6:
+                raise ValueError(
+                    f"'{name}': cycles per element must be greater than 0 and at most 1000000"
+                    f" but is {cycles}"
+                )
+        return values
+
+
+class DmaPart(_Part):
+    """The DMA engines."""
+
+    outstanding: int = Field(ge=1, le=65536)
+
+
+class MemoryPart(_Part):
+    """A main memory."""
+
+    capacity: Capacity
+    bandwidth: Bandwidth
+    latency: Latency
+    holds: list[str] = Field(min_length=1)
+
+    @field_validator("holds")
+    @classmethod
+    def _known_classes(cls, values: list[str]) -> list[str]:
+        return [_one_of(list(TENSOR_CLASSES), value) for value in values]
+
+    def spec(self, name: str) -> MemorySpec:
+        """Return the memory of this name."""
+        return MemorySpec(
+            name=name,
+            capacity_bytes=self.capacity,
+            bandwidth_bytes_per_s=float(self.bandwidth),
+            latency_fs=self.latency,
+            holds=tuple(self.holds),
+        )
+
+
+class MachineFile(_Part):
+    """A hardware file."""
+
+    name: str = Field(min_length=1, max_length=200)
+    notes: str = ""
+    clock: Frequency
+    array: ArrayPart
+    scratchpads: dict[str, ScratchpadPart] = Field(min_length=1)
+    vector: VectorPart
+    dma: DmaPart
+    memories: dict[str, MemoryPart] = Field(min_length=1)
+
+    def spec(self) -> AcceleratorSpec:
+        """Return the machine.
+
+        Raises
+        ------
+        SpecError
+            When a rule that spans several parts is broken.
+        """
+        return AcceleratorSpec(
+            name=self.name,
+            notes=self.notes.strip(),
+            clock_hz=self.clock,
+            array=ArraySpec(
+                rows=self.array.rows,
+                columns=self.array.columns,
+                dataflow=self.array.dataflow,
+                timing=self.array.timing,
+                dtypes=tuple(self.array.dtypes),
+            ),
+            vector=VectorSpec(
+                lanes=self.vector.lanes,
+                startup_cycles=self.vector.startup,
+                cycles_per_element={
+                    name: float(cycles) for name, cycles in self.vector.cycles_per_element.items()
+                },
+            ),
+            dma=DmaSpec(outstanding=self.dma.outstanding),
+            scratchpads=tuple(part.spec(name) for name, part in self.scratchpads.items()),
+            memories=tuple(part.spec(name) for name, part in self.memories.items()),
+        )
+
+
+def machine_text(spec: AcceleratorSpec) -> str:
+    """Return a machine as YAML, every value with its unit."""
+    lines = [f"name: {spec.name}"]
+    if spec.notes:
+        lines += ["notes: |-", *(f"  {line}".rstrip() for line in spec.notes.splitlines())]
+    array, vector = spec.array, spec.vector
+    cycles = ", ".join(f"{name}: {value!r}" for name, value in vector.cycles_per_element.items())
+    lines += [
+        f"clock: {FREQUENCY.text(spec.clock_hz)}",
+        f"array: {{rows: {array.rows}, columns: {array.columns}, dataflow: {array.dataflow},"
+        f" timing: {array.timing}, dtypes: [{', '.join(array.dtypes)}]}}",
+        "scratchpads:",
+        *(
+            f"  {s.name}: {{capacity: {CAPACITY.text(s.capacity_bytes)},"
+            f" holds: [{', '.join(s.holds)}], banks: {s.banks},"
+            f" bandwidth: {PORT_BANDWIDTH.text(s.bandwidth_bytes_per_cycle)}}}"
+            for s in spec.scratchpads
+        ),
+        f"vector: {{lanes: {vector.lanes}, startup: {CYCLE_COUNT.text(vector.startup_cycles)},"
+        f" cycles_per_element: {{{cycles}}}}}",
+        f"dma: {{outstanding: {spec.dma.outstanding}}}",
+        "memories:",
+        *(
+            f"  {m.name}: {{capacity: {CAPACITY.text(m.capacity_bytes)},"
+            f" bandwidth: {BANDWIDTH.text(m.bandwidth_bytes_per_s)},"
+            f" latency: {DURATION.text(m.latency_fs)}, holds: [{', '.join(m.holds)}]}}"
+            for m in spec.memories
+        ),
+    ]
+    return "\n".join(lines) + "\n"

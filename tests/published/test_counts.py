@@ -1,0 +1,177 @@
+"""Parameters and MACs of the zoo against published numbers and closed forms."""
+
+from __future__ import annotations
+
+import pytest
+
+from workloads.graph import Graph
+from workloads.layers import Convolution, Linear, MatMul
+from workloads.loaders.yaml import load_zoo, zoo_names
+
+#: torchvision 0.15, torchvision/models/*.py, each network's weights: ``num_params`` and ``_ops``
+#: (1e9 multiply-accumulates of one image, to three decimals), then the exact MACs.
+TORCHVISION = {
+    "alexnet": (61_100_840, 0.714, 714_188_480),
+    "vgg16": (138_357_544, 15.47, 15_470_264_320),
+    "resnet18": (11_689_512, 1.814, 1_814_073_344),
+    "resnet50": (25_557_032, 4.089, 4_089_184_256),
+    "mobilenet_v2": (3_504_872, 0.301, 300_774_272),
+    "vit_b16": (86_567_656, 17.564, 17_563_828_224),
+}
+
+
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_torchvision_counts(name: str) -> None:
+    parameters, giga_macs, macs = TORCHVISION[name]
+    graph = load_zoo(name)
+    assert graph.total_parameters == parameters
+    assert graph.total_macs == macs
+    assert round(macs / 1e9, 3) == giga_macs
+
+
+def _macs_of(graph: Graph, *operators: type) -> int:
+    return sum(graph.macs(layer) for layer in graph.layers if isinstance(layer.operator, operators))
+
+
+def test_alexnet_macs_layer_by_layer() -> None:
+    # Positions * output channels * window * input channels, from A. Krizhevsky, arXiv:1404.5997.
+    convolutions = (
+        55 * 55 * 64 * 11 * 11 * 3
+        + 27 * 27 * 192 * 5 * 5 * 64
+        + 13 * 13 * 9 * (192 * 384 + 384 * 256 + 256 * 256)
+    )
+    graph = load_zoo("alexnet")
+    assert _macs_of(graph, Convolution) == convolutions
+    assert _macs_of(graph, Linear) == 9216 * 4096 + 4096 * 4096 + 4096 * 1000
+
+
+def test_vgg16_macs_stage_by_stage() -> None:
+    # K. Simonyan and A. Zisserman, ICLR 2015, table 1, configuration D: 3x3 everywhere.
+    stages = [
+        (224, (3, 64, 64)),
+        (112, (64, 128, 128)),
+        (56, (128, 256, 256, 256)),
+        (28, (256, 512, 512, 512)),
+        (14, (512, 512, 512, 512)),
+    ]
+    convolutions = sum(
+        size * size * 9 * before * after
+        for size, channels in stages
+        for before, after in zip(channels, channels[1:], strict=False)
+    )
+    graph = load_zoo("vgg16")
+    assert _macs_of(graph, Convolution) == convolutions
+    assert _macs_of(graph, Linear) == 25088 * 4096 + 4096 * 4096 + 4096 * 1000
+
+
+def test_resnet50_macs_stage_by_stage() -> None:
+    # K. He et al., CVPR 2016, table 1, with the stride in the 3x3 (torchvision's version 1.5).
+    macs = 112 * 112 * 64 * 49 * 3
+    channels = 64
+    for width, size, blocks, stride in (
+        (64, 56, 3, 1),
+        (128, 28, 4, 2),
+        (256, 14, 6, 2),
+        (512, 7, 3, 2),
+    ):
+        for block in range(blocks):
+            before = size * stride if block == 0 else size
+            macs += before**2 * channels * width + size**2 * (9 * width**2 + 4 * width**2)
+            macs += size**2 * channels * 4 * width if block == 0 else 0
+            channels = 4 * width
+    assert load_zoo("resnet50").total_macs == macs + 2048 * 1000
+
+
+def test_mobilenet_v2_macs_block_by_block() -> None:
+    # M. Sandler et al., CVPR 2018, table 2: expansion, channels, repeats, stride.
+    macs, channels, size = 112 * 112 * 32 * 27, 32, 112
+    for expansion, out, repeats, first_stride in (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    ):
+        for repeat in range(repeats):
+            hidden = expansion * channels
+            macs += size**2 * channels * hidden if expansion > 1 else 0
+            size //= first_stride if repeat == 0 else 1
+            macs += size**2 * (9 * hidden + hidden * out)
+            channels = out
+    assert load_zoo("mobilenet_v2").total_macs == macs + 49 * 320 * 1280 + 1280 * 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "hidden", "parameters"),
+    [("bert_base", 12, 768, 109_482_240), ("bert_large", 24, 1024, 335_141_888)],
+)
+def test_bert_counts(name: str, layers: int, hidden: int, parameters: int) -> None:
+    # J. Devlin et al., NAACL 2019, section 3: 110M and 340M parameters. Tensor by tensor in
+    # github.com/google-research/bert/issues/656: tables of 30522 + 512 + 2 rows and a norm; per
+    # layer 4 projections, 2 feed-forward matrices and 2 norms; the pooler.
+    closed_form = (
+        (30522 + 512 + 2) * hidden
+        + 2 * hidden
+        + layers * (4 * (hidden**2 + hidden) + 8 * hidden**2 + 5 * hidden + 4 * hidden)
+        + hidden**2
+        + hidden
+    )
+    graph = load_zoo(name)
+    assert graph.total_parameters == closed_form == parameters
+    sequence = 384
+    per_layer = 12 * sequence * hidden**2 + 2 * sequence**2 * hidden
+    assert graph.total_macs == layers * per_layer + hidden**2
+
+
+def test_vit_b16_closed_form() -> None:
+    # A. Dosovitskiy et al., ICLR 2021, section 3.1 and table 1.
+    graph, tokens, hidden = load_zoo("vit_b16"), 197, 768
+    patches = 196 * hidden * 16 * 16 * 3
+    per_layer = 12 * tokens * hidden**2 + 2 * tokens**2 * hidden
+    assert graph.total_macs == patches + 12 * per_layer + hidden * 1000
+    assert _macs_of(graph, MatMul) == 12 * 2 * tokens**2 * hidden
+
+
+def _gpt_parameters(layers: int, hidden: int, positions: int) -> int:
+    """Tables, per layer 12 d^2 weights and 9 d biases and 4 d of two norms, the final norm."""
+    return (50257 + positions) * hidden + layers * (12 * hidden**2 + 13 * hidden) + 2 * hidden
+
+
+def test_gpt2_counts() -> None:
+    # A. Radford et al. 2019, table 2; 124M parameters in github.com/openai/gpt-2 (model 124M).
+    graph, sequence, hidden = load_zoo("gpt2"), 1024, 768
+    assert graph.total_parameters == _gpt_parameters(12, hidden, 1024) == 124_439_808
+    per_layer = 12 * sequence * hidden**2 + 2 * sequence**2 * hidden
+    assert graph.total_macs == 12 * per_layer + sequence * hidden * 50257
+
+
+def test_gpt3_prefill_counts() -> None:
+    # T. Brown et al., NeurIPS 2020, table 2.1: 175.0B parameters, 96 layers, hidden size 12288.
+    graph, sequence, hidden = load_zoo("gpt3_175b_prefill"), 2048, 12288
+    parameters = _gpt_parameters(96, hidden, 2048)
+    assert graph.total_parameters == parameters == 174_604_259_328
+    assert parameters == pytest.approx(175.0e9, rel=0.005)
+    per_layer = 12 * sequence * hidden**2 + 2 * sequence**2 * hidden
+    assert graph.total_macs == 96 * per_layer + hidden * 50257
+
+
+def test_gpt3_decode_counts() -> None:
+    graph, context, hidden = load_zoo("gpt3_175b_decode"), 2048, 12288
+    assert graph.total_parameters == _gpt_parameters(96, hidden, 2048)
+    per_layer = 12 * hidden**2 + 2 * context * hidden
+    assert graph.total_macs == 96 * per_layer + hidden * 50257
+    # Every layer leaves its new key and value, and the head its logits.
+    assert len(graph.outputs) == 2 * 96 + 1
+    cache_elements = sum(
+        tensor.size_elements for name, tensor in graph.tensors.items() if name.endswith("_cache")
+    )
+    assert cache_elements == 2 * 96 * context * hidden
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_macs_grow_with_the_batch_and_parameters_do_not(name: str) -> None:
+    one, three = load_zoo(name), load_zoo(name, batch=3)
+    assert three.total_macs == 3 * one.total_macs
+    assert three.total_parameters == one.total_parameters
