@@ -33,12 +33,18 @@ _EXPECTED = {
     "none_required": "empty",
 }
 
+
+def _plain(limit: float) -> str:
+    """Return ``0`` for 0.0."""
+    return str(int(limit)) if limit == int(limit) else str(limit)
+
+
 #: A rule with its limit, by pydantic's error type; the limit is in the error's context.
 _RULES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
-    "greater_than": lambda ctx: f"greater than {ctx['gt']}",
-    "greater_than_equal": lambda ctx: f"at least {ctx['ge']}",
-    "less_than": lambda ctx: f"less than {ctx['lt']}",
-    "less_than_equal": lambda ctx: f"at most {ctx['le']}",
+    "greater_than": lambda ctx: f"greater than {_plain(ctx['gt'])}",
+    "greater_than_equal": lambda ctx: f"at least {_plain(ctx['ge'])}",
+    "less_than": lambda ctx: f"less than {_plain(ctx['lt'])}",
+    "less_than_equal": lambda ctx: f"at most {_plain(ctx['le'])}",
     "multiple_of": lambda ctx: f"a multiple of {ctx['multiple_of']}",
     "literal_error": lambda ctx: ctx["expected"],
     "enum": lambda ctx: ctx["expected"],
@@ -72,10 +78,13 @@ def first_mistake(
     """Return where the first mistake in the file's order stands, and what is wrong."""
     details = error.errors(include_url=False)
     places = [(*path, *_place(document.at(path), detail["loc"])) for detail in details]
-    # A misspelt key is also a missing one: the misspelling is the better message.
+    # A misspelt key is also a missing one: of both, in one mapping, the misspelling comes first.
     missing = [detail["loc"][-1] if detail["type"] == "missing" else "" for detail in details]
-    order = ((document.line(places[i]), bool(missing[i]), i) for i in range(len(details)))
-    first = min(order)[-1]
+    lines = [
+        document.line(place[:-1] if detail["type"] == "extra_forbidden" else place)
+        for detail, place in zip(details, places, strict=True)
+    ]
+    first = min((lines[i], bool(missing[i]), i) for i in range(len(details)))[-1]
     known = _known_keys(model, details[first]["loc"][:-1], document.at(places[first][:-1]))
     message = _message(details[first], known)
     distinct = len(set(zip(places, missing, strict=True)))

@@ -96,7 +96,10 @@ def score(kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, order: Sequence[
     gathered = traffic[-1:] if isinstance(kernel.body, Lookup) else []
     array_cycles, array_latency = _array_cycles(kernel, spec, tiles, steps)
     vector_cycles = _vector_cycles(kernel, spec, tiles, counts)
-    units = [array_cycles, vector_cycles, _memory_cycles(kernel, spec, traffic + gathered)]
+    results = moves[-1]
+    # The vector unit starts when the first result has left the array.
+    vector_end = vector_cycles + (array_cycles - vector_cycles) / results
+    units = [array_cycles, vector_end, _memory_cycles(kernel, spec, traffic + gathered)]
     latency_cycles = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
     turns = _turn_cycles(
         array_cycles + steps * array_latency,
@@ -109,10 +112,13 @@ def score(kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, order: Sequence[
         + moves[-1] * latency_cycles,
     )
     fill = _memory_cycles(kernel, spec, tile_bytes)
-    empty = vector_cycles / moves[-1] + array_latency
+    empty = vector_cycles / results + array_latency
     buffers = [1 + (moves_ > 1) for moves_ in moves]
     return Scores(
-        cycles=np.maximum.reduce([*units, *turns]) + fill + empty + 2 * latency_cycles,
+        cycles=np.maximum.reduce([*units, *(turn * (steps > 1) for turn in turns)])
+        + fill
+        + empty
+        + 2 * latency_cycles,
         dram_bytes=np.sum(traffic + gathered, axis=0),
         tiles=steps,
         required_bytes=_required_bytes(kernel, spec, tile_bytes, buffers, tiles),

@@ -107,7 +107,7 @@ def test_part_of_a_document() -> None:
         ),
         (
             "shapes: [{kind: round, radius: -1}]",
-            "d.yaml:1: shapes[0].radius: must be greater than 0.0 but is -1.0",
+            "d.yaml:1: shapes[0].radius: must be greater than 0 but is -1",
         ),
         (
             "shapes: [{kind: round, radius: 1}]\nfilled: yes",
@@ -132,8 +132,8 @@ def test_messages(text: str, message: str) -> None:
 
 
 def test_a_suggestion_comes_from_the_variant_that_is_meant() -> None:
-    text = "shapes: [{kind: round, radius: 1, side: 2}]"
-    assert mistake(text) == "d.yaml:1: shapes[0].side: unknown key 'side'"
+    text = "shapes: [{kind: round, radius: 1, sides: 2}]"
+    assert mistake(text) == "d.yaml:1: shapes[0].sides: unknown key 'sides'"
 
 
 def test_long_text_is_shortened() -> None:

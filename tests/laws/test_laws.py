@@ -124,7 +124,7 @@ def test_with_ideal_memory_the_closed_form_is_the_cycle(
             for m, k in zip(work.mappings, work.kernels, strict=True)
         )
         if single_tile and isinstance(work.kernels[0].body, Contraction):
-            assert cycles == estimate
+            assert cycles == estimate, work.mappings
 
 
 #: More of something may lead the mapper to another tiling, whose estimate is at most TIE above the

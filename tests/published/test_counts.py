@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from workloads.graph import Graph
@@ -57,7 +59,7 @@ def test_vgg16_macs_stage_by_stage() -> None:
     convolutions = sum(
         size * size * 9 * before * after
         for size, channels in stages
-        for before, after in zip(channels, channels[1:], strict=False)
+        for before, after in pairwise(channels)
     )
     graph = load_zoo("vgg16")
     assert _macs_of(graph, Convolution) == convolutions
