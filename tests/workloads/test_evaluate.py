@@ -21,8 +21,9 @@ def run(
 ) -> Array:
     """Return the last layer's value; whatever isn't learned is an input."""
     inputs = ", ".join(
-        f"{name}: {{shape: {list(value.shape)}, dtype: {value.dtype if value.dtype == 'int32' else dtype}}}"
+        f"{name}: {{shape: {list(value.shape)}, dtype: {own if own == 'int32' else dtype}}}"
         for name, value in tensors.items()
+        for own in [str(value.dtype)]
         if "." not in name
     )
     text = f"name: n\ndtype: {dtype}\ninputs: {{{inputs}}}\n{extra}\nlayers: [{layers}]"
@@ -234,7 +235,6 @@ def test_floating_point_accumulates_in_fp32(dtype: str, tolerance: float) -> Non
     x = np.linspace(-1, 1, 12).reshape(3, 4)
     weight = np.linspace(-2, 1, 8).reshape(4, 2)
     bias = np.array([0.5, -0.5])
-    tensors = {"x": x, "f.weight": weight, "f.bias": bias.astype(np.float32)}
     numpy = (
         parse_network(
             f"name: n\ndtype: {dtype}\ninputs: {{x: [1]}}\nlayers: [{{name: a, op: relu}}]",
@@ -243,7 +243,11 @@ def test_floating_point_accumulates_in_fp32(dtype: str, tolerance: float) -> Non
         .tensors["x"]
         .dtype.numpy
     )
-    tensors["x"], tensors["f.weight"] = x.astype(numpy), weight.astype(numpy)
+    tensors: dict[str, Array] = {
+        "x": x.astype(numpy),
+        "f.weight": weight.astype(numpy),
+        "f.bias": bias.astype(np.float32),
+    }
     result = run("{name: f, op: linear, out: 2}", tensors, dtype=dtype)
     assert result.astype(np.float64) == pytest.approx(x @ weight + bias, abs=2 * tolerance)
 

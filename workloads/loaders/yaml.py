@@ -173,17 +173,19 @@ def _ordered(layers: Sequence[FlatLayer]) -> list[FlatLayer]:
     done: set[str] = set()
     ordered: list[FlatLayer] = []
     for start in layers:
-        stack = [start.name] if start.name not in done else []
+        # A dict keeps the order of a stack and finds a name at once.
+        stack = {start.name: None} if start.name not in done else {}
         while stack:
-            layer = by_name[stack[-1]]
+            layer = by_name[next(reversed(stack))]
             needed = (*layer.inputs, layer.tied_to)
             missing = next((n for n in needed if n in by_name and n not in done), None)
             if missing is None:
-                done.add(stack.pop())
+                done.add(stack.popitem()[0])
                 ordered.append(layer)
             elif missing in stack:
-                chain = " → ".join((*stack[stack.index(missing) :][::-1], stack[-1]))
+                names = list(stack)
+                chain = " → ".join((*names[names.index(missing) :][::-1], names[-1]))
                 raise layer.place.failure(f"reads its own result ({chain}); break the cycle")
             else:
-                stack.append(missing)
+                stack[missing] = None
     return ordered

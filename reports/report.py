@@ -1,0 +1,359 @@
+"""The report: statistics of every layer and of the network, computed from traces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.spec import AcceleratorSpec
+from accel.trace import Trace
+from accel.units import FS_PER_SECOND, Clock, format_bytes
+from accel.vector import peak_operations_per_cycle
+from isa.instruction import Operand
+from mapper.kernel import compulsory_bytes
+from mapper.plan import Plan, PlannedLayer
+from reports.labels import operator_label, shape_label
+from reports.stats import UnitCycles, added, stalls, unit_cycles
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Under which name the bytes of a DMA are reported.
+BYTE_CLASSES = {
+    Operand.INPUT: "input",
+    Operand.INDEX: "input",
+    Operand.WEIGHT: "weight",
+    Operand.BIAS: "weight",
+    Operand.OUTPUT: "output",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkReport:
+    """What the trace of one piece of work says.
+
+    Parameters
+    ----------
+    compute_cycles, stall_cycles, total_cycles
+        Cycles in which the primary unit works (the array, else the vector unit), the others, all.
+    stalls
+        Cause to stall cycles; they add up.
+    units
+        Unit to where its cycles went.
+    macs
+        Multiply-accumulates.
+    spatial_utilization
+        Mapped PEs over PEs, averaged over folds; 0 without matrix work.
+    mac_utilization
+        MACs over PEs times total cycles.
+    dram_bytes
+        Operand (input, weight, output) to main-memory bytes.
+    memory_bytes
+        Main memory to bytes.
+    compulsory_bytes
+        Bytes of every touched element once.
+    scratchpad_accesses
+        Operand to scratchpad elements read or written by the array.
+    folds, tiles, events
+        Array folds, tiles, and events of the engine.
+    bound_by
+        The resource that was busy longest; ``latency`` if none was for half of the time.
+    bound_cycles
+        The least cycles that the roofs allow.
+    """
+
+    compute_cycles: int
+    stall_cycles: int
+    total_cycles: int
+    stalls: Mapping[str, int]
+    units: Mapping[str, UnitCycles]
+    macs: int
+    spatial_utilization: float
+    mac_utilization: float
+    dram_bytes: Mapping[str, int]
+    memory_bytes: Mapping[str, int]
+    compulsory_bytes: int
+    scratchpad_accesses: Mapping[str, int]
+    folds: int
+    tiles: int
+    events: int
+    bound_by: str
+    bound_cycles: float
+
+    @property
+    def total_dram_bytes(self) -> int:
+        """Main-memory bytes of all operands."""
+        return sum(self.dram_bytes.values())
+
+    @property
+    def busy_cycles(self) -> dict[str, float]:
+        """Resource (``array``, ``vector``, a main memory) to the cycles it was in use."""
+        return _resources(self.units, self.memory_bytes) if self.units else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerReport:
+    """One layer: its names, and the report of its work."""
+
+    name: str
+    operator: str
+    shape: str
+    operations: int
+    work_number: int
+    work: WorkReport
+
+    @property
+    def arithmetic_intensity(self) -> float:
+        """Operations per main-memory byte, 0 for a layer that computes nothing."""
+        dram_bytes = self.work.total_dram_bytes
+        return self.operations / dram_bytes if dram_bytes else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A network on a machine.
+
+    Parameters
+    ----------
+    network, batch
+        What ran.
+    spec
+        On what.
+    layers
+        In execution order.
+    warnings
+        What a reader should know before trusting the numbers.
+    """
+
+    network: str
+    batch: int
+    spec: AcceleratorSpec
+    layers: tuple[LayerReport, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def total_cycles(self) -> int:
+        """Core cycles of all layers, one after the other."""
+        return sum(layer.work.total_cycles for layer in self.layers)
+
+    @property
+    def total_macs(self) -> int:
+        """Multiply-accumulates of all layers."""
+        return sum(layer.work.macs for layer in self.layers)
+
+    @property
+    def time_fs(self) -> int:
+        """Duration in femtoseconds."""
+        return Clock(hz=self.spec.clock_hz).edge_fs(self.total_cycles)
+
+    @property
+    def time_s(self) -> float:
+        """Duration in seconds."""
+        return self.time_fs / FS_PER_SECOND
+
+    @property
+    def inferences_per_s(self) -> float:
+        """Throughput: the batch over the duration."""
+        return self.batch / self.time_s if self.time_fs else inf
+
+    @property
+    def ops_per_s(self) -> float:
+        """2 per MAC over the duration."""
+        return 2 * self.total_macs / self.time_s if self.time_fs else 0.0
+
+    def layer(self, name: str) -> LayerReport:
+        """Return the layer of this name."""
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return one flat mapping per layer; every key ends in its unit."""
+        return [_record(layer) for layer in self.layers]
+
+    def to_numpy(self) -> NDArray[np.void]:
+        """Return a structured array, one row per layer."""
+        records = self.records()
+        kinds = {str: "U64", int: "i8", float: "f8"}
+        dtype = [(key, kinds[type(value)]) for key, value in records[0].items()]
+        return np.array([tuple(record.values()) for record in records], dtype=dtype)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Return a pandas DataFrame, one row per layer; pandas must be installed."""
+        import pandas as pd
+
+        return pd.DataFrame(self.records())
+
+    def _repr_html_(self) -> str:
+        from reports.tables import html_table
+
+        return html_table(self)
+
+
+def make_report(plan: Plan, traces: Sequence[Trace | None]) -> Report:
+    """Return the report of a plan from the traces of its works, by number; None for a reshape."""
+    works = [
+        _work_report(plan, number, trace) if trace is not None else _EMPTY
+        for number, trace in enumerate(traces)
+    ]
+    return Report(
+        network=plan.graph.name,
+        batch=plan.graph.batch,
+        spec=plan.spec,
+        layers=tuple(_layer_report(plan, planned, works) for planned in plan.layers),
+        warnings=tuple(_capacity_warnings(plan)),
+    )
+
+
+def _layer_report(plan: Plan, planned: PlannedLayer, works: Sequence[WorkReport]) -> LayerReport:
+    layer = planned.layer
+    return LayerReport(
+        name=layer.name,
+        operator=operator_label(layer),
+        shape=shape_label(plan.graph, layer),
+        operations=plan.graph.operations(layer),
+        work_number=planned.work,
+        work=works[planned.work],
+    )
+
+
+def _work_report(plan: Plan, number: int, trace: Trace) -> WorkReport:
+    spec, work = plan.spec, plan.works[number]
+    clock = Clock(hz=spec.clock_hz)
+    units = unit_cycles(trace, clock)
+    compute, found = stalls(trace, clock, units)
+    total = clock.cycle_at_or_after(trace.end_fs)
+    macs, folds = int(trace["macs"].sum()), int(trace["folds"].sum())
+    memory_bytes = _bytes_by_memory(spec, trace)
+    compulsory = sum(compulsory_bytes(kernel) for kernel in work.kernels)
+    resources = _resources(units, memory_bytes)
+    return WorkReport(
+        compute_cycles=compute,
+        stall_cycles=total - compute,
+        total_cycles=total,
+        stalls=found,
+        units=units,
+        macs=macs,
+        spatial_utilization=int(trace["mapped_pes"].sum()) / (folds * spec.array.pes)
+        if folds
+        else 0.0,
+        mac_utilization=macs / (spec.array.pes * total) if total else 0.0,
+        dram_bytes=_bytes_by_operand(trace),
+        memory_bytes=memory_bytes,
+        compulsory_bytes=compulsory,
+        scratchpad_accesses={
+            name: int(trace[name].sum())
+            for name in ("input_reads", "weight_reads", "psum_reads", "psum_writes")
+        },
+        folds=folds,
+        tiles=sum(estimate.tiles for estimate in work.estimates),
+        events=trace.events,
+        bound_by=_bound_by(resources, total),
+        bound_cycles=_bound_cycles(spec, macs, int(trace["operations"].sum()), memory_bytes),
+    )
+
+
+def _bytes_by_operand(trace: Trace) -> dict[str, int]:
+    parts = [
+        {name: int(trace["bytes"][trace["operand"] == operand].sum())}
+        for operand, name in BYTE_CLASSES.items()
+    ]
+    return added(parts)
+
+
+def _bytes_by_memory(spec: AcceleratorSpec, trace: Trace) -> dict[str, int]:
+    is_dma = trace["operand"] >= 0
+    found = {}
+    for memory in spec.memories:
+        engines = [n for n, name in enumerate(trace.units) if name.endswith(f":{memory.name}")]
+        rows = is_dma & np.isin(trace["unit"], engines)
+        found[memory.name] = int(trace["bytes"][rows].sum())
+    return found
+
+
+def _resources(
+    units: Mapping[str, UnitCycles], memory_bytes: Mapping[str, int]
+) -> dict[str, float]:
+    """Return for array, vector unit and each main memory the cycles in which it was in use."""
+    named = {"matrix": "array", "vector": "vector"}
+    found: dict[str, float] = {named[name]: units[name].busy for name in named}
+    for memory in memory_bytes:
+        engines = [unit for name, unit in units.items() if name.endswith(f":{memory}")]
+        found[memory] = min(sum(u.busy for u in engines), max((u.total for u in engines), default=0))
+    return found
+
+
+def _bound_by(resources: Mapping[str, float], total: int) -> str:
+    name, busy = max(resources.items(), key=lambda item: item[1])
+    return name if 2 * busy >= total else "latency"
+
+
+def _bound_cycles(
+    spec: AcceleratorSpec, macs: int, operations: int, memory_bytes: Mapping[str, int]
+) -> float:
+    transfers = (
+        memory_bytes[memory.name] / memory.bandwidth_bytes_per_s * spec.clock_hz
+        for memory in spec.memories
+    )
+    vector = operations / peak_operations_per_cycle(spec.vector)
+    return max(macs / spec.array.pes, vector, *transfers)
+
+
+def _capacity_warnings(plan: Plan) -> list[str]:
+    return [
+        f"memory '{memory.name}': the tensors need {format_bytes(plan.memory_bytes[memory.name])}"
+        f" but {format_bytes(memory.capacity_bytes)} are there; simulated as if they were enough"
+        for memory in plan.spec.memories
+        if plan.memory_bytes[memory.name] > memory.capacity_bytes
+    ]
+
+
+def _record(layer: LayerReport) -> dict[str, Any]:
+    work = layer.work
+    return {
+        "layer": layer.name,
+        "operator": layer.operator,
+        "shape": layer.shape,
+        "macs": work.macs,
+        "operations": layer.operations,
+        "compute_cycles": work.compute_cycles,
+        "stall_cycles": work.stall_cycles,
+        "total_cycles": work.total_cycles,
+        "waits_for": "; ".join(f"{cause} {cycles}" for cause, cycles in work.stalls.items()),
+        "spatial_utilization": work.spatial_utilization,
+        "mac_utilization": work.mac_utilization,
+        "dram_input_bytes": work.dram_bytes.get("input", 0),
+        "dram_weight_bytes": work.dram_bytes.get("weight", 0),
+        "dram_output_bytes": work.dram_bytes.get("output", 0),
+        "compulsory_bytes": work.compulsory_bytes,
+        "arithmetic_intensity_ops_per_byte": layer.arithmetic_intensity,
+        "bound_by": work.bound_by,
+        "bound_cycles": float(work.bound_cycles),
+        "tiles": work.tiles,
+        "folds": work.folds,
+    }
+
+
+#: A reshape: no data moves.
+_EMPTY = WorkReport(
+    compute_cycles=0,
+    stall_cycles=0,
+    total_cycles=0,
+    stalls={},
+    units={},
+    macs=0,
+    spatial_utilization=0.0,
+    mac_utilization=0.0,
+    dram_bytes={},
+    memory_bytes={},
+    compulsory_bytes=0,
+    scratchpad_accesses={},
+    folds=0,
+    tiles=0,
+    events=0,
+    bound_by="-",
+    bound_cycles=0.0,
+)

@@ -1,0 +1,159 @@
+"""Statistics of traces: where every unit's cycles went. Pure functions of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from accel.trace import Column, Trace
+from accel.units import Clock
+
+Intervals = tuple[Column, Column]
+
+#: What a queue lacks, in words, by the end of its semaphore's name; `cause_in_words` has the rest.
+_WORDS = {
+    "psum_free": "vector unit",
+    "psum_ready": "array",
+    "output_free": "store",
+    "output_ready": "vector unit",
+    "data_free": "store",
+    "data_ready": "load",
+    "dma_slot": "DMA slot",
+    "memory_busy": "memory busy",
+    "scratchpad_port": "scratchpad port",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitCycles:
+    """Where one unit's cycles went; the parts add up to the total.
+
+    Parameters
+    ----------
+    busy
+        Cycles in which it worked.
+    waits
+        Cause in words to cycles in which it waited for it.
+    idle
+        Cycles in which it had nothing left to do, or not yet.
+    """
+
+    busy: int
+    waits: Mapping[str, int]
+    idle: int
+
+    @property
+    def total(self) -> int:
+        """All cycles."""
+        return self.busy + sum(self.waits.values()) + self.idle
+
+
+def cause_in_words(cause: str) -> str:
+    """Return what a unit waits for when it waits for a semaphore of this name."""
+    if cause in _WORDS:
+        return _WORDS[cause]
+    role, _, end = cause.rpartition("_")
+    if end == "free":
+        return "buffer in use"
+    role = role.rstrip("0123456789")
+    return f"{role if role in ('input', 'weight') else 'parameter'} load"
+
+
+def unit_cycles(trace: Trace, clock: Clock) -> dict[str, UnitCycles]:
+    """Return where the cycles of every unit that works went.
+
+    A DMA engine's queue waits on its behalf. Where a unit both works and waits, it works.
+    """
+    start, end = clock.cycles(trace["start_fs"]), clock.cycles(trace["end_fs"])
+    total = clock.cycle_at_or_after(trace.end_fs)
+    is_wait = trace["cause"] >= 0
+    result = {}
+    for number, name in enumerate(trace.units):
+        if name.rpartition(".")[2] in ("load", "store"):
+            continue
+        queue = trace.units.index(name.partition(":")[0])
+        busy = ~is_wait & (trace["unit"] == number)
+        waiting = is_wait & ((trace["unit"] == number) | (trace["unit"] == queue))
+        causes: dict[str, Intervals] = {}
+        for cause in np.unique(trace["cause"][waiting])[::-1]:  # structural causes first
+            rows = waiting & (trace["cause"] == cause)
+            words = cause_in_words(trace.causes[cause])
+            causes[words] = _joined(causes.get(words), (start[rows], end[rows]))
+        result[name] = _attribute((start[busy], end[busy]), causes, total)
+    return result
+
+
+def _attribute(busy: Intervals, causes: Mapping[str, Intervals], total: int) -> UnitCycles:
+    """Split ``total`` into busy, waits and the rest; what is covered already isn't counted twice."""
+    covered, covered_cycles = busy, union_cycles(busy)
+    busy_cycles, waits = covered_cycles, {}
+    for cause, intervals in causes.items():
+        covered = _joined(covered, intervals)
+        length = union_cycles(covered)
+        if length > covered_cycles:
+            waits[cause] = length - covered_cycles
+        covered_cycles = length
+    return UnitCycles(busy=busy_cycles, waits=waits, idle=total - covered_cycles)
+
+
+def union_cycles(intervals: Intervals) -> int:
+    """Return the length of the union of intervals, given as starts and ends."""
+    start, end = intervals
+    if not len(start):
+        return 0
+    order = np.argsort(start, kind="stable")
+    start, end = start[order], end[order]
+    reached = np.maximum.accumulate(end)
+    from_here = np.maximum(start[1:], reached[:-1])
+    return int(end[0] - start[0] + np.maximum(0, end[1:] - from_here).sum())
+
+
+def _joined(first: Intervals | None, second: Intervals) -> Intervals:
+    if first is None:
+        return second
+    return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
+
+
+def stalls(trace: Trace, clock: Clock, units: Mapping[str, UnitCycles]) -> tuple[int, dict[str, int]]:
+    """Return a layer's compute cycles, and its stall cycles by cause.
+
+    Compute cycles are those of the primary unit: the array if it works, else the vector unit. What
+    it doesn't wait for itself is the tail: the vector unit, then stores, still finish. A layer that
+    only moves data has no primary unit: it stalls for loads, then for stores.
+    """
+    primary = next((name for name in ("matrix", "vector") if units[name].busy), None)
+    found = dict(units[primary].waits) if primary else {}
+    compute = units[primary].busy if primary else 0
+    start, end = clock.cycles(trace["start_fs"]), clock.cycles(trace["end_fs"])
+    own = trace["unit"] == (trace.units.index(primary) if primary else -1)
+    covered = start[own], end[own]
+    covered_cycles = compute + sum(found.values())
+    for words, prefix in (("vector unit", "vector"), ("load", "load:"), ("store", "store:")):
+        if primary and words == "load":
+            continue
+        numbers = [n for n, name in enumerate(trace.units) if name.startswith(prefix)]
+        rows = np.isin(trace["unit"], numbers) & (trace["cause"] < 0)
+        covered = _joined(covered, (start[rows], end[rows]))
+        length = union_cycles(covered)
+        found[words] = found.get(words, 0) + length - covered_cycles
+        covered_cycles = length
+    rest = clock.cycle_at_or_after(trace.end_fs) - covered_cycles
+    if rest:
+        found["latency"] = found.get("latency", 0) + rest
+    return compute, {cause: cycles for cause, cycles in found.items() if cycles}
+
+
+def largest(parts: Mapping[str, int]) -> tuple[str, int] | None:
+    """Return the largest part, the first of equals; None if there is none."""
+    return max(parts.items(), key=lambda item: item[1], default=None)
+
+
+def added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sums of mappings by key, in the order in which keys appear."""
+    total: dict[str, int] = {}
+    for part in parts:
+        for key, value in part.items():
+            total[key] = total.get(key, 0) + value
+    return total
