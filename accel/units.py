@@ -66,7 +66,8 @@ class Clock:
         """
         import numpy as np
 
-        return np.rint(edges_fs * (self.hz / FS_PER_SECOND)).astype(np.int64)
+        numbers: NDArray[np.int64] = np.rint(edges_fs * (self.hz / FS_PER_SECOND)).astype(np.int64)
+        return numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

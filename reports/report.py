@@ -45,6 +45,9 @@ class WorkReport:
         Cause to stall cycles; they add up.
     units
         Unit to where its cycles went.
+    resources
+        Array, vector unit and each main memory to the cycles that its work takes at least: a
+        memory's bytes at full bandwidth.
     macs
         Multiply-accumulates.
     spatial_utilization
@@ -72,6 +75,7 @@ class WorkReport:
     total_cycles: int
     stalls: Mapping[str, int]
     units: Mapping[str, UnitCycles]
+    resources: Mapping[str, float]
     macs: int
     spatial_utilization: float
     mac_utilization: float
@@ -89,11 +93,6 @@ class WorkReport:
     def total_dram_bytes(self) -> int:
         """Main-memory bytes of all operands."""
         return sum(self.dram_bytes.values())
-
-    @property
-    def busy_cycles(self) -> dict[str, float]:
-        """Resource (``array``, ``vector``, a main memory) to the cycles it was in use."""
-        return _resources(self.units, self.memory_bytes) if self.units else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,13 +228,18 @@ def _work_report(plan: Plan, number: int, trace: Trace) -> WorkReport:
     macs, folds = int(trace["macs"].sum()), int(trace["folds"].sum())
     memory_bytes = _bytes_by_memory(spec, trace)
     compulsory = sum(compulsory_bytes(kernel) for kernel in work.kernels)
-    resources = _resources(units, memory_bytes)
+    resources = {
+        "array": float(units["matrix"].busy),
+        "vector": float(units["vector"].busy),
+        **_transfer_cycles(spec, memory_bytes),
+    }
     return WorkReport(
         compute_cycles=compute,
         stall_cycles=total - compute,
         total_cycles=total,
         stalls=found,
         units=units,
+        resources=resources,
         macs=macs,
         spatial_utilization=int(trace["mapped_pes"].sum()) / (folds * spec.array.pes)
         if folds
@@ -274,16 +278,12 @@ def _bytes_by_memory(spec: AcceleratorSpec, trace: Trace) -> dict[str, int]:
     return found
 
 
-def _resources(
-    units: Mapping[str, UnitCycles], memory_bytes: Mapping[str, int]
-) -> dict[str, float]:
-    """Return for array, vector unit and each main memory the cycles in which it was in use."""
-    named = {"matrix": "array", "vector": "vector"}
-    found: dict[str, float] = {named[name]: units[name].busy for name in named}
-    for memory in memory_bytes:
-        engines = [unit for name, unit in units.items() if name.endswith(f":{memory}")]
-        found[memory] = min(sum(u.busy for u in engines), max((u.total for u in engines), default=0))
-    return found
+def _transfer_cycles(spec: AcceleratorSpec, memory_bytes: Mapping[str, int]) -> dict[str, float]:
+    """Return for each main memory the core cycles of its bytes at full bandwidth."""
+    return {
+        memory.name: memory_bytes[memory.name] / memory.bandwidth_bytes_per_s * spec.clock_hz
+        for memory in spec.memories
+    }
 
 
 def _bound_by(resources: Mapping[str, float], total: int) -> str:
@@ -294,12 +294,8 @@ def _bound_by(resources: Mapping[str, float], total: int) -> str:
 def _bound_cycles(
     spec: AcceleratorSpec, macs: int, operations: int, memory_bytes: Mapping[str, int]
 ) -> float:
-    transfers = (
-        memory_bytes[memory.name] / memory.bandwidth_bytes_per_s * spec.clock_hz
-        for memory in spec.memories
-    )
     vector = operations / peak_operations_per_cycle(spec.vector)
-    return max(macs / spec.array.pes, vector, *transfers)
+    return max(macs / spec.array.pes, vector, *_transfer_cycles(spec, memory_bytes).values())
 
 
 def _capacity_warnings(plan: Plan) -> list[str]:
@@ -344,6 +340,7 @@ _EMPTY = WorkReport(
     total_cycles=0,
     stalls={},
     units={},
+    resources={},
     macs=0,
     spatial_utilization=0.0,
     mac_utilization=0.0,

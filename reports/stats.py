@@ -86,7 +86,7 @@ def unit_cycles(trace: Trace, clock: Clock) -> dict[str, UnitCycles]:
 
 
 def _attribute(busy: Intervals, causes: Mapping[str, Intervals], total: int) -> UnitCycles:
-    """Split ``total`` into busy, waits and the rest; what is covered already isn't counted twice."""
+    """Split ``total`` into busy, waits and the rest, each cycle once."""
     covered, covered_cycles = busy, union_cycles(busy)
     busy_cycles, waits = covered_cycles, {}
     for cause, intervals in causes.items():
@@ -116,7 +116,9 @@ def _joined(first: Intervals | None, second: Intervals) -> Intervals:
     return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
 
 
-def stalls(trace: Trace, clock: Clock, units: Mapping[str, UnitCycles]) -> tuple[int, dict[str, int]]:
+def stalls(
+    trace: Trace, clock: Clock, units: Mapping[str, UnitCycles]
+) -> tuple[int, dict[str, int]]:
     """Return a layer's compute cycles, and its stall cycles by cause.
 
     Compute cycles are those of the primary unit: the array if it works, else the vector unit. What

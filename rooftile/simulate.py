@@ -6,18 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from accel.machine import Machine
+from accel.spec import AcceleratorSpec
 from accel.spec_file import to_yaml as hardware_yaml
+from accel.trace import Trace
+from mapper.plan import Plan, make_plan
 from reports.files import write_folder
 from reports.report import Report, make_report
 from reports.tables import report_table
-from workloads.loaders.yaml import to_yaml as network_yaml
-
-from accel.machine import Machine
-from accel.spec import AcceleratorSpec
-from accel.trace import Trace
-from mapper.plan import Plan, make_plan
+from rooftile import __version__
 from rooftile.sources import find_hardware, find_network
 from workloads.graph import Graph
+from workloads.loaders.yaml import to_yaml as network_yaml
 
 Progress = Callable[[str], None]
 
@@ -53,7 +53,13 @@ class Result:
             "hardware.yaml": hardware_yaml(self.plan.spec),
         }
         return write_folder(
-            Path(folder), self.report, self.plan, self.traces, inputs=inputs, plots=plots
+            Path(folder),
+            self.report,
+            self.plan,
+            self.traces,
+            inputs=inputs,
+            tool_version=__version__,
+            plots=plots,
         )
 
     def __str__(self) -> str:

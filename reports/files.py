@@ -1,0 +1,181 @@
+"""The folder of a run: written as a whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from accel.trace import Trace
+from foundation.errors import OutputError
+from mapper.plan import Plan
+from reports.charts import write_roofline
+from reports.report import Report
+from reports.roofline import make_roofline
+from reports.summary import sentence, shares_by_bound
+from reports.timeline import write_timeline
+
+#: Changes when a key of summary.json changes its name or meaning.
+SCHEMA_VERSION = 1
+
+
+def check_output_folder(folder: Path) -> None:
+    """Raise OutputError unless ``folder`` can be made: before a run, not after it."""
+    if folder.exists() or folder.is_symlink():
+        raise OutputError(
+            f"output folder '{folder}': exists already; choose another name or remove it"
+        )
+    parent = folder.absolute().parent
+    if not parent.is_dir():
+        raise OutputError(
+            f"output folder '{folder}': its parent '{parent}' isn't a folder; make it first"
+        )
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"output folder '{folder}': no permission to write in '{parent}'; choose another place"
+        )
+
+
+def write_folder(
+    folder: Path,
+    report: Report,
+    plan: Plan,
+    traces: Sequence[Trace | None],
+    *,
+    inputs: Mapping[str, str],
+    tool_version: str,
+    plots: bool,
+) -> Path:
+    """Write a run to a new folder, and return it.
+
+    Parameters
+    ----------
+    folder
+        Must not exist; its parent must.
+    report, plan, traces
+        The run.
+    inputs
+        File name to text of the inputs as they were resolved.
+    tool_version
+        For the summary.
+    plots
+        Whether to draw the roofline.
+
+    Raises
+    ------
+    OutputError
+        When the folder exists or can't be written. Nothing is left half-written.
+    """
+    check_output_folder(folder)
+    try:
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.absolute().parent))
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
+    try:
+        _write_files(partial, report, plan, traces, inputs, tool_version, plots)
+        partial.chmod(0o755)
+        partial.rename(folder)
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """Return the summary of a run's folder.
+
+    Raises
+    ------
+    OutputError
+        When the folder isn't one, or was written by another version.
+    """
+    path = folder / "summary.json"
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise OutputError(
+            f"folder '{folder}': has no readable summary.json; give the folder of a finished run"
+        ) from None
+    version = summary.get("schema_version") if isinstance(summary, dict) else None
+    if version != SCHEMA_VERSION:
+        raise OutputError(
+            f"folder '{folder}': its summary has schema version {version} but this version reads"
+            f" {SCHEMA_VERSION}; run it again"
+        )
+    return dict(summary)
+
+
+def _cannot_write(folder: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    return OutputError(
+        f"output folder '{folder}': can't be written ({reason[:1].lower()}{reason[1:]});"
+        " nothing was left behind"
+    )
+
+
+def _write_files(
+    folder: Path,
+    report: Report,
+    plan: Plan,
+    traces: Sequence[Trace | None],
+    inputs: Mapping[str, str],
+    tool_version: str,
+    plots: bool,
+) -> None:
+    roofline = make_roofline(report)
+    for name, text in inputs.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    with (folder / "layers.csv").open("w", encoding="utf-8", newline="") as stream:
+        records = report.records()
+        writer = csv.DictWriter(stream, fieldnames=list(records[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+    summary = {
+        **_summary(report),
+        "tool_version": tool_version,
+        "configuration_sha256": digest(inputs),
+    }
+    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    with (folder / "timeline.json").open("w", encoding="utf-8") as stream:
+        write_timeline(stream, report, plan, traces)
+    if plots:
+        write_roofline(roofline, [folder / "roofline.png", folder / "roofline.svg"])
+
+
+def digest(inputs: Mapping[str, str]) -> str:
+    """Return the hash of the resolved inputs: equal hashes, equal runs."""
+    return hashlib.sha256("\0".join(inputs[name] for name in sorted(inputs)).encode()).hexdigest()
+
+
+def _summary(report: Report) -> dict[str, Any]:
+    works = {layer.work_number: layer.work for layer in report.layers}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "network": report.network,
+        "hardware": report.spec.name,
+        "batch": report.batch,
+        "layers": len(report.layers),
+        "total_cycles": report.total_cycles,
+        "compute_cycles": sum(layer.work.compute_cycles for layer in report.layers),
+        "stall_cycles": sum(layer.work.stall_cycles for layer in report.layers),
+        "clock_hz": report.spec.clock_hz,
+        "time_fs": report.time_fs,
+        "inferences_per_s": report.inferences_per_s,
+        "total_macs": report.total_macs,
+        "ops_per_s": report.ops_per_s,
+        "peak_ops_per_s": report.spec.peak_ops_per_s,
+        "dram_bytes": sum(layer.work.total_dram_bytes for layer in report.layers),
+        "compulsory_bytes": sum(layer.work.compulsory_bytes for layer in report.layers),
+        "time_share_by_bound": shares_by_bound(report),
+        "limit": sentence(report),
+        "warnings": list(report.warnings),
+        "tiles": sum(work.tiles for work in works.values()),
+        "events": sum(work.events for work in works.values()),
+    }

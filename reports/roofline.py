@@ -1,0 +1,135 @@
+"""The roofline as data: ceilings and dots. `reports.charts` draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import inf
+
+from accel.units import format_bandwidth
+from accel.vector import peak_operations_per_cycle
+from foundation.errors import SimulationError
+from reports.report import LayerReport, Report
+
+#: Rounding of float64 where a dot is compared with its roof.
+_SLACK = 1 + 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """A roof: a bandwidth (a slope) or a peak (flat).
+
+    Parameters
+    ----------
+    label
+        Name and value with its unit.
+    is_main
+        A main memory or the array, as against a scratchpad or the vector unit.
+    bytes_per_s
+        Slope, None for a flat roof.
+    ops_per_s
+        Height, None for a slope.
+    """
+
+    label: str
+    is_main: bool
+    bytes_per_s: float | None = None
+    ops_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dot:
+    """Layers of equal work.
+
+    Parameters
+    ----------
+    label
+        The first layer's name, and how many there are.
+    intensity_ops_per_byte, ops_per_s
+        Where it stands.
+    time_share
+        Its layers' share of the network's time.
+    bound_by
+        As in `reports.report.WorkReport`.
+    """
+
+    label: str
+    intensity_ops_per_byte: float
+    ops_per_s: float
+    time_share: float
+    bound_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roofline:
+    """Ceilings and dots of a network on a machine."""
+
+    title: str
+    ceilings: tuple[Ceiling, ...]
+    dots: tuple[Dot, ...]
+
+
+def make_roofline(report: Report) -> Roofline:
+    """Return the roofline of a report.
+
+    Raises
+    ------
+    SimulationError
+        When a dot lies above its roof: the simulation can't be right.
+    """
+    groups: dict[int, list[LayerReport]] = {}
+    for layer in report.layers:
+        if layer.operations and layer.work.total_cycles:
+            groups.setdefault(layer.work_number, []).append(layer)
+    dots = tuple(_dot(report, layers) for layers in groups.values())
+    title = (
+        f"{report.network} on {report.spec.name}: {report.time_s * 1e3:.3g} ms"
+        f" for {report.batch} inference{'s' if report.batch > 1 else ''}"
+    )
+    return Roofline(title=title, ceilings=tuple(_ceilings(report)), dots=dots)
+
+
+def _dot(report: Report, layers: list[LayerReport]) -> Dot:
+    first = layers[0]
+    spec = report.spec
+    seconds = first.work.total_cycles / spec.clock_hz
+    achieved = first.operations / seconds
+    intensity = first.arithmetic_intensity
+    is_matrix = first.work.macs > 0
+    peak = (
+        spec.peak_ops_per_s if is_matrix else peak_operations_per_cycle(spec.vector) * spec.clock_hz
+    )
+    roof = min(peak, intensity * spec.bandwidth_bytes_per_s)
+    if achieved > roof * _SLACK:
+        raise SimulationError(
+            f"layer '{first.name}' does {achieved:.4g} ops/s but its roof is {roof:.4g} ops/s",
+            unit="roofline",
+            time=f"{first.work.total_cycles} cycles",
+        )
+    return Dot(
+        label=first.name if len(layers) == 1 else f"{first.name} ×{len(layers)}",
+        intensity_ops_per_byte=intensity,
+        ops_per_s=achieved,
+        time_share=first.work.total_cycles * len(layers) / report.total_cycles,
+        bound_by=first.work.bound_by,
+    )
+
+
+def _ceilings(report: Report) -> Iterable[Ceiling]:
+    spec = report.spec
+    array, vector = spec.peak_ops_per_s, peak_operations_per_cycle(spec.vector) * spec.clock_hz
+    yield Ceiling(label=f"array {array / 1e12:.3g} TOP/s", is_main=True, ops_per_s=array)
+    yield Ceiling(label=f"vector unit {vector / 1e9:.3g} GOP/s", is_main=False, ops_per_s=vector)
+    slopes = [(memory.name, True, memory.bandwidth_bytes_per_s) for memory in spec.memories]
+    if len(slopes) > 1:
+        slopes.append(("main memories together", True, spec.bandwidth_bytes_per_s))
+    slopes += [
+        (pad.name, False, pad.bandwidth_bytes_per_cycle * spec.clock_hz) for pad in spec.scratchpads
+    ]
+    names: dict[tuple[bool, float], list[str]] = {}
+    for name, is_main, bandwidth in slopes:
+        if bandwidth != inf:
+            names.setdefault((is_main, bandwidth), []).append(name)
+    for (is_main, bandwidth), equal in names.items():
+        label = f"{', '.join(equal)} {format_bandwidth(bandwidth)}"
+        yield Ceiling(label=label, is_main=is_main, bytes_per_s=bandwidth)

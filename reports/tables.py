@@ -1,0 +1,149 @@
+"""Tables for the terminal, for pipes, and for notebooks."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from accel.units import format_bytes, format_hz, format_time
+from reports.report import LayerReport, Report
+from reports.stats import largest
+from reports.summary import sentence
+
+#: Column heads, and whether a column is aligned to the right.
+COLUMNS = (
+    ("layer", False),
+    ("operator", False),
+    ("shape", False),
+    ("compute", True),
+    ("stall", True),
+    ("total cycles", True),
+    ("waits most for", False),
+    ("PEs mapped", True),
+    ("MAC util", True),
+    ("DRAM in", True),
+    ("weight", True),
+    ("out", True),
+    ("ops/B", True),
+    ("bound by", False),
+)
+
+FOOTNOTES = (
+    "compute: cycles in which the array works (the vector unit, in layers without MACs);"
+    " stall: the others.",
+    "waits most for: what most stall cycles wait for, and its share of them.",
+    "PEs mapped: PEs that hold an operand; MAC util: MACs over PEs times total cycles.",
+    "DRAM: main-memory bytes by operand. ops/B: operations per main-memory byte, 2 per MAC.",
+    "bound by: what is busy longest; latency if nothing is busy for half of the time.",
+)
+
+_NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """Layers that are shown in one line: equal work, and names that differ in numbers only."""
+
+    name: str
+    layers: tuple[LayerReport, ...]
+
+
+def rows(report: Report) -> list[Row]:
+    """Return the table's rows in the order in which their first layers run."""
+    groups: dict[tuple[str, int], list[LayerReport]] = {}
+    for layer in report.layers:
+        groups.setdefault((_NUMBER.sub("*", layer.name), layer.work_number), []).append(layer)
+    return [
+        Row(name=pattern if len(layers) > 1 else layers[0].name, layers=tuple(layers))
+        for (pattern, _), layers in groups.items()
+    ]
+
+
+def report_table(report: Report) -> str:
+    """Return the table of layers, the totals, the sentence and the footnotes as text."""
+    lines = aligned([name for name, _ in COLUMNS], [_cells(row) for row in rows(report)])
+    return "\n".join(
+        [
+            _title(report),
+            "",
+            *lines,
+            "",
+            *_totals(report),
+            sentence(report),
+            *(f"warning: {warning}" for warning in report.warnings),
+            "",
+            *FOOTNOTES,
+        ]
+    )
+
+
+def aligned(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of text as lines with aligned columns and a rule under the heads."""
+    table = [list(heads), *body]
+    widths = [max(len(row[column]) for row in table) for column in range(len(heads))]
+    is_right = [right for _, right in COLUMNS]
+
+    def line(row: Sequence[str]) -> str:
+        cells = zip(row, widths, is_right, strict=True)
+        return "  ".join(c.rjust(w) if right else c.ljust(w) for c, w, right in cells).rstrip()
+
+    return [line(heads), "  ".join("-" * width for width in widths), *map(line, body)]
+
+
+def html_table(report: Report) -> str:
+    """Return the table as HTML for a notebook."""
+    heads = "".join(f"<th>{name}</th>" for name, _ in COLUMNS)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row)) + "</tr>"
+        for row in rows(report)
+    )
+    text = "<br>".join(html.escape(line) for line in (*_totals(report), sentence(report)))
+    return (
+        f"<p><b>{html.escape(_title(report))}</b></p><table><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{body}</tbody></table><p>{text}</p>"
+    )
+
+
+def _title(report: Report) -> str:
+    array = report.spec.array
+    return (
+        f"{report.network}, batch {report.batch}, on {report.spec.name}"
+        f" ({array.rows}x{array.columns} {array.dataflow}, {format_hz(report.spec.clock_hz)})"
+    )
+
+
+def _totals(report: Report) -> list[str]:
+    peak = report.spec.peak_ops_per_s
+    compute = sum(layer.work.compute_cycles for layer in report.layers)
+    dram_bytes = sum(layer.work.total_dram_bytes for layer in report.layers)
+    return [
+        f"total        {report.total_cycles:,} cycles: {compute:,} compute,"
+        f" {report.total_cycles - compute:,} stall",
+        f"time         {format_time(report.time_fs)}, {report.inferences_per_s:,.4g} inferences/s",
+        f"throughput   {report.ops_per_s / 1e12:.4g} TOP/s,"
+        f" {report.ops_per_s / peak:.1%} of the array's {peak / 1e12:.4g} TOP/s",
+        f"main memory  {format_bytes(dram_bytes)}",
+    ]
+
+
+def _cells(row: Row) -> list[str]:
+    layer, work, count = row.layers[0], row.layers[0].work, len(row.layers)
+    cause = largest(work.stalls)
+    waits = f"{cause[0]} {cause[1] / work.stall_cycles:.0%}" if cause else "-"
+    dram = [format_bytes(work.dram_bytes.get(n, 0)) for n in ("input", "weight", "output")]
+    return [
+        f"{row.name} ×{count}" if count > 1 else row.name,
+        layer.operator,
+        layer.shape,
+        f"{work.compute_cycles:,}",
+        f"{work.stall_cycles:,}",
+        f"{work.total_cycles:,}",
+        waits,
+        f"{work.spatial_utilization:.0%}" if work.macs else "-",
+        f"{work.mac_utilization:.1%}" if work.macs else "-",
+        *(dram if work.total_cycles else ["-"] * 3),
+        f"{layer.arithmetic_intensity:.3g}" if layer.operations else "-",
+        work.bound_by,
+    ]

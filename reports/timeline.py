@@ -1,0 +1,135 @@
+"""The timeline in Chrome's trace-event format, which Perfetto opens: one track per unit.
+
+A piece of work is drawn tile by tile for the first layer that does it; later layers of equal work
+are one slice on the track of layers, and name the first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.trace import OPCODES, Trace
+from accel.units import Clock
+from mapper.plan import Plan
+from reports.report import Report
+from reports.stats import cause_in_words
+
+#: Slices of one unit in one layer, at most: neighbours are joined beyond that.
+MAX_SLICES = 2000
+FS_PER_MICROSECOND = 10**9
+_LAYERS_TRACK = 0
+
+
+def write_timeline(
+    stream: TextIO, report: Report, plan: Plan, traces: Sequence[Trace | None]
+) -> None:
+    """Write all events as JSON; times are microseconds."""
+    stream.write('{"displayTimeUnit": "ns", "traceEvents": [\n')
+    tracks = _tracks(traces)
+    names = {"layers": _LAYERS_TRACK, **tracks}
+    events = [_metadata(name, number) for name, number in names.items()]
+    events += _layer_events(report, plan)
+    stream.write(",\n".join(events))
+    clock = Clock(hz=plan.spec.clock_hz)
+    start_cycle = 0
+    drawn: set[int] = set()
+    for layer in report.layers:
+        trace = traces[layer.work_number]
+        if trace is not None and layer.work_number not in drawn:
+            drawn.add(layer.work_number)
+            start_fs = clock.edge_fs(start_cycle)
+            for event in _unit_events(trace, tracks, start_fs):
+                stream.write(",\n")
+                stream.write(event)
+        start_cycle += layer.work.total_cycles
+    stream.write("\n]}\n")
+
+
+def _tracks(traces: Sequence[Trace | None]) -> dict[str, int]:
+    """Return a track number for every unit that appears in a trace."""
+    names = dict.fromkeys(name for trace in traces if trace is not None for name in trace.units)
+    return {name: number for number, name in enumerate(names, start=_LAYERS_TRACK + 1)}
+
+
+def _metadata(name: str, track: int) -> str:
+    labels = {"load": "load queue (waits)", "store": "store queue (waits)"}
+    return json.dumps(
+        {
+            "ph": "M",
+            "pid": 0,
+            "tid": track,
+            "name": "thread_name",
+            "args": {"name": labels.get(name, name)},
+        }
+    )
+
+
+def _layer_events(report: Report, plan: Plan) -> Iterator[str]:
+    clock = Clock(hz=plan.spec.clock_hz)
+    first: dict[int, str] = {}
+    start_cycle = 0
+    for layer in report.layers:
+        work = layer.work
+        if work.total_cycles:
+            alike = first.setdefault(layer.work_number, layer.name)
+            start_fs = clock.edge_fs(start_cycle)
+            end_fs = clock.edge_fs(start_cycle + work.total_cycles)
+            yield json.dumps(
+                {
+                    "ph": "X",
+                    "pid": 0,
+                    "tid": _LAYERS_TRACK,
+                    "name": layer.name if alike == layer.name else f"{layer.name} (as {alike})",
+                    "ts": start_fs / FS_PER_MICROSECOND,
+                    "dur": (end_fs - start_fs) / FS_PER_MICROSECOND,
+                    "args": {
+                        "operator": layer.operator,
+                        "shape": layer.shape,
+                        "total_cycles": work.total_cycles,
+                        "bound_by": work.bound_by,
+                    },
+                }
+            )
+        start_cycle += work.total_cycles
+
+
+def _unit_events(trace: Trace, tracks: dict[str, int], start_fs: int) -> Iterator[str]:
+    """Yield the slices of every unit, many neighbours joined into one where there are too many."""
+    for number, unit in enumerate(trace.units):
+        rows = np.flatnonzero(trace["unit"] == number)
+        if not len(rows):
+            continue
+        joined = -(-len(rows) // MAX_SLICES)
+        firsts = rows[::joined]
+        lasts = rows[np.minimum(np.arange(len(firsts)) * joined + joined - 1, len(rows) - 1)]
+        start = (trace["start_fs"][firsts] + start_fs) / FS_PER_MICROSECOND
+        duration = (trace["end_fs"][lasts] - trace["start_fs"][firsts]) / FS_PER_MICROSECOND
+        heads = _names(trace, firsts, joined)
+        track = tracks[unit]
+        for name, ts, dur in zip(heads, start.tolist(), duration.tolist(), strict=True):
+            yield (
+                f'{{"ph": "X", "pid": 0, "tid": {track}, "name": "{name}",'
+                f' "ts": {ts!r}, "dur": {dur!r}}}'
+            )
+
+
+def _names(trace: Trace, rows: NDArray[np.int64], joined: int) -> list[str]:
+    """Return the slices' names: opcode and tile, or what is waited for."""
+    suffix = f" and {joined - 1} more" if joined > 1 else ""
+    columns = zip(
+        trace["opcode"][rows].tolist(),
+        trace["tag"][rows].tolist(),
+        trace["cause"][rows].tolist(),
+        strict=True,
+    )
+    return [
+        f"wait: {cause_in_words(trace.causes[cause])}{suffix}"
+        if cause >= 0
+        else f"{OPCODES[opcode]} {tag}{suffix}"
+        for opcode, tag, cause in columns
+    ]
