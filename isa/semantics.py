@@ -4,7 +4,8 @@
 - A transfer lands only for a queue that has waited for a signal behind it; until then its
   destination is poisoned.
 - Two accesses to a byte, one of them a write, must be ordered by semaphores, whatever order the
-  interpreter happens to run in: each queue has a vector clock, a signal carries it, a wait joins it (L. Lamport, CACM 21(7), 1978; C. Fidge, 1988).
+  interpreter happens to run in: each queue has a vector clock, a signal carries it, a wait joins
+  it (C. Fidge, "Timestamps in Message-Passing Systems", ACSC 1988).
 - Every access lies within its space, and the elements of a result don't overlap.
 - A semaphore has one queue that signals it, and ends with the count it began with.
 """

@@ -86,11 +86,15 @@ def _mapping_lines(plan: Plan, planned: PlannedLayer, work: WorkReport) -> Itera
     for kernel, mapping, estimate in zip(
         parts.kernels, parts.mappings, parts.estimates, strict=True
     ):
-        yield f"  {estimate.tiles:,} tiles, closed form {estimate.cycles:,.0f} cycles; loops, outermost first:"
+        yield (
+            f"  {estimate.tiles:,} tiles, closed form {estimate.cycles:,.0f} cycles;"
+            " loops, outermost first:"
+        )
         yield from _loops(kernel, mapping)
         for operand, buffers in zip(kernel.operands, mapping.num_buffers, strict=True):
             scratchpad = plan.spec.scratchpad_of(operand.scratchpad).name
-            yield f"    {operand.role} in {scratchpad}, {buffers} buffer{'s' if buffers > 1 else ''}"
+            plural = "s" if buffers > 1 else ""
+            yield f"    {operand.role} in {scratchpad}, {buffers} buffer{plural}"
     if work.folds:
         yield f"  {work.folds:,} array folds, {work.spatial_utilization:.1%} of the PEs mapped"
     moved, least = work.total_dram_bytes, work.compulsory_bytes

@@ -6,12 +6,12 @@ import random
 from collections import Counter
 
 import numpy as np
-from isa.semantics import run_program
 
 from accel.spec import AcceleratorSpec
 from foundation.dtype import DTYPES
 from foundation.errors import RooftileError
 from isa.program import Program
+from isa.semantics import run_program
 from mapper.plan import Plan, make_plan
 from rooftile.validate import difference, filled_memories, tensor_view
 from tests.laws.graphs import Draft

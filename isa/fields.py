@@ -1,0 +1,128 @@
+"""What each instruction consists of: the one table behind assembly text and binary encoding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from isa.instruction import Gather, Instruction, Load, MatMul, Signal, Store, Vector, Wait
+
+
+class Kind(Enum):
+    """What a field holds."""
+
+    COUNT = "count"  # a whole number, at least 0
+    COUNTS = "counts"  # whole numbers, at least 0
+    BITS = "bits"  # a whole number, shown in hexadecimal
+    ACCESS = "access"
+    ACCESSES = "accesses"
+    SEMAPHORE = "semaphore"
+    DTYPE = "dtype"
+    FUNCTION = "function"
+    OPERAND = "operand"
+    FLAG = "flag"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One attribute of an instruction, under the same name in text."""
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """An instruction's mnemonic, opcode byte, and fields in the order of text and binary."""
+
+    mnemonic: str
+    opcode: int
+    instruction: type[Instruction]
+    fields: tuple[Field, ...]
+
+
+def _form(
+    mnemonic: str, opcode: int, instruction: type[Instruction], **kinds: Kind
+) -> tuple[str, Form]:
+    fields = tuple(Field(name=name, kind=kind) for name, kind in kinds.items())
+    return mnemonic, Form(mnemonic=mnemonic, opcode=opcode, instruction=instruction, fields=fields)
+
+
+#: Mnemonic to form. Opcodes are part of the binary format: never reuse one.
+FORMS = dict(
+    (
+        _form("wait", 0x01, Wait, semaphore=Kind.SEMAPHORE),
+        _form("signal", 0x02, Signal, semaphore=Kind.SEMAPHORE),
+        _form(
+            "load",
+            0x10,
+            Load,
+            source=Kind.ACCESS,
+            destination=Kind.ACCESS,
+            shape=Kind.COUNTS,
+            before=Kind.COUNTS,
+            after=Kind.COUNTS,
+            element_bytes=Kind.COUNT,
+            fill=Kind.BITS,
+            operand=Kind.OPERAND,
+            tag=Kind.COUNT,
+        ),
+        _form(
+            "gather",
+            0x11,
+            Gather,
+            table=Kind.ACCESS,
+            indices=Kind.ACCESS,
+            destination=Kind.ACCESS,
+            rows=Kind.COUNT,
+            row_elements=Kind.COUNT,
+            table_rows=Kind.COUNT,
+            element_bytes=Kind.COUNT,
+            operand=Kind.OPERAND,
+            tag=Kind.COUNT,
+        ),
+        _form(
+            "store",
+            0x12,
+            Store,
+            source=Kind.ACCESS,
+            destination=Kind.ACCESS,
+            shape=Kind.COUNTS,
+            element_bytes=Kind.COUNT,
+            operand=Kind.OPERAND,
+            tag=Kind.COUNT,
+        ),
+        _form(
+            "matmul",
+            0x20,
+            MatMul,
+            groups=Kind.COUNTS,
+            m=Kind.COUNTS,
+            n=Kind.COUNT,
+            k=Kind.COUNTS,
+            input=Kind.ACCESS,
+            weight=Kind.ACCESS,
+            psum=Kind.ACCESS,
+            accumulate=Kind.FLAG,
+            dtype=Kind.DTYPE,
+            tag=Kind.COUNT,
+        ),
+        _form(
+            "vector",
+            0x30,
+            Vector,
+            function=Kind.FUNCTION,
+            shape=Kind.COUNTS,
+            reduced=Kind.COUNT,
+            inputs=Kind.ACCESSES,
+            output=Kind.ACCESS,
+            input_dtype=Kind.DTYPE,
+            output_dtype=Kind.DTYPE,
+            shift=Kind.COUNT,
+            activation=Kind.FUNCTION,
+            tag=Kind.COUNT,
+        ),
+    )
+)
+
+FORM_OF = {form.instruction: form for form in FORMS.values()}

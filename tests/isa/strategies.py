@@ -1,0 +1,70 @@
+"""Random programs: any values that the types allow, sensible or not."""
+
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+from foundation.dtype import DTYPES
+from foundation.functions import FUNCTIONS
+from isa.fields import FORMS, Kind
+from isa.instruction import Access, Instruction, Operand, Queue
+from isa.program import Program, Semaphore, Space, Stream
+
+names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
+counts = st.integers(0, 2**63)
+
+
+def accesses(spaces: int) -> st.SearchStrategy[Access]:
+    strides = st.lists(st.integers(-(2**40), 2**40), max_size=8).map(tuple)
+    return st.builds(Access, space=st.integers(0, spaces - 1), base=counts, strides=strides)
+
+
+def values(kind: Kind, spaces: int, semaphores: int) -> st.SearchStrategy[object]:
+    found: dict[Kind, st.SearchStrategy[object]] = {
+        Kind.COUNT: counts,
+        Kind.COUNTS: st.lists(counts, max_size=6).map(tuple),
+        Kind.BITS: counts,
+        Kind.ACCESS: accesses(spaces),
+        Kind.ACCESSES: st.lists(accesses(spaces), min_size=1, max_size=3).map(tuple),
+        Kind.SEMAPHORE: st.integers(0, semaphores - 1),
+        Kind.DTYPE: st.sampled_from(list(DTYPES.values())),
+        Kind.FUNCTION: st.sampled_from(list(FUNCTIONS)),
+        Kind.OPERAND: st.sampled_from(list(Operand)),
+        Kind.FLAG: st.booleans(),
+    }
+    return found[kind]
+
+
+@st.composite
+def programs(draw: DrawFn) -> Program:
+    space_names = draw(st.lists(names, min_size=1, max_size=4, unique=True))
+    semaphore_names = draw(st.lists(names, min_size=1, max_size=4, unique=True))
+
+    def instruction() -> Instruction:
+        form = FORMS[draw(st.sampled_from(list(FORMS)))]
+        return form.instruction(
+            **{
+                item.name: draw(values(item.kind, len(space_names), len(semaphore_names)))
+                for item in form.fields
+            }
+        )
+
+    streams = draw(
+        st.lists(
+            st.builds(Stream, core=st.integers(0, 3), queue=st.sampled_from(Queue)),
+            max_size=3,
+            unique=True,
+        )
+    )
+    return Program(
+        spaces=tuple(
+            Space(name=name, size_bytes=draw(counts), is_main_memory=draw(st.booleans()))
+            for name in space_names
+        ),
+        semaphores=tuple(
+            Semaphore(name=name, initial=draw(st.integers(0, 9))) for name in semaphore_names
+        ),
+        streams={
+            stream: tuple(instruction() for _ in range(draw(st.integers(0, 4))))
+            for stream in streams
+        },
+    )
