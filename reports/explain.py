@@ -65,7 +65,7 @@ def _stall_parts(work: WorkReport) -> str:
 
 def _stacks(work: WorkReport) -> Iterable[str]:
     for name, unit in work.units.items():
-        if unit.busy or unit.waits:
+        if unit.busy:  # an engine without transfers only mirrors its queue's waits
             yield from _stack(name, unit)
 
 

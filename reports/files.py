@@ -27,7 +27,13 @@ SCHEMA_VERSION = 1
 
 def check_output_folder(folder: Path) -> None:
     """Raise OutputError unless ``folder`` can be made: before a run, not after it."""
-    if folder.exists() or folder.is_symlink():
+    try:
+        folder.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise _cannot_write(folder, error) from None
+    else:
         raise OutputError(
             f"output folder '{folder}': exists already; choose another name or remove it"
         )
@@ -142,7 +148,9 @@ def _write_files(
         "tool_version": tool_version,
         "configuration_sha256": digest(inputs),
     }
-    (folder / "summary.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    (folder / "summary.json").write_text(
+        json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )
     with (folder / "timeline.json").open("w", encoding="utf-8") as stream:
         write_timeline(stream, report, plan, traces)
     if plots:
@@ -167,7 +175,8 @@ def _summary(report: Report) -> dict[str, Any]:
         "stall_cycles": sum(layer.work.stall_cycles for layer in report.layers),
         "clock_hz": report.spec.clock_hz,
         "time_fs": report.time_fs,
-        "inferences_per_s": report.inferences_per_s,
+        # Nothing takes time in a network of views: JSON has no infinity.
+        "inferences_per_s": report.inferences_per_s if report.time_fs else None,
         "total_macs": report.total_macs,
         "ops_per_s": report.ops_per_s,
         "peak_ops_per_s": report.spec.peak_ops_per_s,

@@ -176,9 +176,13 @@ class Report:
     def to_numpy(self) -> NDArray[np.void]:
         """Return a structured array, one row per layer."""
         records = self.records()
-        kinds = {str: "U64", int: "i8", float: "f8"}
-        dtype = [(key, kinds[type(value)]) for key, value in records[0].items()]
-        return np.array([tuple(record.values()) for record in records], dtype=dtype)
+        kinds = {
+            key: f"U{max(len(record[key]) for record in records)}"
+            if isinstance(value, str)
+            else {int: "i8", float: "f8"}[type(value)]
+            for key, value in records[0].items()
+        }
+        return np.array([tuple(record.values()) for record in records], dtype=list(kinds.items()))
 
     def to_dataframe(self) -> pd.DataFrame:
         """Return a pandas DataFrame, one row per layer; pandas must be installed."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
-from accel.units import format_bandwidth
+from accel.units import format_bandwidth, format_time
 from accel.vector import peak_operations_per_cycle
 from foundation.errors import SimulationError
 from reports.report import LayerReport, Report
@@ -83,7 +83,7 @@ def make_roofline(report: Report) -> Roofline:
             groups.setdefault(layer.work_number, []).append(layer)
     dots = tuple(_dot(report, layers) for layers in groups.values())
     title = (
-        f"{report.network} on {report.spec.name}: {report.time_s * 1e3:.3g} ms"
+        f"{report.network} on {report.spec.name}: {format_time(report.time_fs)}"
         f" for {report.batch} inference{'s' if report.batch > 1 else ''}"
     )
     return Roofline(title=title, ceilings=tuple(_ceilings(report)), dots=dots)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from accel.trace import Column, Trace
 from accel.units import Clock
@@ -122,8 +123,8 @@ def stalls(
     """Return a layer's compute cycles, and its stall cycles by cause.
 
     Compute cycles are those of the primary unit: the array if it works, else the vector unit. What
-    it doesn't wait for itself is the tail: the vector unit, then stores, still finish. A layer that
-    only moves data has no primary unit: it stalls for loads, then for stores.
+    it doesn't wait for itself is the tail: the vector unit, or what that waits for, then stores. A
+    layer that only moves data has no primary unit: it stalls for loads, then for stores.
     """
     primary = next((name for name in ("matrix", "vector") if units[name].busy), None)
     found = dict(units[primary].waits) if primary else {}
@@ -132,11 +133,7 @@ def stalls(
     own = trace["unit"] == (trace.units.index(primary) if primary else -1)
     covered = start[own], end[own]
     covered_cycles = compute + sum(found.values())
-    for words, prefix in (("vector unit", "vector"), ("load", "load:"), ("store", "store:")):
-        if primary and words == "load":
-            continue
-        numbers = [n for n, name in enumerate(trace.units) if name.startswith(prefix)]
-        rows = np.isin(trace["unit"], numbers) & (trace["cause"] < 0)
+    for words, rows in _tail(trace, has_primary=primary is not None):
         covered = _joined(covered, (start[rows], end[rows]))
         length = union_cycles(covered)
         found[words] = found.get(words, 0) + length - covered_cycles
@@ -145,6 +142,18 @@ def stalls(
     if rest:
         found["latency"] = found.get("latency", 0) + rest
     return compute, {cause: cycles for cause, cycles in found.items() if cycles}
+
+
+def _tail(trace: Trace, *, has_primary: bool) -> Iterable[tuple[str, NDArray[np.bool_]]]:
+    """Yield what can hold a layer up after its primary unit's work, first to count first."""
+    is_wait = trace["cause"] >= 0
+    vector = trace["unit"] == trace.units.index("vector")
+    yield "vector unit", vector & ~is_wait
+    for cause in np.unique(trace["cause"][vector & is_wait])[::-1]:
+        yield cause_in_words(trace.causes[cause]), vector & (trace["cause"] == cause)
+    for engine in ("store",) if has_primary else ("load", "store"):
+        numbers = [n for n, name in enumerate(trace.units) if name.startswith(f"{engine}:")]
+        yield engine, np.isin(trace["unit"], numbers) & ~is_wait
 
 
 def largest(parts: Mapping[str, int]) -> tuple[str, int] | None:

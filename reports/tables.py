@@ -31,6 +31,7 @@ COLUMNS = (
 )
 
 FOOTNOTES = (
+    "×n: n layers of equal work in one line; every number in it is one layer's.",
     "compute: cycles in which the array works (the vector unit, in layers without MACs);"
     " stall: the others.",
     "waits most for: what most stall cycles wait for, and its share of them.",

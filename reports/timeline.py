@@ -13,7 +13,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.trace import OPCODES, Trace
+from accel.trace import OPCODES, Column, Trace
 from accel.units import Clock
 from mapper.plan import Plan
 from reports.report import Report
@@ -101,21 +101,47 @@ def _layer_events(report: Report, plan: Plan) -> Iterator[str]:
 def _unit_events(trace: Trace, tracks: dict[str, int], start_fs: int) -> Iterator[str]:
     """Yield the slices of every unit, many neighbours joined into one where there are too many."""
     for number, unit in enumerate(trace.units):
-        rows = np.flatnonzero(trace["unit"] == number)
+        rows, starts = _disjoint(trace, number)
         if not len(rows):
             continue
         joined = -(-len(rows) // MAX_SLICES)
-        firsts = rows[::joined]
-        lasts = rows[np.minimum(np.arange(len(firsts)) * joined + joined - 1, len(rows) - 1)]
-        start = (trace["start_fs"][firsts] + start_fs) / FS_PER_MICROSECOND
-        duration = (trace["end_fs"][lasts] - trace["start_fs"][firsts]) / FS_PER_MICROSECOND
-        heads = _names(trace, firsts, joined)
+        firsts = np.arange(0, len(rows), joined)
+        lasts = rows[np.minimum(firsts + joined - 1, len(rows) - 1)]
+        start = (starts[firsts] + start_fs) / FS_PER_MICROSECOND
+        duration = (trace["end_fs"][lasts] - starts[firsts]) / FS_PER_MICROSECOND
+        heads = _names(trace, rows[firsts], joined)
         track = tracks[unit]
         for name, ts, dur in zip(heads, start.tolist(), duration.tolist(), strict=True):
             yield (
                 f'{{"ph": "X", "pid": 0, "tid": {track}, "name": "{name}",'
                 f' "ts": {ts!r}, "dur": {dur!r}}}'
             )
+
+
+def _disjoint(trace: Trace, unit: int) -> tuple[Column, Column]:
+    """Return a unit's rows in order of time, and their starts, such that no two overlap.
+
+    Slices of one track must not overlap. Where a unit both works and waits, it works: a wait starts
+    when the work before it ends, and disappears if it ends earlier. Waits are left out where there
+    are too many rows to draw each.
+    """
+    rows = np.flatnonzero(trace["unit"] == unit)
+    start, end, is_wait = trace["start_fs"][rows], trace["end_fs"][rows], trace["cause"][rows] >= 0
+    busy = np.flatnonzero(~is_wait)
+    busy = busy[np.argsort(start[busy], kind="stable")]
+    if len(rows) > MAX_SLICES and len(busy):
+        return rows[busy], start[busy]
+    waits = np.flatnonzero(is_wait)
+    waits = waits[np.argsort(end[waits], kind="stable")]
+    before = np.searchsorted(start[busy], end[waits]) - 1
+    after_work = np.append(end[busy], 0)[before]  # -1, no work before it, picks the 0
+    after_wait = np.concatenate([[0], end[waits]])[:-1]
+    clipped = np.maximum.reduce([start[waits], after_work, after_wait])
+    seen = clipped < end[waits]
+    chosen = np.concatenate([busy, waits[seen]])
+    starts = np.concatenate([start[busy], clipped[seen]])
+    order = np.argsort(starts, kind="stable")
+    return rows[chosen[order]], starts[order]
 
 
 def _names(trace: Trace, rows: NDArray[np.int64], joined: int) -> list[str]:
