@@ -145,12 +145,13 @@ def _choice(what: str, name: str, known: Mapping[str, Any]) -> Any:
 
 
 def _instruction(source: _Source, form: Form, words: list[str]) -> Instruction:
+    values: dict[str, Any] = {}
     if form.fields[0].kind is Kind.SEMAPHORE:
         (name,) = _arguments(form.mnemonic, words, ("semaphore",))
         number = _number_of("semaphore", name, source.semaphores)
-        return form.instruction(**{form.fields[0].name: number})
+        values[form.fields[0].name] = number
+        return form.instruction(**values)
     kinds = {item.name: item.kind for item in form.fields}
-    values: dict[str, Any] = {}
     for word in words:
         key, equals, text = word.partition("=")
         if not equals:

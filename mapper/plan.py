@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from mapper.kernel import Kernel
 from mapper.lower import Placement, lower
 from mapper.mapping import Mapping
 from mapper.operators import kernels_of
+from mapper.parts import Part, cut, whole
 from mapper.search import best_mapping
 from workloads.graph import Graph, Layer, TensorKind
 from workloads.layers import Reshape
@@ -29,11 +31,15 @@ class Work:
     ----------
     kernels, mappings, estimates
         One of each per kernel; a reshape has none.
+    parts
+        The pieces that run one after the other: of the only kernel, or, for a concatenation, one
+        piece that holds all kernels.
     """
 
     kernels: tuple[Kernel, ...]
     mappings: tuple[Mapping, ...]
     estimates: tuple[CostEstimate, ...]
+    parts: tuple[tuple[Part, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,20 +77,38 @@ class Plan:
     memory_bytes: Dictionary[str, int]
 
     def program(self, planned: PlannedLayer) -> Program:
-        """Return the program of one layer.
+        """Return the program of a layer that is in one piece.
 
         Raises
         ------
         MappingError
-            For a reshape, which has none.
+            For a reshape, which has none, or a layer in several pieces.
         """
-        work = self.works[planned.work]
-        if not work.kernels:
+        programs = list(self.programs(planned))
+        if len(programs) != 1:
             raise MappingError(
-                f"layer '{planned.layer.name}': a reshape moves no data and has no program"
+                f"layer '{planned.layer.name}': has {len(programs)} programs, not 1"
+                + ("; a reshape moves no data" if not programs else "")
             )
+        return programs[0]
+
+    def programs(self, planned: PlannedLayer) -> Iterator[Program]:
+        """Yield the programs of a layer's pieces, which run in this order; none for a reshape."""
+        for part in self.works[planned.work].parts:
+            for number in range(len(part[0].lows)):
+                yield self._piece(planned, part, number)
+
+    def distinct_programs(self, work: int) -> Iterator[tuple[Program, int]]:
+        """Yield a work's programs that differ in more than addresses, and how often each runs."""
+        planned = self.representative(work)
+        for part in self.works[work].parts:
+            yield self._piece(planned, part, 0), len(part[0].lows)
+
+    def _piece(self, planned: PlannedLayer, parts: tuple[Part, ...], number: int) -> Program:
         places = {role: self.placements[name] for role, name in planned.roles.items()}
-        return lower(work.kernels, work.mappings, self.spec, places, self.memory_bytes)
+        kernels = [part.piece(number) for part in parts]
+        mappings = [part.piece_mapping for part in parts]
+        return lower(kernels, mappings, self.spec, places, self.memory_bytes)
 
     def layer(self, name: str) -> PlannedLayer:
         """Return the layer of this name.
@@ -142,11 +166,22 @@ def _work(graph: Graph, layer: Layer, spec: AcceleratorSpec) -> Work:
     if graph.macs(layer):
         spec.check_dtype(graph.input_tensors(layer)[0].dtype)
     chosen = [best_mapping(kernel, spec, layer.name) for kernel in kernels]
+    mappings = tuple(mapping for mapping, _ in chosen)
     return Work(
         kernels=kernels,
-        mappings=tuple(mapping for mapping, _ in chosen),
+        mappings=mappings,
         estimates=tuple(estimate for _, estimate in chosen),
+        parts=_parts(kernels, mappings),
     )
+
+
+def _parts(
+    kernels: tuple[Kernel, ...], mappings: tuple[Mapping, ...]
+) -> tuple[tuple[Part, ...], ...]:
+    if len(kernels) == 1:
+        return tuple((part,) for part in cut(kernels[0], mappings[0]))
+    wholes = tuple(whole(k, m) for k, m in zip(kernels, mappings, strict=True))
+    return (wholes,) if wholes else ()
 
 
 def _signature(graph: Graph, layer: Layer) -> object:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.trace import Column, Trace
+from accel.trace import OPCODES, Column, Trace
 from accel.units import Clock
 
 Intervals = tuple[Column, Column]
@@ -62,6 +62,20 @@ def cause_in_words(cause: str) -> str:
     return f"{role if role in ('input', 'weight') else 'parameter'} load"
 
 
+def words_of_causes(trace: Trace) -> tuple[str, ...]:
+    """Return what waits are for, in words, by number of the cause.
+
+    Where the vector unit has no work, as in an embedding, outputs come straight from loads.
+    """
+    words = tuple(cause_in_words(cause) for cause in trace.causes)
+    if (trace["opcode"] == OPCODES.index("vector")).any():
+        return words
+    return tuple(
+        "load" if cause == "output_ready" else word
+        for cause, word in zip(trace.causes, words, strict=True)
+    )
+
+
 def unit_cycles(trace: Trace, clock: Clock) -> dict[str, UnitCycles]:
     """Return where the cycles of every unit that works went.
 
@@ -69,7 +83,7 @@ def unit_cycles(trace: Trace, clock: Clock) -> dict[str, UnitCycles]:
     """
     start, end = clock.cycles(trace["start_fs"]), clock.cycles(trace["end_fs"])
     total = clock.cycle_at_or_after(trace.end_fs)
-    is_wait = trace["cause"] >= 0
+    is_wait, words_by_cause = trace["cause"] >= 0, words_of_causes(trace)
     result = {}
     for number, name in enumerate(trace.units):
         if name.rpartition(".")[2] in ("load", "store"):
@@ -80,7 +94,7 @@ def unit_cycles(trace: Trace, clock: Clock) -> dict[str, UnitCycles]:
         causes: dict[str, Intervals] = {}
         for cause in np.unique(trace["cause"][waiting])[::-1]:  # structural causes first
             rows = waiting & (trace["cause"] == cause)
-            words = cause_in_words(trace.causes[cause])
+            words = words_by_cause[cause]
             causes[words] = _joined(causes.get(words), (start[rows], end[rows]))
         result[name] = _attribute((start[busy], end[busy]), causes, total)
     return result
@@ -147,10 +161,10 @@ def stalls(
 def _tail(trace: Trace, *, has_primary: bool) -> Iterable[tuple[str, NDArray[np.bool_]]]:
     """Yield what can hold a layer up after its primary unit's work, first to count first."""
     is_wait = trace["cause"] >= 0
-    vector = trace["unit"] == trace.units.index("vector")
+    vector, words = trace["unit"] == trace.units.index("vector"), words_of_causes(trace)
     yield "vector unit", vector & ~is_wait
     for cause in np.unique(trace["cause"][vector & is_wait])[::-1]:
-        yield cause_in_words(trace.causes[cause]), vector & (trace["cause"] == cause)
+        yield words[cause], vector & (trace["cause"] == cause)
     for engine in ("store",) if has_primary else ("load", "store"):
         numbers = [n for n, name in enumerate(trace.units) if name.startswith(f"{engine}:")]
         yield engine, np.isin(trace["unit"], numbers) & ~is_wait

@@ -17,7 +17,7 @@ from accel.trace import OPCODES, Column, Trace
 from accel.units import Clock
 from mapper.plan import Plan
 from reports.report import Report
-from reports.stats import cause_in_words
+from reports.stats import words_of_causes
 
 #: Slices of one unit in one layer, at most: neighbours are joined beyond that.
 MAX_SLICES = 2000
@@ -147,6 +147,7 @@ def _disjoint(trace: Trace, unit: int) -> tuple[Column, Column]:
 def _names(trace: Trace, rows: NDArray[np.int64], joined: int) -> list[str]:
     """Return the slices' names: opcode and tile, or what is waited for."""
     suffix = f" and {joined - 1} more" if joined > 1 else ""
+    words = words_of_causes(trace)
     columns = zip(
         trace["opcode"][rows].tolist(),
         trace["tag"][rows].tolist(),
@@ -154,7 +155,7 @@ def _names(trace: Trace, rows: NDArray[np.int64], joined: int) -> list[str]:
         strict=True,
     )
     return [
-        f"wait: {cause_in_words(trace.causes[cause])}{suffix}"
+        f"wait: {words[cause]}{suffix}"
         if cause >= 0
         else f"{OPCODES[opcode]} {tag}{suffix}"
         for opcode, tag, cause in columns

@@ -151,12 +151,16 @@ def explain(folder: Path, layer: str) -> None:
 def disasm(network: str, hardware: str, batch: int | None, dtype: str | None, layer: str) -> None:
     """Print the program of one layer of NETWORK as assembly."""
     from isa.assembler import disassemble
-
     from mapper.plan import make_plan
     from rooftile.sources import find_hardware, find_network
 
     plan = make_plan(find_network(network, batch=batch, dtype=dtype), find_hardware(hardware))
-    click.echo(disassemble(plan.program(plan.layer(layer))), nl=False)
+    planned = plan.layer(layer)
+    pieces = sum(len(part[0].lows) for part in plan.works[planned.work].parts)
+    if not pieces:
+        click.echo(f"# {layer}: a reshape moves no data and has no program")
+    for number, program in enumerate(plan.programs(planned), start=1):
+        click.echo(f"# {layer}, program {number} of {pieces}\n{disassemble(program)}", nl=False)
 
 
 @cli.group()

@@ -9,7 +9,8 @@ from pathlib import Path
 from accel.machine import Machine
 from accel.spec import AcceleratorSpec
 from accel.spec_file import to_yaml as hardware_yaml
-from accel.trace import Trace
+from accel.trace import Trace, joined
+from accel.units import Clock
 from mapper.plan import Plan, make_plan
 from reports.files import write_folder
 from reports.report import Report, make_report
@@ -109,10 +110,11 @@ def simulate(
 
 
 def _trace(plan: Plan, work: int, progress: Progress | None) -> Trace | None:
-    """Simulate the first layer of a work on an idle machine."""
-    if not plan.works[work].kernels:
+    """Simulate the first layer of a work, each piece on an idle machine."""
+    if not plan.works[work].parts:
         return None
-    planned = plan.representative(work)
     if progress is not None:
-        progress(planned.layer.name)
-    return Machine(plan.spec).run(plan.program(planned))
+        progress(plan.representative(work).layer.name)
+    machine = Machine(plan.spec)
+    parts = [(machine.run(program), count) for program, count in plan.distinct_programs(work)]
+    return joined(parts, Clock(hz=plan.spec.clock_hz))

@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accel.spec_file import parse_spec
-from isa.semantics import run_program
 from numpy.typing import NDArray
-from workloads.loaders.yaml import parse_network
 
 from accel.machine import Machine
 from accel.spec import AcceleratorSpec
+from accel.spec_file import parse_spec
 from accel.systolic import DATAFLOWS
 from accel.trace import Trace
 from accel.units import Clock
 from foundation.dtype import Dtype
 from foundation.errors import RooftileError
+from isa.semantics import run_program
 from mapper.plan import Plan, make_plan
 from workloads.evaluate import evaluate, random_tensors
 from workloads.graph import Graph
+from workloads.loaders.yaml import parse_network
 
 Array = NDArray[Any]
 
@@ -196,8 +196,8 @@ def validate_program(graph: Graph, spec: AcceleratorSpec, *, seed: int) -> Valid
     memories = filled_memories(plan, tensors)
     lines, agreeing = [], 0
     for planned in plan.layers:
-        if plan.works[planned.work].kernels:
-            run_program(plan.program(planned), memories)
+        for program in plan.programs(planned):
+            run_program(program, memories)
         name = planned.layer.name
         error = difference(tensor_view(memories, plan, name), expected[name])
         limit = tolerance(graph.tensors[name].dtype)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+import numpy as np
+
 from accel.machine import Machine
 from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset
@@ -12,8 +14,6 @@ from accel.trace import COLUMNS, OPCODES, Trace
 from mapper.plan import Plan, make_plan
 from reports.report import Report, make_report
 from workloads.loaders.yaml import parse_network
-
-import numpy as np
 
 SMALL = """
 name: small
@@ -56,7 +56,11 @@ def small() -> Run:
 
 
 def trace_of(
-    rows: list[tuple[str, str, int, int]], *, units: tuple[str, ...], causes: tuple[str, ...], end: int
+    rows: list[tuple[str, str, int, int]],
+    *,
+    units: tuple[str, ...],
+    causes: tuple[str, ...],
+    end: int,
 ) -> Trace:
     """Return a trace of (unit, opcode or cause, start, end) rows; a 1 PHz clock: 1 fs a cycle."""
     table = np.full((len(rows), len(COLUMNS)), -1, dtype=np.int64)

@@ -1,0 +1,126 @@
+"""Parts: a kernel of very many tiles, cut along its outer loops into pieces.
+
+Pieces run one after the other. Most are equal but for their place in memory, on which no timing
+depends: each distinct one is simulated once and repeated by reference. A piece starts when the one
+before has finished, so a cut costs filling and emptying a tile once in ``TILES_PER_PART`` tiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+
+from mapper.kernel import Kernel, OperandMap, Role
+from mapper.mapping import Mapping
+
+#: A kernel of up to twice as many tiles stays in one piece.
+TILES_PER_PART = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Equal pieces of a kernel.
+
+    Parameters
+    ----------
+    kernel
+        The whole.
+    mapping
+        Of the whole.
+    dimensions
+        Numbers of the dimensions that are cut.
+    size
+        Iterations of each of them in a piece.
+    lows
+        For each piece where it begins along each of them.
+    """
+
+    kernel: Kernel
+    mapping: Mapping
+    dimensions: tuple[int, ...]
+    size: tuple[int, ...]
+    lows: tuple[tuple[int, ...], ...]
+
+    @property
+    def piece_mapping(self) -> Mapping:
+        """The mapping of every piece."""
+        tile = list(self.mapping.tile)
+        for dimension, size in zip(self.dimensions, self.size, strict=True):
+            tile[dimension] = min(tile[dimension], size)
+        return replace(self.mapping, tile=tuple(tile))
+
+    def piece(self, number: int) -> Kernel:
+        """Return a piece as a kernel of its own."""
+        place = dict(zip(self.dimensions, self.lows[number], strict=True))
+        size = dict(zip(self.dimensions, self.size, strict=True))
+        return replace(
+            self.kernel,
+            dimensions=tuple(
+                replace(dimension, extent=size.get(d, dimension.extent))
+                for d, dimension in enumerate(self.kernel.dimensions)
+            ),
+            inputs=tuple(_moved(operand, place) for operand in self.kernel.inputs),
+            output=_moved(self.kernel.output, place),
+        )
+
+
+def cut(kernel: Kernel, mapping: Mapping) -> tuple[Part, ...]:
+    """Return the parts of a kernel, in the order in which they run: equal ones together."""
+    counts = [-(-e // t) for e, t in zip(kernel.extents, mapping.tile, strict=True)]
+    inside = prod(counts)
+    sizes: dict[int, int] = {}
+    if inside > 2 * TILES_PER_PART:
+        for dimension in mapping.order:
+            if inside <= TILES_PER_PART or not _can_be_cut(kernel, dimension):
+                break
+            inside //= counts[dimension]
+            tiles = max(1, -(-TILES_PER_PART // inside))
+            if tiles < counts[dimension]:
+                sizes[dimension] = tiles * mapping.tile[dimension]
+    places = [range(0, kernel.extents[d], size) for d, size in sizes.items()]
+    equal: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+    for lows in product(*places):
+        shape = tuple(
+            min(size, kernel.extents[d] - low)
+            for (d, size), low in zip(sizes.items(), lows, strict=True)
+        )
+        equal.setdefault(shape, []).append(lows)
+    return tuple(
+        Part(
+            kernel=kernel,
+            mapping=mapping,
+            dimensions=tuple(sizes),
+            size=shape,
+            lows=tuple(lows),
+        )
+        for shape, lows in equal.items()
+    )
+
+
+def whole(kernel: Kernel, mapping: Mapping) -> Part:
+    """Return a kernel as one part."""
+    return Part(kernel=kernel, mapping=mapping, dimensions=(), size=(), lows=((),))
+
+
+def _can_be_cut(kernel: Kernel, dimension: int) -> bool:
+    """Whether pieces along a dimension are independent and alike: no sum, window or padding."""
+    if kernel.dimensions[dimension].role in (Role.K, Role.WHOLE):
+        return False
+    last = kernel.extents[dimension] - 1
+    return all(
+        len(axis.terms) == 1 and axis.offset >= 0 and axis.offset + c * last < axis.size
+        for operand in kernel.operands
+        for axis in operand.axes
+        for d, c in axis.terms
+        if d == dimension
+    )
+
+
+def _moved(operand: OperandMap, place: dict[int, int]) -> OperandMap:
+    """Return an operand whose iteration space begins at ``place``."""
+    axes = tuple(
+        replace(axis, offset=axis.offset + sum(c * place.get(d, 0) for d, c in axis.terms))
+        for axis in operand.axes
+    )
+    return replace(operand, axes=axes)

@@ -1,0 +1,64 @@
+"""The explanation of one layer."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from foundation.errors import MappingError
+from reports.explain import explain_text
+from tests.reports.runs import small
+
+
+def explained(name: str) -> str:
+    made = small()
+    return explain_text(made.report, made.plan, made.traces[made.plan.layer(name).work], name)
+
+
+def test_the_stack_of_every_unit_adds_up_to_the_total() -> None:
+    for name in ("conv", "pool", "crop", "fc.1"):
+        total = small().report.layer(name).work.total_cycles
+        section = explained(name).split("where each unit's cycles went\n")[1].split("\n\n")[0]
+        sums: list[int] = []
+        for line in section.splitlines():
+            if line[2] != " ":
+                sums.append(0)
+            cycles = re.search(r" ([\d,]+) +[\d.]+%", line)
+            assert cycles, line
+            sums[-1] += int(cycles[1].replace(",", ""))
+        assert sums
+        assert set(sums) == {total}
+
+
+def test_only_engines_that_move_something_are_shown() -> None:
+    assert "load:dram" in explained("conv")
+    assert "matrix" not in explained("pool")
+
+
+def test_savings_are_upper_bounds_and_the_largest_comes_first() -> None:
+    savings = [
+        int(number.replace(",", ""))
+        for number in re.findall(r"at most ([\d,]+) cycles", explained("fc.0"))
+    ]
+    assert savings == sorted(savings, reverse=True)
+    assert savings[0] <= small().report.layer("fc.0").work.total_cycles / 2
+
+
+def test_loops_tiles_and_bytes_are_there() -> None:
+    text = explained("conv")
+    assert "    OC               8 in 1 of 8\n" in text
+    assert "  5 array folds, 22.5% of the PEs mapped\n" in text
+    assert "1.00 times the compulsory 1.76 KiB\n" in text
+
+
+def test_a_view_has_nothing_to_explain() -> None:
+    assert explained("flat") == (
+        "flat: reshape 6×6×8→288 is a view: no data moves, no cycle passes."
+    )
+
+
+def test_an_unknown_layer_names_the_nearest() -> None:
+    message = "layer 'convv': network 'small' has no such layer; did you mean 'conv'?"
+    with pytest.raises(MappingError, match=f"^{re.escape(message)}$"):
+        explained("convv")
