@@ -1,5 +1,7 @@
 """Random programs: any values that the types allow, sensible or not."""
 
+from typing import Any
+
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
@@ -41,12 +43,11 @@ def programs(draw: DrawFn) -> Program:
 
     def instruction() -> Instruction:
         form = FORMS[draw(st.sampled_from(list(FORMS)))]
-        return form.instruction(
-            **{
-                item.name: draw(values(item.kind, len(space_names), len(semaphore_names)))
-                for item in form.fields
-            }
-        )
+        drawn: dict[str, Any] = {
+            item.name: draw(values(item.kind, len(space_names), len(semaphore_names)))
+            for item in form.fields
+        }
+        return form.instruction(**drawn)
 
     streams = draw(
         st.lists(

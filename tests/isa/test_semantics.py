@@ -48,7 +48,7 @@ def copied(loading: str, n: int) -> list[int]:
     text = (
         f".stream 0 load\n{loading}signal ready\n.stream 0 store\nwait ready\n{STORE.format(n=n)}"
     )
-    return run(text)[128 : 128 + n].tolist()
+    return [int(value) for value in run(text)[128 : 128 + n]]
 
 
 def test_a_copy_arrives() -> None:

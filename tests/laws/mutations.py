@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import fields, replace
+from typing import Any
 
 from isa.instruction import (
     Access,
@@ -97,12 +98,19 @@ def _accesses(instruction: Instruction) -> list[tuple[str, Access]]:
     ]
 
 
+def _with_fields(instruction: Instruction, new: dict[str, Any]) -> Instruction:
+    """Return an instruction with some of its fields replaced."""
+    values = {field.name: getattr(instruction, field.name) for field in fields(instruction)}
+    return type(instruction)(**{**values, **new})
+
+
 def wrong_stride(program: Program, rng: random.Random) -> Program | None:
     """An operand steps by another distance along a dimension with several elements."""
     chosen = _pick(program, rng, Load, Store, MatMul)
     if chosen is None:
         return None
     stream, index, instruction = chosen
+    assert isinstance(instruction, Load | Store | MatMul)
     name, access = rng.choice(_accesses(instruction))
     shape = instruction.shape
     several = [d for d, extent in enumerate(shape) if extent > 1 and access.strides[d]]
@@ -113,8 +121,8 @@ def wrong_stride(program: Program, rng: random.Random) -> Program | None:
     strides[dimension] += rng.choice([-1, 1]) * rng.choice(
         [stride for stride in access.strides if stride] or [1]
     )
-    changed = replace(instruction, **{name: replace(access, strides=tuple(strides))})
-    return _replaced(program, stream, index, changed)
+    moved = replace(access, strides=tuple(strides))
+    return _replaced(program, stream, index, _with_fields(instruction, {name: moved}))
 
 
 def wrong_base(program: Program, rng: random.Random) -> Program | None:
@@ -128,8 +136,8 @@ def wrong_base(program: Program, rng: random.Random) -> Program | None:
     base = max(0, access.base + rng.choice([-step, step]))
     if base == access.base:
         return None
-    changed = replace(instruction, **{name: replace(access, base=base)})
-    return _replaced(program, stream, index, changed)
+    moved = replace(access, base=base)
+    return _replaced(program, stream, index, _with_fields(instruction, {name: moved}))
 
 
 def overlapping_buffers(program: Program, rng: random.Random) -> Program | None:
@@ -151,10 +159,10 @@ def overlapping_buffers(program: Program, rng: random.Random) -> Program | None:
         return replace(access, base=target) if same else access
 
     def changed(instruction: Instruction) -> Instruction:
-        new: dict[str, object] = {n: move(access) for n, access in _accesses(instruction)}
+        new: dict[str, Any] = {n: move(access) for n, access in _accesses(instruction)}
         if isinstance(instruction, Vector):
             new["inputs"] = tuple(move(access) for access in instruction.inputs)
-        return replace(instruction, **new) if new else instruction  # type: ignore[arg-type]
+        return _with_fields(instruction, new) if new else instruction
 
     streams = {
         stream: tuple(changed(instruction) for instruction in code)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
 from accel.spec import AcceleratorSpec
 from foundation.dtype import DTYPES
@@ -31,6 +32,8 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+
+Array = NDArray[Any]
 
 PER_CASE = 12
 #: The share of faults that must be found. The rest doesn't change the result: see `MISSED`.
@@ -69,7 +72,7 @@ def embedding_graph() -> Graph:
     return builder.graph()
 
 
-def is_caught(plan: Plan, program: Program, expected: np.ndarray, tensors: dict) -> bool:
+def is_caught(plan: Plan, program: Program, expected: Array, tensors: dict[str, Array]) -> bool:
     """Whether a program stops with an error or leaves another result than NumPy's."""
     memories = filled_memories(plan, tensors)
     try:
