@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf, prod
 
@@ -12,16 +13,18 @@ from hypothesis import strategies as st
 
 from accel.machine import Machine
 from accel.spec import AcceleratorSpec
+from accel.spec_file import load_preset
 from accel.trace import Trace
 from foundation.dtype import DTYPES
 from foundation.errors import MappingError
 from mapper.kernel import Contraction, compulsory_bytes
 from mapper.plan import Plan, make_plan
-from mapper.search import TIE
+from rooftile.simulate import simulate
 from tests.laws.graphs import Draft, chains
 from tests.laws.machines import MACHINES
 from workloads.graph import Graph
 from workloads.layers import Linear
+from workloads.loaders.yaml import load_zoo
 
 relaxed = settings(
     deadline=None,
@@ -128,34 +131,53 @@ def test_with_ideal_memory_the_closed_form_is_the_cycle(
 
 
 #: More of something may lead the mapper to another tiling, whose estimate is at most TIE above the
-#: best and which differs from the cycle engine by what the closed form leaves out: filling,
-#: emptying and ragged tiles. On layers this small that is a few transfers of one tile.
-GRANULARITY = 0.35
+#: best and differs from the cycle engine by what the closed form leaves out: ragged tiles, and the
+#: order in which a queue fills and empties. On toy machines, where a layer has a handful of tiles,
+#: the worst of 900 random graphs was 4.5 % slower; on the zoo no network was over 0.5 %.
+TOY_GRANULARITY = 0.10
+ZOO_GRANULARITY = 0.01
 
 
-@relaxed
-@given(graph=chains("int8"), spec=machines, factor=st.sampled_from([2, 4]))
-def test_more_bandwidth_is_not_slower(graph: Graph, spec: AcceleratorSpec, factor: int) -> None:
-    faster = replace(
+def more_bandwidth(spec: AcceleratorSpec, factor: int) -> AcceleratorSpec:
+    return replace(
         spec,
         memories=tuple(
             replace(m, bandwidth_bytes_per_s=m.bandwidth_bytes_per_s * factor)
             for m in spec.memories
         ),
     )
-    assert total_fs(graph, faster) <= total_fs(graph, spec) * (1 + TIE + GRANULARITY)
 
 
-@relaxed
-@given(graph=chains("int8"), spec=machines, factor=st.sampled_from([2, 4]))
-def test_more_capacity_is_not_slower(graph: Graph, spec: AcceleratorSpec, factor: int) -> None:
-    larger = replace(
+def more_capacity(spec: AcceleratorSpec, factor: int) -> AcceleratorSpec:
+    return replace(
         spec,
         scratchpads=tuple(
             replace(s, capacity_bytes=s.capacity_bytes * factor) for s in spec.scratchpads
         ),
     )
-    assert total_fs(graph, larger) <= total_fs(graph, spec) * (1 + TIE + GRANULARITY)
+
+
+@pytest.mark.parametrize("more", [more_bandwidth, more_capacity])
+@settings(relaxed, max_examples=40)
+@given(graph=chains("int8"), spec=machines, factor=st.sampled_from([2, 4]))
+def test_more_is_not_slower_on_toys(
+    more: Callable[[AcceleratorSpec, int], AcceleratorSpec],
+    graph: Graph,
+    spec: AcceleratorSpec,
+    factor: int,
+) -> None:
+    assert total_fs(graph, more(spec, factor)) <= total_fs(graph, spec) * (1 + TOY_GRANULARITY)
+
+
+@pytest.mark.parametrize("more", [more_bandwidth, more_capacity])
+@pytest.mark.parametrize("network", ["resnet18", "bert_base", "mobilenet_v2"])
+@pytest.mark.parametrize("hardware", ["edge_32x32", "tpu_v1", "gemmini_default"])
+def test_more_is_not_slower_on_the_zoo(
+    more: Callable[[AcceleratorSpec, int], AcceleratorSpec], network: str, hardware: str
+) -> None:
+    graph, spec = load_zoo(network), load_preset(hardware)
+    base = simulate(graph, spec).report.total_cycles
+    assert simulate(graph, more(spec, 2)).report.total_cycles <= base * (1 + ZOO_GRANULARITY)
 
 
 def test_a_layer_that_fits_nowhere_names_the_scratchpad_and_both_numbers() -> None:
