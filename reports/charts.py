@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from math import atan2, degrees, pi
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
+from math import atan2, degrees, inf, pi
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,14 @@ from reports.roofline import Ceiling, Dot, Roofline
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.text import Annotation
+    from matplotlib.transforms import Bbox
 
-#: Colours that people with any colour vision tell apart, M. Okabe and K. Ito, 2008.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+#: Colours that people with any colour vision tell apart, M. Okabe and K. Ito, 2008. The same in
+#: every picture but for main memories, which take theirs in order.
+_UNIT_COLOURS = {"array": "#0072B2", "vector": "#009E73", "latency": "#999999"}
+_MEMORY_COLOURS = ("#D55E00", "#E69F00", "#CC79A7", "#56B4E9")
 _GREY = "#767676"
 _TEXT = "#404040"
 _SIZE_INCHES = (9.0, 5.6)
@@ -22,6 +28,9 @@ _SIZE_INCHES = (9.0, 5.6)
 _FULL_AREA = 2600.0
 _LEAST_AREA = 14.0
 _LABELS = 6
+#: Where along its line a bandwidth may have its name, first choice first.
+_ALONG = (0.02, 0.16, 0.3, 0.44, 0.58)
+_POINTS_PER_INCH = 72
 
 
 def write_roofline(roofline: Roofline, paths: Iterable[Path]) -> None:
@@ -51,30 +60,50 @@ def _draw(axes: Axes, figure: Figure, roofline: Roofline) -> None:
     axes.set_xlabel("arithmetic intensity (operations per main-memory byte)")
     axes.set_ylabel("performance (operations/s)")
     axes.yaxis.set_major_formatter(EngFormatter(unit="OP/s"))
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,g}")
     axes.grid(True, which="major", color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+    figure.draw_without_rendering()  # fixes the axes' place, on which the slopes' angle depends
+    colours = _colours(roofline.dots)
+    _draw_dots(axes, roofline.dots, colours)
+    dots = [_dot_box(axes, dot) for dot in roofline.dots]
+    texts = [_legend(axes, roofline.dots, colours).get_window_extent()]
     for ceiling in roofline.ceilings:
         if ceiling.ops_per_s:
-            _draw_peak(axes, ceiling, right=x_range[1])
-    figure.draw_without_rendering()  # fixes the axes' place, on which the slopes' angle depends
-    for number, ceiling in enumerate(c for c in roofline.ceilings if c.bytes_per_s):
-        _draw_slope(axes, ceiling, roofline, number)
-    colours = _colours(roofline.dots)
-    for dot in sorted(roofline.dots, key=lambda dot: -dot.time_share):
+            texts.append(_draw_peak(axes, ceiling, right=x_range[1]))
+    for ceiling in roofline.ceilings:
+        if ceiling.bytes_per_s:
+            texts += _draw_slope(axes, ceiling, roofline, [*texts, *dots])
+    _label_dots(axes, roofline.dots, texts, dots)
+
+
+def _draw_dots(axes: Axes, dots: Sequence[Dot], colours: Mapping[str, str]) -> None:
+    for dot in sorted(dots, key=lambda dot: -dot.time_share):
         axes.scatter(
             dot.intensity_ops_per_byte,
             dot.ops_per_s,
-            s=max(_LEAST_AREA, _FULL_AREA * dot.time_share),
+            s=_area(dot),
             color=colours[dot.bound_by],
             alpha=0.75,
             edgecolors="white",
             linewidths=0.8,
             zorder=3,
         )
-    _label_dots(axes, roofline.dots)
-    _legend(axes, roofline.dots, colours)
+
+
+def _area(dot: Dot) -> float:
+    """Return a dot's area in points squared."""
+    return max(_LEAST_AREA, _FULL_AREA * dot.time_share)
+
+
+def _dot_box(axes: Axes, dot: Dot) -> Bbox:
+    """Return the square in a dot's circle, in pixels: corners may be written on."""
+    from matplotlib.transforms import Bbox
+
+    x, y = axes.transData.transform((dot.intensity_ops_per_byte, dot.ops_per_s))
+    half = (_area(dot) / pi / 2) ** 0.5 * axes.figure.get_dpi() / _POINTS_PER_INCH
+    return Bbox.from_extents(x - half, y - half, x + half, y + half)
 
 
 def _limits(roofline: Roofline) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -90,89 +119,145 @@ def _limits(roofline: Roofline) -> tuple[tuple[float, float], tuple[float, float
     )
 
 
-def _draw_peak(axes: Axes, ceiling: Ceiling, right: float) -> None:
-    """Draw a flat roof with its name at its right end."""
+def _write(
+    axes: Axes, text: str, place: tuple[float, float], offset: tuple[float, float], **options: Any
+) -> Annotation:
+    """Write text at a place in data, off it by points, with a halo where it crosses lines."""
+    from matplotlib.patheffects import withStroke
+
+    written = axes.annotate(
+        text,
+        place,
+        offset,
+        textcoords="offset points",
+        path_effects=[withStroke(linewidth=2.5, foreground="white")],
+        zorder=4,
+        **options,
+    )
+    written.set_in_layout(False)
+    return written
+
+
+def _draw_peak(axes: Axes, ceiling: Ceiling, right: float) -> Bbox:
+    """Draw a flat roof with its name at its right end, and return the name's place."""
     assert ceiling.ops_per_s is not None, "a peak is flat"
     style = "-" if ceiling.is_main else "--"
     axes.axhline(ceiling.ops_per_s, color=_GREY, linewidth=1.4, linestyle=style)
-    axes.annotate(
-        ceiling.label,
-        (right, ceiling.ops_per_s),
-        (-4, 3),
-        textcoords="offset points",
-        ha="right",
-        va="bottom",
-        color=_TEXT,
-        fontsize=8,
-    )
+    place = (right, ceiling.ops_per_s)
+    options = {"ha": "right", "va": "bottom", "color": _TEXT, "fontsize": 8}
+    return _write(axes, ceiling.label, place, (-4, 3), **options).get_window_extent()
 
 
-def _draw_slope(axes: Axes, ceiling: Ceiling, roofline: Roofline, number: int) -> None:
-    """Draw a bandwidth up to the highest roof, with its name along it.
-
-    Names of main memories stand further up than one another, so that close slopes stay legible.
-    """
+def _draw_slope(
+    axes: Axes, ceiling: Ceiling, roofline: Roofline, occupied: Sequence[Bbox]
+) -> list[Bbox]:
+    """Draw a bandwidth up to the highest roof, with its name along it; return the name's place."""
     slope = ceiling.bytes_per_s
     assert slope is not None, "a bandwidth is a slope"
     (left, right), (bottom, _) = axes.get_xlim(), axes.get_ylim()
     start = max(left, bottom / slope)
     end = min(right, max(c.ops_per_s for c in roofline.ceilings if c.ops_per_s) / slope)
     if start >= end:
-        return
+        return []
     style = "-" if ceiling.is_main else ":"
     axes.plot([start, end], [start * slope, end * slope], color=_GREY, lw=1.2, ls=style)
     (x0, y0), (x1, y1) = axes.transData.transform([(start, start * slope), (end, end * slope)])
-    along = start * (end / start) ** (0.02 + 0.13 * (number % 3))
-    axes.annotate(
-        ceiling.label,
-        (along, along * slope),
-        (-2, 3),
-        textcoords="offset points",
-        rotation=degrees(atan2(y1 - y0, x1 - x0)),
-        rotation_mode="anchor",
-        ha="left",
-        va="bottom",
-        color=_TEXT,
-        fontsize=8,
-    ).set_in_layout(False)
+    is_above = _has_room_above(slope, [c.bytes_per_s for c in roofline.ceilings if c.bytes_per_s])
+    boxes: list[Bbox] = []
+    for along in _ALONG:
+        x = start * (end / start) ** along
+        text = _write(
+            axes,
+            ceiling.label,
+            (x, x * slope),
+            (-1, 2) if is_above else (1, -2),
+            rotation=degrees(atan2(y1 - y0, x1 - x0)),
+            rotation_mode="anchor",
+            ha="left",
+            va="bottom" if is_above else "top",
+            color=_TEXT,
+            fontsize=8,
+        )
+        boxes = _boxes_along(text)
+        if along == _ALONG[-1] or not _collide(boxes, occupied):
+            break
+        text.remove()
+    return boxes
+
+
+def _has_room_above(slope: float, slopes: Sequence[float]) -> bool:
+    """Whether the next bandwidth above is further away than the next below."""
+    above = min((other / slope for other in slopes if other > slope), default=inf)
+    below = min((slope / other for other in slopes if other < slope), default=inf)
+    return above >= below
+
+
+def _boxes_along(text: Annotation) -> list[Bbox]:
+    """Return small boxes that cover a slanted text, whose bounding box is mostly empty."""
+    from matplotlib.transforms import Bbox
+
+    box = text.get_window_extent()
+    pieces = max(1, len(text.get_text()) // 2)
+    width, height = box.width / pieces, box.height / pieces
+    return [
+        Bbox.from_bounds(box.x0 + i * width, box.y0 + i * height, width, height)
+        for i in range(pieces)
+    ]
+
+
+def _collide(boxes: Iterable[Bbox], occupied: Sequence[Bbox]) -> bool:
+    return any(box.overlaps(other) for box in boxes for other in occupied)
 
 
 def _colours(dots: Sequence[Dot]) -> dict[str, str]:
-    """Return a colour for each thing that bounds a layer, in the order of their names."""
+    """Return a colour for each thing that bounds a layer."""
     names = sorted({dot.bound_by for dot in dots})
-    return {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(names)}
+    memories = [name for name in names if name not in _UNIT_COLOURS]
+    count = len(_MEMORY_COLOURS)
+    return {name: _UNIT_COLOURS[name] for name in names if name in _UNIT_COLOURS} | {
+        name: _MEMORY_COLOURS[number % count] for number, name in enumerate(memories)
+    }
 
 
-def _label_dots(axes: Axes, dots: Sequence[Dot]) -> None:
-    """Name the dots that take most of the time, as far as their names don't collide."""
-    placed: list[Any] = []
+def _label_dots(
+    axes: Axes, dots: Sequence[Dot], texts: Sequence[Bbox], dot_boxes: Sequence[Bbox]
+) -> None:
+    """Name the dots that take most of the time, as far as there is room for their names."""
+    placed = list(texts)
     for dot in sorted(dots, key=lambda dot: -dot.time_share)[:_LABELS]:
-        radius = (max(_LEAST_AREA, _FULL_AREA * dot.time_share) / pi) ** 0.5
-        text = axes.annotate(
-            dot.label,
-            (dot.intensity_ops_per_byte, dot.ops_per_s),
-            (0, -radius - 2),
-            textcoords="offset points",
-            ha="center",
-            va="top",
-            fontsize=7.5,
-            zorder=4,
+        away = (_area(dot) / pi) ** 0.5 + 2
+        sides = (
+            (0, -away, "center", "top"),
+            (0, away, "center", "bottom"),
+            (away, 0, "left", "center"),
+            (-away, 0, "right", "center"),
         )
-        text.set_in_layout(False)
-        box = text.get_window_extent()
-        if any(box.overlaps(other) for other in placed):
+        # First a side where nothing is, then one where only dots are.
+        for occupied, (x, y, ha, va) in product(([*placed, *dot_boxes], placed), sides):
+            text = _write(
+                axes,
+                dot.label,
+                (dot.intensity_ops_per_byte, dot.ops_per_s),
+                (x, y),
+                ha=ha,
+                va=va,
+                fontsize=7.5,
+            )
+            box = text.get_window_extent()
+            if axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1):
+                if not _collide([box], occupied):
+                    placed.append(box)
+                    break
             text.remove()
-        else:
-            placed.append(box)
 
 
-def _legend(axes: Axes, dots: Sequence[Dot], colours: dict[str, str]) -> None:
+def _legend(axes: Axes, dots: Sequence[Dot], colours: Mapping[str, str]) -> Legend:
     shares = {name: sum(dot.time_share for dot in dots if dot.bound_by == name) for name in colours}
     handles = [
         axes.scatter([], [], s=60, color=colour, label=f"{name}: {shares[name]:.0%} of the time")
         for name, colour in sorted(colours.items(), key=lambda item: -shares[item[0]])
     ]
-    axes.legend(
+    return axes.legend(
         handles=handles, title="bound by (area = share of the time)", loc="lower right",
         frameon=True, framealpha=0.9, edgecolor="none", fontsize=8, title_fontsize=8,
     )  # fmt: skip

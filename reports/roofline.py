@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
 
-from accel.units import format_bandwidth, format_time
+from accel.units import format_bandwidth, format_count, format_time
 from accel.vector import peak_operations_per_cycle
 from foundation.errors import SimulationError
 from reports.report import LayerReport, Report
@@ -118,8 +118,8 @@ def _dot(report: Report, layers: list[LayerReport]) -> Dot:
 def _ceilings(report: Report) -> Iterable[Ceiling]:
     spec = report.spec
     array, vector = spec.peak_ops_per_s, peak_operations_per_cycle(spec.vector) * spec.clock_hz
-    yield Ceiling(label=f"array {array / 1e12:.3g} TOP/s", is_main=True, ops_per_s=array)
-    yield Ceiling(label=f"vector unit {vector / 1e9:.3g} GOP/s", is_main=False, ops_per_s=vector)
+    yield Ceiling(label=f"array {format_count(array)}OP/s", is_main=True, ops_per_s=array)
+    yield Ceiling(label=f"vector unit {format_count(vector)}OP/s", is_main=False, ops_per_s=vector)
     slopes = [(memory.name, True, memory.bandwidth_bytes_per_s) for memory in spec.memories]
     if len(slopes) > 1:
         slopes.append(("main memories together", True, spec.bandwidth_bytes_per_s))

@@ -155,8 +155,6 @@ def _names(trace: Trace, rows: NDArray[np.int64], joined: int) -> list[str]:
         strict=True,
     )
     return [
-        f"wait: {words[cause]}{suffix}"
-        if cause >= 0
-        else f"{OPCODES[opcode]} {tag}{suffix}"
+        f"wait: {words[cause]}{suffix}" if cause >= 0 else f"{OPCODES[opcode]} {tag}{suffix}"
         for opcode, tag, cause in columns
     ]

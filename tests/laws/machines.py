@@ -1,5 +1,6 @@
 """Small machines that force tiling: every dataflow, split and unified scratchpads, two memories."""
 
+from collections.abc import Mapping
 from math import inf
 
 from accel.spec import (
@@ -22,16 +23,16 @@ def machine(
     columns: int,
     dataflow: str,
     timing: str = "pipelined",
-    scratchpads: dict[str, tuple[int, tuple[str, ...]]],
+    scratchpads: Mapping[str, tuple[int, tuple[str, ...]]],
     bandwidth_bytes_per_s: float = 4e9,
     latency_fs: int = LATENCY_FS,
     two_memories: bool = False,
     port_bytes_per_cycle: float = inf,
 ) -> AcceleratorSpec:
     """Return a machine; ``scratchpads`` is name to (bytes, operands)."""
-    classes = (
-        [("parameters",), ("activations",)] if two_memories else [("parameters", "activations")]
-    )
+    classes: list[tuple[str, ...]] = [("parameters", "activations")]
+    if two_memories:
+        classes = [("parameters",), ("activations",)]
     return AcceleratorSpec(
         name=name,
         notes="",
@@ -64,13 +65,13 @@ def machine(
     )
 
 
-SPLIT = {
+SPLIT: dict[str, tuple[int, tuple[str, ...]]] = {
     "input": (5376, ("input",)),
     "weight": (1024, ("weight",)),
     "psum": (2048, ("psum",)),
     "output": (1024, ("output",)),
 }
-UNIFIED = {
+UNIFIED: dict[str, tuple[int, tuple[str, ...]]] = {
     "buffer": (6144, ("input", "weight", "output")),
     "accumulator": (2048, ("psum",)),
 }

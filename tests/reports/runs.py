@@ -1,18 +1,20 @@
-"""Small runs that the tests of reports share."""
+"""Runs that the tests of reports share, and traces written by hand."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 
-from accel.machine import Machine
 from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset
-from accel.trace import COLUMNS, OPCODES, Trace
-from mapper.plan import Plan, make_plan
-from reports.report import Report, make_report
+from accel.trace import COLUMNS, OPCODES, STRUCTURAL_CAUSES, Trace
+from foundation.dtype import DTYPES
+from rooftile.simulate import Result, simulate
+from tests.laws.graphs import Draft
+from workloads.graph import Graph
+from workloads.layers import Linear, Reshape
 from workloads.loaders.yaml import parse_network
 
 SMALL = """
@@ -33,46 +35,54 @@ layers:
   - {name: flat, op: reshape, shape: [32]}
 """
 
+UNITS = ("load", "matrix", "vector", "store", "load:dram", "store:dram")
+FS_PER_CYCLE = 10**6  # at 1 GHz, the clock of traces written by hand
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    plan: Plan
-    traces: tuple[Trace | None, ...]
-    report: Report
+#: Unit, start and end in cycles, and what a wait is for; None for work.
+Row = tuple[str, int, int, str | None]
+
+_WORK = {"matrix": "matmul", "vector": "vector", "load:dram": "load", "store:dram": "store"}
 
 
-def run(network: str, spec: AcceleratorSpec) -> Run:
-    plan = make_plan(parse_network(network, "test.yaml"), spec)
-    traces = tuple(
-        Machine(spec).run(plan.program(plan.representative(number))) if work.kernels else None
-        for number, work in enumerate(plan.works)
-    )
-    return Run(plan=plan, traces=traces, report=make_report(plan, traces))
+def run(network: str, spec: AcceleratorSpec) -> Result:
+    """Return the run of a network written in YAML."""
+    return simulate(parse_network(network, "test.yaml"), spec)
+
+
+def two_linears() -> Graph:
+    """Return two equal linear layers, a reshape between them."""
+    draft = Draft(DTYPES["int8"])
+    tensor = draft.add_input((4, 8))
+    tensor = draft.add(Linear(out_features=8), [tensor])
+    tensor = draft.add(Reshape(shape=(4, -1)), [tensor])
+    draft.add(Linear(out_features=8), [tensor])
+    return draft.graph()
 
 
 @cache
-def small() -> Run:
+def small() -> Result:
     return run(SMALL, load_preset("edge_32x32"))
 
 
-def trace_of(
-    rows: list[tuple[str, str, int, int]],
-    *,
-    units: tuple[str, ...],
-    causes: tuple[str, ...],
-    end: int,
-) -> Trace:
-    """Return a trace of (unit, opcode or cause, start, end) rows; a 1 PHz clock: 1 fs a cycle."""
-    table = np.full((len(rows), len(COLUMNS)), -1, dtype=np.int64)
-    for row, (unit, what, start, stop) in zip(table, rows, strict=True):
-        opcode = OPCODES.index(what if what in OPCODES else "wait")
-        cause = causes.index(what) if what in causes else -1
-        row[:4] = units.index(unit), opcode, start, stop
-        row[COLUMNS.index("cause")] = cause
+@cache
+def zoo_run(network: str, hardware: str) -> Result:
+    """Return the run of a network of the zoo on a preset."""
+    return simulate(network, hardware)
+
+
+def trace_by_hand(rows: Sequence[Row], *, end_cycle: int) -> Trace:
+    """Return the trace of these rows, tagged by their number, at 1 GHz."""
+    semaphores = {cause for *_, cause in rows if cause} - set(STRUCTURAL_CAUSES)
+    causes = (*sorted(semaphores), *STRUCTURAL_CAUSES)
+    columns = {name: np.zeros(len(rows), dtype=np.int64) for name in COLUMNS}
+    columns["operand"] -= 1
+    for number, (unit, start, end, cause) in enumerate(rows):
+        columns["unit"][number] = UNITS.index(unit)
+        columns["opcode"][number] = OPCODES.index("wait" if cause else _WORK[unit])
+        columns["start_fs"][number] = start * FS_PER_CYCLE
+        columns["end_fs"][number] = end * FS_PER_CYCLE
+        columns["tag"][number] = -1 if cause else number
+        columns["cause"][number] = causes.index(cause) if cause else -1
     return Trace(
-        units=units,
-        causes=causes,
-        end_fs=end,
-        columns=dict(zip(COLUMNS, table.T.copy(), strict=True)),
-        events=0,
+        units=UNITS, causes=causes, end_fs=end_cycle * FS_PER_CYCLE, columns=columns, events=0
     )

@@ -19,13 +19,14 @@ from accel.spec_file import load_preset
 from foundation.errors import OutputError
 from reports import files
 from reports.files import check_output_folder, digest, read_summary, write_folder
-from tests.reports.runs import VIEWS, Run, run, small
+from rooftile.simulate import Result
+from tests.reports.runs import VIEWS, run, small
 
 INPUTS = {"network.yaml": "name: small\n", "hardware.yaml": "name: edge\n"}
 NAMES = ["hardware.yaml", "layers.csv", "network.yaml", "summary.json", "timeline.json"]
 
 
-def write(folder: Path, made: Run | None = None, *, plots: bool = False) -> Path:
+def write(folder: Path, made: Result | None = None, *, plots: bool = False) -> Path:
     made = made or small()
     return write_folder(
         folder, made.report, made.plan, made.traces, inputs=INPUTS, tool_version="9.9", plots=plots

@@ -7,15 +7,15 @@ from math import inf
 import numpy as np
 import pytest
 
-from accel.spec_file import load_preset, preset_names
+from accel.spec_file import preset_names
 from foundation.dtype import DTYPES
-from mapper.plan import Plan, make_plan
+from mapper.plan import make_plan
 from reports.report import Report, make_report
+from rooftile.simulate import simulate
 from tests.laws.graphs import Draft
 from tests.laws.machines import MACHINES
-from tests.reports.traces import Row, trace_by_hand, traces_of, zoo_run
-from workloads.graph import Graph
-from workloads.layers import Linear, Reshape
+from tests.reports.runs import Row, trace_by_hand, two_linears, zoo_run
+from workloads.layers import Reshape
 from workloads.loaders.yaml import zoo_names
 
 #: Networks that simulate in about a second on any preset.
@@ -33,23 +33,9 @@ ENDINGS = (
 )
 
 
-def small_graph() -> Graph:
-    """Return two equal linear layers, a reshape between them."""
-    draft = Draft(DTYPES["int8"])
-    tensor = draft.add_input((4, 8))
-    tensor = draft.add(Linear(out_features=8), [tensor])
-    tensor = draft.add(Reshape(shape=(4, -1)), [tensor])
-    draft.add(Linear(out_features=8), [tensor])
-    return draft.graph()
-
-
-def report_of(plan: Plan) -> Report:
-    return make_report(plan, traces_of(plan))
-
-
 @pytest.fixture(scope="module")
 def small() -> Report:
-    return report_of(make_plan(small_graph(), MACHINES[0]))
+    return simulate(two_linears(), MACHINES[0]).report
 
 
 def test_keys_of_records_end_in_their_unit(small: Report) -> None:
@@ -80,7 +66,7 @@ def test_a_layer_is_found_by_name(small: Report) -> None:
 def test_a_network_of_views_takes_no_time() -> None:
     draft = Draft(DTYPES["int8"])
     draft.add(Reshape(shape=(2, -1)), [draft.add_input((4, 8))])
-    report = report_of(make_plan(draft.graph(), MACHINES[0]))
+    report = simulate(draft.graph(), MACHINES[0]).report
     assert report.total_cycles == 0
     assert report.inferences_per_s == inf
     assert report.ops_per_s == 0
@@ -121,11 +107,11 @@ def test_html_is_escaped(small: Report) -> None:
 def test_a_memory_too_small_is_warned_of() -> None:
     spec = MACHINES[0]
     (memory,) = spec.memories
-    needed = make_plan(small_graph(), spec).memory_bytes["dram"]
+    needed = make_plan(two_linears(), spec).memory_bytes["dram"]
     enough = replace(spec, memories=(replace(memory, capacity_bytes=needed),))
     short = replace(spec, memories=(replace(memory, capacity_bytes=needed - 1),))
-    assert report_of(make_plan(small_graph(), enough)).warnings == ()
-    assert report_of(make_plan(small_graph(), short)).warnings == (
+    assert simulate(two_linears(), enough).report.warnings == ()
+    assert simulate(two_linears(), short).report.warnings == (
         "memory 'dram': the tensors need 448 B but 447 B are there; simulated as if they were"
         " enough",
     )
@@ -136,7 +122,7 @@ def test_a_memory_too_small_is_warned_of() -> None:
 )
 def test_bound_by_needs_half_of_the_time(busy_cycles: int, bound_by: str) -> None:
     rows: list[Row] = [("matrix", 0, busy_cycles, None), ("vector", 0, 10, None)]
-    plan = make_plan(small_graph(), MACHINES[0])
+    plan = make_plan(two_linears(), MACHINES[0])
     trace = trace_by_hand(rows, end_cycle=100)
     report = make_report(plan, [trace if work.kernels else None for work in plan.works])
     assert report.layers[0].work.bound_by == bound_by
@@ -146,7 +132,7 @@ def test_a_memory_can_bound(small: Report) -> None:
     work = small.layers[0].work
     spec = small.spec
     slow = replace(spec, memories=(replace(spec.memories[0], bandwidth_bytes_per_s=10**8),))
-    slower = report_of(make_plan(small_graph(), slow)).layers[0].work
+    slower = simulate(two_linears(), slow).report.layers[0].work
     assert slower.bound_by == "dram"
     assert slower.resources["dram"] == pytest.approx(40 * work.resources["dram"])
 
@@ -154,15 +140,15 @@ def test_a_memory_can_bound(small: Report) -> None:
 @pytest.mark.parametrize("hardware", PRESETS)
 @pytest.mark.parametrize("network", QUICK)
 def test_no_network_beats_its_roofs(network: str, hardware: str) -> None:
-    plan, traces = zoo_run(network, hardware)
-    for layer in make_report(plan, traces).layers:
+    result = zoo_run(network, hardware)
+    for layer in result.report.layers:
         work = layer.work
         assert work.bound_cycles <= work.total_cycles, layer.name
         assert work.total_dram_bytes >= work.compulsory_bytes
         assert 0 <= work.mac_utilization <= 1
         assert 0 <= work.spatial_utilization <= 1
         assert work.mac_utilization <= work.spatial_utilization
-        assert work.macs == plan.graph.macs(plan.layer(layer.name).layer)
+        assert work.macs == result.plan.graph.macs(result.plan.layer(layer.name).layer)
 
 
 def test_zoo_and_presets_have_the_names_used_here() -> None:
@@ -171,8 +157,7 @@ def test_zoo_and_presets_have_the_names_used_here() -> None:
 
 
 def test_shapes_and_operators_are_short() -> None:
-    plan, traces = zoo_run("resnet18", "tpu_v1")
-    layers = make_report(plan, traces).layers
+    layers = zoo_run("resnet18", "tpu_v1").report.layers
     assert layers[0].operator == "conv"
     assert layers[0].shape == "224×224×3→112×112×64 k7 s2"
     assert all(re.fullmatch(r"[\w ]+", layer.operator) for layer in layers)
@@ -180,7 +165,5 @@ def test_shapes_and_operators_are_short() -> None:
 
 
 def test_presets_memory_warning_of_gpt3() -> None:
-    assert load_preset("tpu_v1").memories
-    plan, traces = zoo_run("gpt3_175b_decode", "tpu_v1")
-    (warning, *_) = make_report(plan, traces).warnings
+    (warning, *_) = zoo_run("gpt3_175b_decode", "tpu_v1").report.warnings
     assert warning.startswith("memory 'weights': the tensors need 163 GiB but 8 GiB are there;")

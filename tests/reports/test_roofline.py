@@ -7,16 +7,15 @@ import pytest
 
 from accel.spec_file import load_preset
 from foundation.errors import SimulationError
-from mapper.plan import make_plan
-from reports.report import Report, make_report
+from reports.report import Report
 from reports.roofline import Ceiling, make_roofline
+from rooftile.simulate import simulate
 from tests.laws.machines import MACHINES
-from tests.reports.test_report import report_of, small_graph
-from tests.reports.traces import zoo_run
+from tests.reports.runs import two_linears, zoo_run
 
 
 def small_report() -> Report:
-    return report_of(make_plan(small_graph(), MACHINES[0]))
+    return simulate(two_linears(), MACHINES[0]).report
 
 
 def faster(report: Report, total_cycles: int) -> Report:
@@ -27,8 +26,7 @@ def faster(report: Report, total_cycles: int) -> Report:
 
 
 def test_ceilings_of_tpu_v1() -> None:
-    plan, traces = zoo_run("alexnet", "tpu_v1")
-    ceilings = make_roofline(make_report(plan, traces)).ceilings
+    ceilings = make_roofline(zoo_run("alexnet", "tpu_v1").report).ceilings
     # Jouppi et al., ISCA 2017, table 2: 92 TOP/s and 34 GB/s; PCIe 3.0 x16, figure 1: 14 GiB/s.
     assert ceilings[:5] == (
         Ceiling(label="array 91.8 TOP/s", is_main=True, ops_per_s=2 * 256 * 256 * 700e6),
@@ -48,7 +46,7 @@ def test_ceilings_of_tpu_v1() -> None:
 
 def test_equal_bandwidths_are_one_ceiling() -> None:
     spec = MACHINES[2]  # unified scratchpads with 16 B/cycle each
-    labels = [c.label for c in make_roofline(report_of(make_plan(small_graph(), spec))).ceilings]
+    labels = [c.label for c in make_roofline(simulate(two_linears(), spec).report).ceilings]
     assert labels == [
         "array 0.04 TOP/s",
         "vector unit 8 GOP/s",
@@ -61,7 +59,7 @@ def test_unlimited_bandwidth_has_no_slope() -> None:
     spec = MACHINES[0]
     (memory,) = spec.memories
     ideal = replace(spec, memories=(replace(memory, bandwidth_bytes_per_s=inf, latency_fs=0),))
-    roofline = make_roofline(report_of(make_plan(small_graph(), ideal)))
+    roofline = make_roofline(simulate(two_linears(), ideal).report)
     assert [ceiling.bytes_per_s for ceiling in roofline.ceilings] == [None, None]
     assert len(roofline.dots) == 1
 
@@ -78,16 +76,14 @@ def test_a_dot_stands_for_equal_layers() -> None:
 
 
 def test_shares_of_the_time_add_up() -> None:
-    plan, traces = zoo_run("resnet18", "edge_32x32")
-    report = make_report(plan, traces)
+    report = zoo_run("resnet18", "edge_32x32").report
     dots = make_roofline(report).dots
     drawn = sum(layer.work.total_cycles for layer in report.layers if layer.operations)
     assert sum(dot.time_share for dot in dots) == pytest.approx(drawn / report.total_cycles)
 
 
 def test_moves_have_no_dot() -> None:
-    plan, traces = zoo_run("gpt2", "tpu_v1")
-    report = make_report(plan, traces)
+    report = zoo_run("gpt2", "tpu_v1").report
     labels = {dot.label.partition(" ")[0] for dot in make_roofline(report).dots}
     moves = {layer.name for layer in report.layers if not layer.operations}
     assert moves

@@ -9,7 +9,6 @@ from accel.spec import AcceleratorSpec
 from accel.trace import STRUCTURAL_CAUSES, Trace
 from accel.units import Clock
 from mapper.plan import make_plan
-from reports.report import make_report
 from reports.stats import (
     UnitCycles,
     added,
@@ -20,9 +19,10 @@ from reports.stats import (
     unit_cycles,
     words_of_causes,
 )
+from rooftile.simulate import simulate
 from tests.laws.graphs import chains
 from tests.laws.machines import MACHINES
-from tests.reports.traces import Row, trace_by_hand, traces_of, zoo_run
+from tests.reports.runs import Row, trace_by_hand, zoo_run
 from workloads.graph import Graph
 
 relaxed = settings(
@@ -76,9 +76,7 @@ def test_union_is_the_bitmaps(spans: tuple[np.ndarray, np.ndarray]) -> None:
 @relaxed
 @given(graph=chains("int8"), spec=machines)
 def test_parts_add_up_to_the_total(graph: Graph, spec: AcceleratorSpec) -> None:
-    plan = make_plan(graph, spec)
-    traces = traces_of(plan)
-    for layer in make_report(plan, traces).layers:
+    for layer in simulate(graph, spec).report.layers:
         work = layer.work
         assert work.compute_cycles + work.stall_cycles == work.total_cycles
         assert sum(work.stalls.values()) == work.stall_cycles
@@ -92,7 +90,7 @@ def test_parts_add_up_to_the_total(graph: Graph, spec: AcceleratorSpec) -> None:
 @given(graph=chains("int8"), spec=machines)
 def test_busy_cycles_are_the_rows(graph: Graph, spec: AcceleratorSpec) -> None:
     clock = Clock(hz=spec.clock_hz)
-    for trace in filter(None, traces_of(make_plan(graph, spec))):
+    for trace in filter(None, simulate(graph, spec).traces):
         for name, cycles in unit_cycles(trace, clock).items():
             rows = trace.rows(unit=name)
             rows = rows.select(rows["cause"] < 0)
@@ -103,8 +101,7 @@ def test_busy_cycles_are_the_rows(graph: Graph, spec: AcceleratorSpec) -> None:
 @relaxed
 @given(graph=chains("int8"), spec=machines)
 def test_bytes_by_operand_are_bytes_by_memory(graph: Graph, spec: AcceleratorSpec) -> None:
-    plan = make_plan(graph, spec)
-    for layer in make_report(plan, traces_of(plan)).layers:
+    for layer in simulate(graph, spec).report.layers:
         assert sum(layer.work.dram_bytes.values()) == sum(layer.work.memory_bytes.values())
 
 
@@ -131,9 +128,9 @@ def test_every_structural_cause_has_words() -> None:
 
 
 def test_an_embeddings_store_waits_for_loads() -> None:
-    plan, traces = zoo_run("gpt2", "tpu_v1")
-    embedding = next(p for p in plan.layers if p.layer.operator.kind == "embedding")
-    trace = traces[embedding.work]
+    result = zoo_run("gpt2", "tpu_v1")
+    embedding = next(p for p in result.plan.layers if p.layer.operator.kind == "embedding")
+    trace = result.traces[embedding.work]
     assert trace is not None
     assert dict(zip(trace.causes, words_of_causes(trace), strict=True))["output_ready"] == "load"
 

@@ -13,12 +13,13 @@ from accel.spec_file import load_preset
 from accel.units import Clock
 from reports import timeline
 from reports.timeline import write_timeline
-from tests.reports.runs import SMALL, Run, run, small
+from rooftile.simulate import Result
+from tests.reports.runs import SMALL, run, small
 
 Event = dict[str, Any]
 
 
-def events_of(made: Run) -> list[Event]:
+def events_of(made: Result) -> list[Event]:
     stream = io.StringIO()
     write_timeline(stream, made.report, made.plan, made.traces)
     loaded = json.loads(stream.getvalue())
