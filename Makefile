@@ -1,12 +1,16 @@
-# make run    set up, simulate ResNet-50 on a TPU v1, print the table and the path of the roofline
-# make test   set up, then formatting, linting, types, layering and all tests
-# make bench  the speed claims of the README, measured here
+# make run     set up, simulate ResNet-50 on a TPU v1, print the table and the path of the roofline
+# make test    set up, then formatting, linting, types, layering and all tests
+# make setup   only make .venv, with the command at .venv/bin/rooftile
+# make quick   the tests that aren't slow
+# make bench   the speed claims of the README, measured here
+# make clean   remove what make made
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run setup test check quick bench clean
+.PHONY: run setup test check quick bench clean help
+
 
 run: setup
 	@rm -rf out/resnet50-on-tpu_v1
@@ -34,6 +38,9 @@ quick: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench.table
+
+help:
+	@sed -n 's/^# //p' Makefile
 
 clean:
 	rm -rf $(VENV) out build *.egg-info

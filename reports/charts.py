@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Colours that people with any colour vision tell apart, M. Okabe and K. Ito, 2008. The same in
 #: every picture but for main memories, which take theirs in order.
 _UNIT_COLOURS = {"array": "#0072B2", "vector": "#009E73", "latency": "#999999"}
-_MEMORY_COLOURS = ("#D55E00", "#E69F00", "#CC79A7", "#56B4E9")
+_MEMORY_COLOURS = ("#D55E00", "#CC79A7", "#E69F00", "#56B4E9")
 _GREY = "#767676"
 _TEXT = "#404040"
 _SIZE_INCHES = (9.0, 5.6)
@@ -68,10 +68,9 @@ def _draw(axes: Axes, figure: Figure, roofline: Roofline) -> None:
     colours = _colours(roofline.dots)
     _draw_dots(axes, roofline.dots, colours)
     dots = [_dot_box(axes, dot) for dot in roofline.dots]
+    peaks = [c for c in roofline.ceilings if c.ops_per_s]
     texts = [_legend(axes, roofline.dots, colours).get_window_extent()]
-    for ceiling in roofline.ceilings:
-        if ceiling.ops_per_s:
-            texts.append(_draw_peak(axes, ceiling, right=x_range[1]))
+    texts += [_draw_peak(axes, ceiling, right=x_range[1]) for ceiling in peaks]
     for ceiling in roofline.ceilings:
         if ceiling.bytes_per_s:
             texts += _draw_slope(axes, ceiling, roofline, [*texts, *dots])
@@ -224,7 +223,8 @@ def _label_dots(
 ) -> None:
     """Name the dots that take most of the time, as far as there is room for their names."""
     placed = list(texts)
-    for dot in sorted(dots, key=lambda dot: -dot.time_share)[:_LABELS]:
+    by_time = sorted(dots, key=lambda dot: -dot.time_share)
+    for dot in by_time[:_LABELS]:
         away = (_area(dot) / pi) ** 0.5 + 2
         sides = (
             (0, -away, "center", "top"),
@@ -232,8 +232,9 @@ def _label_dots(
             (away, 0, "left", "center"),
             (-away, 0, "right", "center"),
         )
-        # First a side where nothing is, then one where only dots are.
-        for occupied, (x, y, ha, va) in product(([*placed, *dot_boxes], placed), sides):
+        # A side where nothing is; or, for the largest dot, one where only dots are.
+        crowds = [[*placed, *dot_boxes], *([placed] if dot is by_time[0] else [])]
+        for occupied, (x, y, ha, va) in product(crowds, sides):
             text = _write(
                 axes,
                 dot.label,
@@ -244,10 +245,10 @@ def _label_dots(
                 fontsize=7.5,
             )
             box = text.get_window_extent()
-            if axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1):
-                if not _collide([box], occupied):
-                    placed.append(box)
-                    break
+            is_inside = axes.bbox.x0 + 3 <= box.x0 and box.x1 <= axes.bbox.x1 - 3
+            if is_inside and not _collide([box], occupied):
+                placed.append(box)
+                break
             text.remove()
 
 

@@ -80,6 +80,10 @@ def image(draw: DrawFn) -> Shape:
     )
 
 
+def signal(draw: DrawFn) -> Shape:
+    return (draw(st.integers(1, 2)), draw(st.integers(3, 20)), draw(st.integers(1, 10)))
+
+
 def add_conv(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     channels = tensor.shape[-1]
     groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
@@ -195,9 +199,11 @@ OPERATORS: dict[str, Adder] = {**ON_IMAGES, **ON_ALL, "embedding": add_embedding
 
 @st.composite
 def single_layers(draw: DrawFn, operator: str, dtype: str) -> Graph:
-    """Draw a graph of one layer of an operator on an image."""
+    """Draw a graph of one layer of an operator on an image, or a window on a 1-D signal."""
     builder = Draft(DTYPES[dtype])
-    OPERATORS[operator](draw, builder, builder.add_input(image(draw)))
+    is_signal = operator in ("conv", "pool") and draw(st.booleans())
+    shape = signal(draw) if is_signal else image(draw)
+    OPERATORS[operator](draw, builder, builder.add_input(shape))
     return builder.graph()
 
 
