@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from accel.units import Clock
 
 Column = NDArray[np.int64]
 
@@ -94,44 +91,9 @@ class Trace:
         )
 
 
-def joined(parts: Sequence[tuple[Trace, int]], clock: Clock) -> Trace:
-    """Return the trace of programs that run one after the other.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """A trace that happens several times in a row, stored once."""
 
-    Parameters
-    ----------
-    parts
-        Trace and number of times of each program, at least one. All ran on the same units.
-    clock
-        Of the traces' edges.
-
-    Returns
-    -------
-    Trace
-        With tags that count on; ``events`` counts what was really simulated.
-    """
-    if len(parts) == 1 and parts[0][1] == 1:
-        return parts[0][0]
-    pieces: dict[str, list[Column]] = {name: [] for name in COLUMNS}
-    cycle = tag = 0
-    for trace, count in parts:
-        cycles = clock.cycle_at_or_after(trace.end_fs)
-        tags = int(trace["tag"].max(initial=-1)) + 1
-        turns = np.repeat(np.arange(count, dtype=np.int64), len(trace))
-        for name in COLUMNS:
-            column = np.tile(trace[name], count)
-            if name in ("start_fs", "end_fs"):
-                own = np.tile(clock.cycles(trace[name]), count)
-                column = clock.edges_fs(own + cycle + turns * cycles)
-            elif name == "tag":
-                column = np.where(column < 0, column, column + tag + turns * tags)
-            pieces[name].append(column)
-        cycle += count * cycles
-        tag += count * tags
-    first = parts[0][0]
-    return Trace(
-        units=first.units,
-        causes=first.causes,
-        end_fs=clock.edge_fs(cycle),
-        columns={name: np.concatenate(columns) for name, columns in pieces.items()},
-        events=sum(trace.events for trace, _ in parts),
-    )
+    trace: Trace
+    count: int

@@ -58,18 +58,6 @@ class Clock:
         cycle = time_fs * self.hz // FS_PER_SECOND
         return cycle if self.edge_fs(cycle) >= time_fs else cycle + 1
 
-    def edges_fs(self, cycles: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the times of many edges, each exactly that of `edge_fs`."""
-        import numpy as np
-
-        period = Fraction(FS_PER_SECOND, self.hz)
-        fs, per = period.numerator, period.denominator
-        if per * fs < 2**62:
-            quotient, remainder = np.divmod(cycles, per)
-            edges: NDArray[np.int64] = quotient * fs - (-remainder * fs // per)
-            return edges
-        return np.array([self.edge_fs(cycle) for cycle in cycles.tolist()], dtype=np.int64)
-
     def cycles(self, edges_fs: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the numbers of many edges.
 

@@ -6,11 +6,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, unquote
 
 from foundation.dtype import DTYPES
 from foundation.errors import AssemblyError, nearest
 from foundation.functions import FUNCTIONS
-from isa.fields import FORM_OF, FORMS, Form, Kind
+from isa.fields import FORM_OF, FORMS, Form, Kind, checked_count, checked_stride
 from isa.instruction import Access, Instruction, Operand, Queue
 from isa.program import Program, Semaphore, Space, Stream
 
@@ -24,11 +25,11 @@ _FLAGS = {"yes": True, "no": False}
 
 def disassemble(program: Program) -> str:
     """Return a program as text, one instruction a line."""
-    lines = [
-        f".space {space.name} {'main' if space.is_main_memory else 'scratchpad'} {space.size_bytes}"
-        for space in program.spaces
-    ]
-    lines += [f".semaphore {s.name} {s.initial}" for s in program.semaphores]
+    lines = []
+    for space in program.spaces:
+        kind = "main" if space.is_main_memory else "scratchpad"
+        lines.append(f".space {_name_text(space.name)} {kind} {space.size_bytes}")
+    lines += [f".semaphore {_name_text(s.name)} {s.initial}" for s in program.semaphores]
     for stream, code in program.streams.items():
         lines.append(f".stream {stream.core} {stream.queue.name.lower()}")
         lines += [f"  {_instruction_text(program, instruction)}" for instruction in code]
@@ -39,7 +40,7 @@ def _instruction_text(program: Program, instruction: Instruction) -> str:
     form = FORM_OF[type(instruction)]
     if form.fields[0].kind is Kind.SEMAPHORE:
         number = getattr(instruction, form.fields[0].name)
-        return f"{form.mnemonic} {program.semaphores[number].name}"
+        return f"{form.mnemonic} {_name_text(program.semaphores[number].name)}"
     values = (
         f"{item.name}={_value_text(program, item.kind, getattr(instruction, item.name))}"
         for item in form.fields
@@ -55,7 +56,7 @@ def _value_text(program: Program, kind: Kind, value: Any) -> str:
             return hex(value)
         case Kind.ACCESS:
             strides = ",".join(map(str, value.strides))
-            return f"{program.spaces[value.space].name}+{hex(value.base)}[{strides}]"
+            return f"{_name_text(program.spaces[value.space].name)}+{hex(value.base)}[{strides}]"
         case Kind.ACCESSES:
             return ";".join(_value_text(program, Kind.ACCESS, access) for access in value)
         case Kind.OPERAND:
@@ -64,6 +65,11 @@ def _value_text(program: Program, kind: Kind, value: Any) -> str:
             return "yes" if value else "no"
         case _:
             return str(value)
+
+
+def _name_text(name: str) -> str:
+    """Return a name as one word: what isn't plain ASCII is percent-encoded."""
+    return quote(name, safe="/:@!$&*()<>")
 
 
 @dataclass(slots=True)
@@ -103,21 +109,23 @@ def _read_line(source: _Source, words: list[str]) -> None:
     head, *rest = words
     match head:
         case ".space":
-            name, kind, size = _arguments(head, rest, ("name", "main|scratchpad", "bytes"))
+            word, kind, size = _arguments(head, rest, ("name", "main|scratchpad", "bytes"))
+            name = _name(word)
             is_main = _choice("kind of space", kind, {"main": True, "scratchpad": False})
             _add(source.spaces, "space", name, Space(
                 name=name, size_bytes=_count(size), is_main_memory=is_main
             ))  # fmt: skip
         case ".semaphore":
-            name, initial = _arguments(head, rest, ("name", "count"))
+            word, initial = _arguments(head, rest, ("name", "count"))
+            name = _name(word)
             semaphore = Semaphore(name=name, initial=_count(initial))
             _add(source.semaphores, "semaphore", name, semaphore)
         case ".stream":
             core, queue = _arguments(head, rest, ("core", "queue"))
             stream = Stream(core=_count(core), queue=_choice("queue", queue, _QUEUES))
-            source.current = source.streams.setdefault(stream, [])
-            if source.current:
+            if stream in source.streams:
                 raise ValueError(f"stream {core} {queue} stands twice; join the two")
+            source.current = source.streams[stream] = []
         case _:
             form: Form = _choice("instruction", head, FORMS)
             if source.current is None:
@@ -173,7 +181,7 @@ def _value(source: _Source, kind: Kind, text: str) -> Any:
         Kind.COUNTS: _counts,
         Kind.BITS: lambda word: _count(word, 16),
         Kind.ACCESS: lambda word: _access(source, word),
-        Kind.ACCESSES: lambda word: tuple(_access(source, part) for part in word.split(";")),
+        Kind.ACCESSES: lambda word: tuple(_access(source, part) for part in _items(word, ";")),
         Kind.DTYPE: lambda word: _choice("dtype", word, DTYPES),
         Kind.FUNCTION: lambda word: _choice("function", word, {name: name for name in FUNCTIONS}),
         Kind.OPERAND: lambda word: _choice("operand", word, _OPERANDS),
@@ -187,7 +195,7 @@ def _count(text: str, base: int = 10) -> int:
     if len(text) > _MAX_DIGITS or not re.match(digits, text, re.ASCII):
         form = "hexadecimal such as 0x1f" if base == 16 else "a whole number"
         raise ValueError(f"'{text[:_MAX_DIGITS]}' must be {form}")
-    return int(text, base)
+    return checked_count(int(text, base))
 
 
 def _counts(text: str) -> tuple[int, ...]:
@@ -197,8 +205,18 @@ def _counts(text: str) -> tuple[int, ...]:
     return tuple(_count(word) for word in _items(match[1]))
 
 
-def _items(text: str) -> Iterable[str]:
-    return text.split(",") if text else ()
+def _items(text: str, separator: str = ",") -> Iterable[str]:
+    return text.split(separator) if text else ()
+
+
+def _name(word: str) -> str:
+    """Return the name that a word stands for."""
+    try:
+        name = unquote(word, errors="strict")
+        name.encode()
+    except UnicodeError:
+        raise ValueError(f"name {word!r} isn't UTF-8 text") from None
+    return name
 
 
 def _access(source: _Source, text: str) -> Access:
@@ -206,12 +224,14 @@ def _access(source: _Source, text: str) -> Access:
     if match is None:
         raise ValueError(f"'{text}' must be an access such as dram+0x40[128,1]")
     strides = tuple(
-        -_count(word[1:]) if word.startswith("-") else _count(word) for word in _items(match[3])
+        checked_stride(-_count(word[1:]) if word.startswith("-") else _count(word))
+        for word in _items(match[3])
     )
     base = _count(match[2], 16 if match[2].startswith("0x") else 10)
     return Access(space=_number_of("space", match[1], source.spaces), base=base, strides=strides)
 
 
-def _number_of(what: str, name: str, known: Mapping[str, object]) -> int:
+def _number_of(what: str, word: str, known: Mapping[str, object]) -> int:
+    name = _name(word)
     _choice(what, name, known)
     return list(known).index(name)

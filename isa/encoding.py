@@ -7,7 +7,7 @@ from typing import Any
 from foundation.dtype import DTYPES
 from foundation.errors import AssemblyError
 from foundation.functions import FUNCTIONS
-from isa.fields import FORM_OF, FORMS, Kind
+from isa.fields import FORM_OF, FORMS, Kind, checked_count, checked_stride
 from isa.instruction import Access, Instruction, Operand, Queue
 from isa.program import Program, Semaphore, Space, Stream
 
@@ -22,12 +22,26 @@ FUNCTION_CODES = (
     *("sum", "mean", "max", "softmax", "layer_norm", "rms_norm"),
 )
 _FORM_OF_OPCODE = {form.opcode: form for form in FORMS.values()}
-_MAX_BITS = 128
+_MAX_BITS = 64
 
 
 def encode(program: Program) -> bytes:
-    """Return a program as bytes."""
+    """Return a program as bytes.
+
+    Raises
+    ------
+    AssemblyError
+        A number doesn't fit in 64 bits, or a name is empty: nothing that a mapper makes.
+    """
     writer = _Writer()
+    try:
+        _write(writer, program)
+    except ValueError as error:
+        raise AssemblyError(f"byte {len(writer.data)}: {error}") from None
+    return bytes(writer.data)
+
+
+def _write(writer: _Writer, program: Program) -> None:
     writer.data += MAGIC
     writer.count(VERSION)
     writer.count(len(program.spaces))
@@ -46,7 +60,6 @@ def encode(program: Program) -> bytes:
         writer.count(len(code))
         for instruction in code:
             writer.instruction(instruction)
-    return bytes(writer.data)
 
 
 def decode(data: bytes) -> Program:
@@ -78,6 +91,8 @@ def _program(reader: _Reader) -> Program:
     semaphores = tuple(
         Semaphore(name=reader.text(), initial=reader.count()) for _ in range(reader.length())
     )
+    _check_unique("space", [space.name for space in spaces])
+    _check_unique("semaphore", [semaphore.name for semaphore in semaphores])
     reader.spaces, reader.semaphores = len(spaces), len(semaphores)
     streams = {}
     for _ in range(reader.length()):
@@ -90,6 +105,14 @@ def _program(reader: _Reader) -> Program:
     return Program(spaces=spaces, semaphores=semaphores, streams=streams)
 
 
+def _check_unique(what: str, names: list[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"{what} {name!r} is declared twice")
+        seen.add(name)
+
+
 class _Writer:
     """Appends values to bytes."""
 
@@ -98,6 +121,7 @@ class _Writer:
 
     def count(self, value: int) -> None:
         """Append a whole number as LEB128: seven bits a byte, low ones first."""
+        checked_count(value)
         while value > 0x7F:
             self.data.append(value & 0x7F | 0x80)
             value >>= 7
@@ -106,6 +130,8 @@ class _Writer:
     def text(self, value: str) -> None:
         """Append a length and UTF-8."""
         encoded = value.encode()
+        if not encoded:
+            raise ValueError("a name is empty")
         self.count(len(encoded))
         self.data += encoded
 
@@ -115,7 +141,7 @@ class _Writer:
         self.count(value.base)
         self.count(len(value.strides))
         for stride in value.strides:
-            self.count(2 * stride if stride >= 0 else -2 * stride - 1)
+            self.count(2 * stride if checked_stride(stride) >= 0 else -2 * stride - 1)
 
     def instruction(self, instruction: Instruction) -> None:
         """Append an opcode and the fields of its form."""
@@ -171,7 +197,7 @@ class _Reader:
             if byte < 0x80:
                 if byte == 0 and shift:
                     raise ValueError("a number has more bytes than it needs")
-                return value
+                return checked_count(value)
         raise ValueError(f"a number has more than {_MAX_BITS} bits")
 
     def length(self) -> int:
@@ -195,13 +221,13 @@ class _Reader:
         return bool(self.code(2, "flag"))
 
     def text(self) -> str:
-        """Return UTF-8 text: a name without blanks."""
+        """Return a name."""
         try:
             value = self.take(self.length()).decode()
         except UnicodeDecodeError:
             raise ValueError("a name isn't UTF-8") from None
-        if not value or value.split() != [value] or set(value) & set("+[]#;="):
-            raise ValueError(f"name {value!r} must be a word without blanks and +[]#;=")
+        if not value:
+            raise ValueError("a name is empty")
         return value
 
     def access(self) -> Access:

@@ -126,3 +126,21 @@ FORMS = dict(
 )
 
 FORM_OF = {form.instruction: form for form in FORMS.values()}
+
+#: Counts, addresses and sizes have 64 bits; a stride has a sign and 63.
+MAX_COUNT = 2**64 - 1
+STRIDE_LIMIT = 2**63
+
+
+def checked_count(value: int) -> int:
+    """Return a count that fits the format, or raise ValueError."""
+    if not 0 <= value <= MAX_COUNT:
+        raise ValueError(f"number {value} must lie in 0..{MAX_COUNT}")
+    return value
+
+
+def checked_stride(value: int) -> int:
+    """Return a stride that fits the format, or raise ValueError."""
+    if not -STRIDE_LIMIT <= value < STRIDE_LIMIT:
+        raise ValueError(f"stride {value} must lie in {-STRIDE_LIMIT}..{STRIDE_LIMIT - 1}")
+    return value

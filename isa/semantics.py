@@ -2,34 +2,31 @@
 
 - Scratchpads start poisoned: reading a byte that was never written is an error.
 - A transfer lands only for a queue that has waited for a signal behind it; until then its
-  destination is poisoned.
+  destination is poisoned. Transfers of one queue land in order, but two of them may not touch the
+  same byte unless the queue knows that the first has landed.
 - Two accesses to a byte, one of them a write, must be ordered by semaphores, whatever order the
   interpreter happens to run in: each queue has a vector clock, a signal carries it, a wait joins
   it (C. Fidge, "Timestamps in Message-Passing Systems", ACSC 1988).
 - Every access lies within its space, and the elements of a result don't overlap.
-- A semaphore has one queue that signals it, and ends with the count it began with.
+- A semaphore has one queue that signals it and one that waits for it, so that which signal a wait
+  takes doesn't depend on timing, and ends with the count it began with.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from math import prod
-from typing import Any, assert_never
+from collections.abc import Mapping
+from typing import assert_never
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foundation import numerics
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import SimulationError
-from foundation.functions import FUNCTIONS, FunctionKind
 from isa.instruction import (
     ACCEPTED,
     Access,
     Gather,
-    Instruction,
     Load,
     MatMul,
     Signal,
@@ -37,15 +34,14 @@ from isa.instruction import (
     Vector,
     Wait,
 )
-from isa.program import Program, Space, Stream
+from isa.program import Program, Space
+from isa.shadow import Array, Bytes, Clock, Indices, QueueState, ShadowedMemory, Transfer
+from isa.vector import apply_vector, check_vector
 
-Array = NDArray[Any]
-Bytes = NDArray[np.uint8]
-Indices = NDArray[np.int64]
-Clock = NDArray[np.int64]
+#: The interpreter keeps some bytes of shadow for each.
+MAX_SCRATCHPAD_BYTES = 1 << 30
 
-READ, WRITE = 0, 1
-_INDEX_BYTES = 4
+_INDEX = DTYPES["int32"]
 
 
 def run_program(program: Program, memories: Mapping[str, Bytes]) -> None:
@@ -61,454 +57,360 @@ def run_program(program: Program, memories: Mapping[str, Bytes]) -> None:
     Raises
     ------
     SimulationError
-        The program reads poison, races, leaves a space, deadlocks or leaves a semaphore unbalanced.
+        The program reads poison, races, leaves a space, deadlocks, leaves a semaphore unbalanced,
+        or has an instruction that no machine could execute.
     """
     _Interpreter(program, memories).run()
 
 
-class _Memory:
-    """The bytes of a space with their shadow.
+class _Tokens:
+    """The count of a semaphore: what is left of its initial one, then a clock per signal."""
 
-    Parameters
-    ----------
-    space
-        Name, size and kind.
-    data
-        The bytes.
-    streams
-        Number of instruction streams.
-    """
-
-    def __init__(self, space: Space, data: Bytes, streams: int) -> None:
-        self.space = space
-        self.data = data
-        self.poisoned = np.full(len(data), not space.is_main_memory)
-        # Position (from 1) of each stream's last read and last write of every byte; zeros cost no
-        # memory until they are touched.
-        self.last = np.zeros((2, streams, len(data)), dtype=np.int32)
-
-    def view(self, access: Access, shape: tuple[int, ...], dtype: Any) -> Array:
-        """Return an operand's elements in place."""
-        if 0 in shape:
-            return np.empty(shape, dtype=dtype)
-        strides = access.strides[: len(shape)]
-        return np.ndarray(shape, dtype, buffer=self.data, offset=access.base, strides=strides)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Transfer:
-    """Bytes on their way: they land in ``memory`` at ``indices``."""
-
-    position: int
-    memory: _Memory
-    indices: Indices
-    values: Bytes
-
-
-class _Stream:
-    """What one queue has done and knows."""
-
-    def __init__(self, number: int, stream: Stream, code: tuple[Instruction, ...], streams: int):
-        self.number = number
-        self.stream = stream
-        self.code = code
-        self.position = 0
-        self.clock: Clock = np.zeros(streams, dtype=np.int64)
-        self.in_flight: deque[_Transfer] = deque()
+    def __init__(self, initial: int) -> None:
+        self.initial = initial
+        self.clocks: deque[Clock] = deque()
 
     @property
-    def name(self) -> str:
-        """The queue's name, with its core's number if it isn't the first."""
-        queue = self.stream.queue.name.lower()
-        return queue if self.stream.core == 0 else f"core {self.stream.core} {queue}"
-
-    def error(self, message: str) -> SimulationError:
-        """Return an error about the current instruction."""
-        return SimulationError(message, unit=self.name, time=f"instruction {self.position}")
+    def count(self) -> int:
+        """How often it can be waited for."""
+        return self.initial + len(self.clocks)
 
 
 class _Interpreter:
     def __init__(self, program: Program, memories: Mapping[str, Bytes]) -> None:
         self._program = program
         count = len(program.streams)
-        self._streams = [
-            _Stream(number, stream, code, count)
+        self._queues = [
+            QueueState(number, stream, code, count)
             for number, (stream, code) in enumerate(program.streams.items())
         ]
         cores = {stream.core for stream in program.streams}
         self._tokens = {
-            (core, number): deque([np.zeros(count, dtype=np.int64)] * semaphore.initial)
+            (core, number): _Tokens(semaphore.initial)
             for core in cores
             for number, semaphore in enumerate(program.semaphores)
         }
-        self._memories: dict[tuple[int, int], _Memory] = {}
+        self._memories: dict[tuple[int, int], ShadowedMemory] = {}
         for number, space in enumerate(program.spaces):
             if space.is_main_memory:
-                shared = _Memory(space, memories[space.name], count)
+                shared = ShadowedMemory(space, _given(memories, space), self._queues)
                 self._memories.update({(core, number): shared for core in cores})
             else:
+                _check_size(space)
                 for core in cores:
                     empty = np.zeros(space.size_bytes, dtype=np.uint8)
-                    self._memories[core, number] = _Memory(space, empty, count)
+                    self._memories[core, number] = ShadowedMemory(space, empty, self._queues)
 
     def run(self) -> None:
         """Run every queue as far as it goes, in turn, until all have finished."""
-        self._check_signallers()
+        self._check_semaphores(Signal, "signals")
+        self._check_semaphores(Wait, "waits for")
         progressing = True
         while progressing:
-            moved = [self._advance(stream) for stream in self._streams]
+            moved = [self._advance(queue) for queue in self._queues]
             progressing = any(moved)
         self._check_finished()
-        for stream in self._streams:
-            self._land(stream, len(stream.code))
+        for queue in self._queues:
+            queue.land(len(queue.code))
 
-    def _check_signallers(self) -> None:
-        signallers: dict[tuple[int, int], _Stream] = {}
-        for stream in self._streams:
-            for position, instruction in enumerate(stream.code):
-                if isinstance(instruction, Signal):
-                    key = stream.stream.core, instruction.semaphore
-                    first = signallers.setdefault(key, stream)
-                    if first is not stream:
-                        stream.position = position
-                        name = self._program.semaphores[instruction.semaphore].name
-                        raise stream.error(
-                            f"semaphore '{name}' is signalled by {first.name} too; a semaphore"
-                            " has 1 signalling queue"
-                        )
+    def _check_semaphores(self, kind: type[Signal | Wait], verb: str) -> None:
+        """Check that a semaphore has one queue that signals it, or one that waits for it."""
+        users: dict[tuple[int, int], QueueState] = {}
+        for queue in self._queues:
+            for position, instruction in enumerate(queue.code):
+                if not isinstance(instruction, kind):
+                    continue
+                number, known = instruction.semaphore, len(self._program.semaphores)
+                queue.position = position
+                if not 0 <= number < known:
+                    raise queue.error(f"semaphore {number} must be below {known}")
+                first = users.setdefault((queue.stream.core, number), queue)
+                if first is not queue:
+                    raise queue.error(
+                        f"{verb} semaphore '{self._program.semaphores[number].name}' but so does"
+                        f" {first.name}, and only 1 queue may; use 2 semaphores"
+                    )
+            queue.position = 0
 
     def _check_finished(self) -> None:
-        blocked = [stream for stream in self._streams if stream.position < len(stream.code)]
+        blocked = [queue for queue in self._queues if queue.position < len(queue.code)]
         if blocked:
             waits = ", ".join(
-                f"{stream.name} waits for '{self._waited(stream)}'" for stream in blocked
+                f"{queue.name} waits for '{self._waited(queue)}'" for queue in blocked
             )
             raise blocked[0].error(f"deadlock: {waits}")
         for (_, number), tokens in self._tokens.items():
             semaphore = self._program.semaphores[number]
-            if len(tokens) != semaphore.initial:
+            if tokens.count != semaphore.initial:
                 raise SimulationError(
-                    f"semaphore '{semaphore.name}' ends at {len(tokens)} but began at"
+                    f"semaphore '{semaphore.name}' ends at {tokens.count} but began at"
                     f" {semaphore.initial}; a signal or a wait is missing",
                     unit="program",
                     time="its end",
                 )
 
-    def _waited(self, stream: _Stream) -> str:
-        instruction = stream.code[stream.position]
+    def _waited(self, queue: QueueState) -> str:
+        instruction = queue.code[queue.position]
         assert isinstance(instruction, Wait), "only a wait blocks"
         return self._program.semaphores[instruction.semaphore].name
 
-    def _advance(self, stream: _Stream) -> bool:
+    def _advance(self, queue: QueueState) -> bool:
         """Execute a queue until it is blocked; return whether it moved."""
-        start = stream.position
-        while stream.position < len(stream.code):
-            instruction = stream.code[stream.position]
+        start = queue.position
+        while queue.position < len(queue.code):
+            instruction = queue.code[queue.position]
             if isinstance(instruction, Wait):
-                tokens = self._tokens[stream.stream.core, instruction.semaphore]
-                if not tokens:
+                tokens = self._tokens[queue.stream.core, instruction.semaphore]
+                if not tokens.count:
                     break
-                self._join(stream, tokens.popleft())
+                self._take(queue, tokens)
             elif isinstance(instruction, Signal):
-                clock = stream.clock.copy()
-                clock[stream.number] = stream.position
-                self._tokens[stream.stream.core, instruction.semaphore].append(clock)
+                clock = queue.clock.copy()
+                clock[queue.number] = queue.position
+                self._tokens[queue.stream.core, instruction.semaphore].clocks.append(clock)
             else:
-                self._execute(stream, instruction)
-            stream.position += 1
-        return stream.position > start
+                self._execute(queue, instruction)
+            queue.position += 1
+        return queue.position > start
 
-    def _join(self, stream: _Stream, clock: Clock) -> None:
+    def _take(self, queue: QueueState, tokens: _Tokens) -> None:
         """Learn what a signal's queue knew, and let the transfers before it land."""
-        np.maximum(stream.clock, clock, out=stream.clock)
-        for other in self._streams:
-            self._land(other, int(stream.clock[other.number]))
-
-    def _land(self, stream: _Stream, position: int) -> None:
-        """Land the transfers that a queue issued before ``position``."""
-        while stream.in_flight and stream.in_flight[0].position < position:
-            transfer = stream.in_flight.popleft()
-            transfer.memory.data[transfer.indices] = transfer.values
-            transfer.memory.poisoned[transfer.indices] = False
+        if tokens.initial:
+            tokens.initial -= 1
+            return
+        np.maximum(queue.clock, tokens.clocks.popleft(), out=queue.clock)
+        for other in self._queues:
+            other.land(int(queue.clock[other.number]))
 
     def _execute(
-        self, stream: _Stream, instruction: Load | Gather | Store | MatMul | Vector
+        self, queue: QueueState, instruction: Load | Gather | Store | MatMul | Vector
     ) -> None:
-        if not isinstance(instruction, ACCEPTED[stream.stream.queue]):
-            raise stream.error(
-                f"a {stream.stream.queue.name.lower()} queue can't execute a"
+        if not isinstance(instruction, ACCEPTED[queue.stream.queue]):
+            raise queue.error(
+                f"a {queue.stream.queue.name.lower()} queue can't execute a"
                 f" {type(instruction).__name__.lower()}"
             )
         match instruction:
             case Load():
-                self._load(stream, instruction)
+                self._load(queue, instruction)
             case Gather():
-                self._gather(stream, instruction)
+                self._gather(queue, instruction)
             case Store():
-                self._store(stream, instruction)
+                self._store(queue, instruction)
             case MatMul():
-                self._matmul(stream, instruction)
+                self._matmul(queue, instruction)
             case Vector():
-                self._vector(stream, instruction)
+                self._vector(queue, instruction)
             case _:
                 assert_never(instruction)
 
-    def _load(self, stream: _Stream, load: Load) -> None:
-        whole = tuple(map(sum, zip(load.before, load.shape, load.after, strict=True)))
-        source = self._memory(stream, "source", load.source, main=True)
-        values = np.empty((*whole, load.element_bytes), dtype=np.uint8)
-        values[...] = np.frombuffer(
-            load.fill.to_bytes(load.element_bytes, "little"), dtype=np.uint8
-        )
+    def _load(self, queue: QueueState, load: Load) -> None:
+        _check_shape(queue, load.shape)
+        _check_border(queue, load)
+        size = load.element_bytes
+        if not 0 <= load.fill < 256**size:
+            raise queue.error(f"fill {load.fill:#x} must fit in {size} bytes")
+        source = self._memory(queue, "source", load.source, main=True)
+        target = self._memory(queue, "destination", load.destination, main=False)
+        borders = zip(load.before, load.shape, load.after, strict=True)
+        whole = tuple(sum(border) for border in borders)
+        written = target.indices(queue, "destination", load.destination, whole, size)
+        read = source.indices(queue, "source", load.source, load.shape, size)
+        source.read(queue, "source", read)
+        values = np.empty((*whole, size), dtype=np.uint8)
+        values[...] = np.frombuffer(load.fill.to_bytes(size, "little"), dtype=np.uint8)
         inside = tuple(
-            slice(before, before + size)
-            for before, size in zip(load.before, load.shape, strict=True)
+            slice(before, before + extent)
+            for before, extent in zip(load.before, load.shape, strict=True)
         )
-        read = self._read(stream, "source", source, load.source, load.shape, load.element_bytes)
-        values[inside] = source.data[read].reshape(*load.shape, load.element_bytes)
-        target = self._memory(stream, "destination", load.destination, main=False)
-        self._send(stream, target, load.destination, whole, values)
+        values[inside] = source.data[read].reshape(*load.shape, size)
+        _send(queue, target, written, values)
 
-    def _gather(self, stream: _Stream, gather: Gather) -> None:
-        rows = self._operand(stream, "indices", gather.indices, (gather.rows,), DTYPES["int32"])
+    def _gather(self, queue: QueueState, gather: Gather) -> None:
+        _check_shape(queue, (gather.rows, gather.row_elements, gather.table_rows))
+        rows = self._operand(queue, "indices", gather.indices, (gather.rows,), _INDEX)
         wrong = rows[(rows < 0) | (rows >= gather.table_rows)]
         if wrong.size:
-            raise stream.error(f"index {wrong[0]} must lie in 0..{gather.table_rows - 1}")
-        table = self._memory(stream, "table", gather.table, main=True)
-        shape = (gather.table_rows, gather.row_elements)
-        read = self._read(stream, "table", table, gather.table, shape, gather.element_bytes)
-        whole = table.data[read].reshape(*shape, gather.element_bytes)
-        target = self._memory(stream, "destination", gather.destination, main=False)
+            raise queue.error(f"index {wrong[0]} must lie in 0..{gather.table_rows - 1}")
+        table = self._memory(queue, "table", gather.table, main=True)
+        target = self._memory(queue, "destination", gather.destination, main=False)
         taken = (gather.rows, gather.row_elements)
-        self._send(stream, target, gather.destination, taken, whole[rows])
-
-    def _store(self, stream: _Stream, store: Store) -> None:
-        source = self._memory(stream, "source", store.source, main=False)
-        read = self._read(stream, "source", source, store.source, store.shape, store.element_bytes)
-        target = self._memory(stream, "destination", store.destination, main=True)
-        values = source.data[read].reshape(*store.shape, store.element_bytes)
-        self._send(stream, target, store.destination, store.shape, values)
-
-    def _send(
-        self,
-        stream: _Stream,
-        target: _Memory,
-        access: Access,
-        shape: tuple[int, ...],
-        values: Bytes,
-    ) -> None:
-        """Poison the destination, and let the values land when somebody waits for them."""
-        indices = self._written(stream, target, access, shape, values.shape[-1])
-        target.poisoned[indices] = True
-        stream.in_flight.append(
-            _Transfer(
-                position=stream.position,
-                memory=target,
-                indices=indices,
-                values=values.reshape(-1),
-            )
+        written = target.indices(
+            queue, "destination", gather.destination, taken, gather.element_bytes
         )
+        read = table.rows(
+            queue, "table", gather.table, (gather.table_rows, gather.row_elements),
+            gather.element_bytes, rows,
+        )  # fmt: skip
+        table.read(queue, "table", read)
+        _send(queue, target, written, table.data[read])
 
-    def _matmul(self, stream: _Stream, matmul: MatMul) -> None:
-        kept = len(matmul.shape) - len(matmul.k)
+    def _store(self, queue: QueueState, store: Store) -> None:
+        _check_shape(queue, store.shape)
+        source = self._memory(queue, "source", store.source, main=False)
+        target = self._memory(queue, "destination", store.destination, main=True)
+        written = target.indices(
+            queue, "destination", store.destination, store.shape, store.element_bytes
+        )
+        read = source.indices(queue, "source", store.source, store.shape, store.element_bytes)
+        source.read(queue, "source", read)
+        _send(queue, target, written, source.data[read])
+
+    def _matmul(self, queue: QueueState, matmul: MatMul) -> None:
+        dtype = matmul.dtype
+        if dtype.name == dtype.accumulator and dtype.is_integer:
+            raise queue.error(f"a matmul can't multiply {dtype}: products need a wider sum")
+        _check_shape(queue, matmul.shape)
         groups, rows = len(matmul.groups), len(matmul.m)
-        size = matmul.extents
-        left = self._matrix(stream, "input", matmul, matmul.input, skip=range(kept - 1, kept))
-        right = self._matrix(
-            stream, "weight", matmul, matmul.weight, skip=range(groups, groups + rows)
+        kept = groups + rows + 1
+        products, m, n, k = matmul.extents
+        shape = matmul.shape
+        left = self._part(queue, "input", matmul.input, shape, range(kept - 1, kept), dtype)
+        right = self._part(
+            queue, "weight", matmul.weight, shape, range(groups, groups + rows), dtype
         )
         # Every int8 product and sum below 2**53 is exact in float64, which has a fast product.
-        wide = np.float64 if matmul.dtype.is_integer else np.float32
+        wide = np.float64 if dtype.is_integer else np.float32
         product = np.matmul(
-            left.astype(wide).reshape(size[0], size[1], size[3]),
-            right.astype(wide).reshape(size[0], size[2], size[3]).transpose(0, 2, 1),
-        )
-        accumulator = DTYPES[matmul.dtype.accumulator]
-        shape = matmul.shape[:kept]
-        product = product.reshape(shape)
-        psum = _without(matmul.psum, range(kept, len(matmul.shape)))
+            left.astype(wide).reshape(products, m, k),
+            right.astype(wide).reshape(products, n, k).transpose(0, 2, 1),
+        ).reshape(shape[:kept])
+        accumulator = DTYPES[dtype.accumulator]
+        psum = _without(queue, "psum", matmul.psum, shape, range(kept, len(shape)))
         if matmul.accumulate:
-            product = product + self._operand(stream, "psum", psum, shape, accumulator)
-        self._write(stream, "psum", psum, shape, numerics.saturate(product, accumulator))
+            product = product + self._operand(queue, "psum", psum, shape[:kept], accumulator)
+        self._write(
+            queue, "psum", psum, shape[:kept], numerics.saturate(product, accumulator), accumulator
+        )
 
-    def _matrix(
-        self, stream: _Stream, name: str, matmul: MatMul, access: Access, skip: range
-    ) -> Array:
-        """Return an operand along the dimensions of a matmul that it has."""
-        shape = tuple(size for d, size in enumerate(matmul.shape) if d not in skip)
-        return self._operand(stream, name, _without(access, skip), shape, matmul.dtype)
-
-    def _vector(self, stream: _Stream, vector: Vector) -> None:
+    def _vector(self, queue: QueueState, vector: Vector) -> None:
+        check_vector(queue, vector)
+        _check_shape(queue, vector.shape)
         inputs = [
-            self._operand(stream, f"input {number}", access, vector.shape, vector.input_dtype)
+            self._operand(queue, f"input {number}", access, vector.shape, vector.input_dtype)
             for number, access in enumerate(vector.inputs)
         ]
-        result = numerics.unary(vector.activation, _apply(vector, inputs), vector.output_dtype)
-        shape = vector.shape[: len(vector.shape) - vector.reduced]
-        output = _without(vector.output, range(len(shape), len(vector.shape)))
-        self._write(stream, "output", output, shape, result)
+        dtype = vector.output_dtype
+        result = numerics.unary(vector.activation, apply_vector(vector, inputs), dtype)
+        kept = len(vector.shape) - vector.reduced
+        output = _without(
+            queue, "output", vector.output, vector.shape, range(kept, len(vector.shape))
+        )
+        self._write(queue, "output", output, vector.shape[:kept], result, dtype)
+
+    def _part(
+        self,
+        queue: QueueState,
+        name: str,
+        access: Access,
+        shape: tuple[int, ...],
+        skip: range,
+        dtype: Dtype,
+    ) -> Array:
+        """Return an operand along the dimensions on which it depends."""
+        part = tuple(extent for d, extent in enumerate(shape) if d not in skip)
+        return self._operand(queue, name, _without(queue, name, access, shape, skip), part, dtype)
 
     def _operand(
-        self, stream: _Stream, name: str, access: Access, shape: tuple[int, ...], dtype: Dtype
+        self, queue: QueueState, name: str, access: Access, shape: tuple[int, ...], dtype: Dtype
     ) -> Array:
         """Return the elements of a scratchpad operand."""
-        memory = self._memory(stream, name, access, main=False)
-        self._read(stream, name, memory, access, shape, dtype.size_bytes)
-        return memory.view(access, shape, dtype.numpy)
+        memory = self._memory(queue, name, access, main=False)
+        indices = memory.indices(queue, name, access, shape, dtype.size_bytes)
+        memory.read(queue, name, indices)
+        return memory.view(access, shape, dtype)
 
     def _write(
-        self, stream: _Stream, name: str, access: Access, shape: tuple[int, ...], values: Array
+        self,
+        queue: QueueState,
+        name: str,
+        access: Access,
+        shape: tuple[int, ...],
+        values: Array,
+        dtype: Dtype,
     ) -> None:
         """Write the elements of a scratchpad result."""
-        memory = self._memory(stream, name, access, main=False)
-        indices = self._written(stream, memory, access, shape, values.dtype.itemsize)
+        memory = self._memory(queue, name, access, main=False)
+        indices = memory.indices(queue, name, access, shape, dtype.size_bytes)
+        memory.write(queue, name, indices)
         memory.poisoned[indices] = False
-        memory.view(access, shape, values.dtype)[...] = values
+        memory.view(access, shape, dtype)[...] = values
 
-    def _memory(self, stream: _Stream, name: str, access: Access, *, main: bool) -> _Memory:
+    def _memory(
+        self, queue: QueueState, name: str, access: Access, *, main: bool
+    ) -> ShadowedMemory:
         """Return the memory of an operand, which must be of the right kind."""
-        memory = self._memories.get((stream.stream.core, access.space))
+        memory = self._memories.get((queue.stream.core, access.space))
         if memory is None:
-            raise stream.error(
+            raise queue.error(
                 f"{name}: space {access.space} must be below {len(self._program.spaces)}"
             )
         if memory.space.is_main_memory != main:
             kind = "a main memory" if main else "a scratchpad"
-            raise stream.error(f"{name}: '{memory.space.name}' must be {kind}")
+            raise queue.error(f"{name}: '{memory.space.name}' must be {kind}")
         return memory
 
-    def _read(
-        self,
-        stream: _Stream,
-        name: str,
-        memory: _Memory,
-        access: Access,
-        shape: tuple[int, ...],
-        element_bytes: int,
-    ) -> Indices:
-        """Check a read, remember it, and return the indices of its bytes."""
-        indices = self._indices(stream, memory, access, shape, element_bytes)
-        poisoned = memory.poisoned[indices]
-        if poisoned.any():
-            address = int(indices[poisoned.argmax()])
-            raise stream.error(
-                f"{name}: reads byte {address} of '{memory.space.name}', which was never written"
-                " or is still on its way"
+
+def _check_size(space: Space) -> None:
+    if space.size_bytes > MAX_SCRATCHPAD_BYTES:
+        raise SimulationError(
+            f"scratchpad '{space.name}' has {space.size_bytes} bytes but the interpreter takes at"
+            f" most {MAX_SCRATCHPAD_BYTES}",
+            unit="program",
+            time="its start",
+        )
+
+
+def _given(memories: Mapping[str, Bytes], space: Space) -> Bytes:
+    """Return the array that stands for a main memory."""
+    given = memories.get(space.name)
+    if given is None or given.dtype != np.uint8 or given.shape != (space.size_bytes,):
+        found = "none" if given is None else f"{given.dtype}, shape {given.shape}"
+        raise SimulationError(
+            f"main memory '{space.name}' must be a uint8 array of {space.size_bytes} bytes, not"
+            f" {found}",
+            unit="program",
+            time="its start",
+        )
+    return given
+
+
+def _check_shape(queue: QueueState, shape: tuple[int, ...]) -> None:
+    if min(shape, default=1) < 1:
+        raise queue.error(f"shape {list(shape)} must have at least 1 element along each dimension")
+
+
+def _check_border(queue: QueueState, load: Load) -> None:
+    rank = len(load.shape)
+    for name, border in (("before", load.before), ("after", load.after)):
+        if len(border) != rank or min(border, default=0) < 0:
+            raise queue.error(
+                f"{name} {list(border)} must have {rank} counts, one for each dimension of"
+                f" {list(load.shape)}"
             )
-        self._check_race(stream, memory, indices, kinds=(WRITE,))
-        memory.last[READ, stream.number, indices] = stream.position + 1
-        return indices
-
-    def _written(
-        self,
-        stream: _Stream,
-        memory: _Memory,
-        access: Access,
-        shape: tuple[int, ...],
-        element_bytes: int,
-    ) -> Indices:
-        """Check a write, remember it, and return the indices of its bytes."""
-        indices = self._indices(stream, memory, access, shape, element_bytes)
-        order = np.arange(len(indices), dtype=np.int32)
-        last = memory.last[WRITE, stream.number]
-        last[indices] = order
-        if (last[indices] != order).any():
-            raise stream.error(f"elements of the result overlap in '{memory.space.name}'")
-        self._check_race(stream, memory, indices, kinds=(READ, WRITE))
-        last[indices] = stream.position + 1
-        return indices
-
-    def _check_race(
-        self, stream: _Stream, memory: _Memory, indices: Indices, kinds: tuple[int, ...]
-    ) -> None:
-        for other in self._streams:
-            if other is stream:
-                continue
-            for kind in kinds:
-                positions = memory.last[kind, other.number, indices]
-                unordered = positions > stream.clock[other.number]
-                if unordered.any():
-                    first = int(unordered.argmax())
-                    verb = "reads" if kind == READ else "writes"
-                    raise stream.error(
-                        f"race: {other.name} {verb} byte {int(indices[first])} of"
-                        f" '{memory.space.name}' in its instruction {int(positions[first]) - 1},"
-                        " and no semaphore says which comes first"
-                    )
-
-    def _indices(
-        self,
-        stream: _Stream,
-        memory: _Memory,
-        access: Access,
-        shape: tuple[int, ...],
-        element_bytes: int,
-    ) -> Indices:
-        """Return the addresses of every byte of an operand, in its order."""
-        if len(access.strides) != len(shape):
-            raise stream.error(f"{len(access.strides)} strides don't match {len(shape)} dimensions")
-        if prod(shape) == 0:
-            return np.empty(0, dtype=np.int64)
-        reach = [(size - 1) * stride for size, stride in zip(shape, access.strides, strict=True)]
-        low = access.base + sum(min(0, step) for step in reach)
-        high = access.base + sum(max(0, step) for step in reach) + element_bytes
-        if low < 0 or high > len(memory.data):
-            raise stream.error(
-                f"bytes {low} to {high - 1} must lie within '{memory.space.name}', which has"
-                f" {len(memory.data)}"
-            )
-        indices = np.full((1,) * len(shape) + (1,), access.base, dtype=np.int64)
-        for axis, steps in _steps(shape, access.strides, element_bytes):
-            indices = indices + steps.reshape(
-                [-1 if a == axis else 1 for a in range(len(shape) + 1)]
-            )
-        return indices.reshape(-1)
 
 
-def _steps(
-    shape: tuple[int, ...], strides: tuple[int, ...], element_bytes: int
-) -> Iterator[tuple[int, Indices]]:
-    """Yield the byte offsets along each axis, the bytes of an element last."""
-    for axis, (size, stride) in enumerate(zip(shape, strides, strict=True)):
-        yield axis, np.arange(size, dtype=np.int64) * stride
-    yield len(shape), np.arange(element_bytes, dtype=np.int64)
+def _send(queue: QueueState, target: ShadowedMemory, indices: Indices, values: Bytes) -> None:
+    """Poison the destination, and let the values land when somebody waits for them."""
+    target.write(queue, "destination", indices)
+    target.poisoned[indices] = True
+    queue.in_flight.append(
+        Transfer(position=queue.position, memory=target, indices=indices, values=values.reshape(-1))
+    )
 
 
-def _without(access: Access, dimensions: range) -> Access:
+def _without(
+    queue: QueueState, name: str, access: Access, shape: tuple[int, ...], dimensions: range
+) -> Access:
     """Return an access without dimensions on which the operand doesn't depend."""
+    if len(access.strides) != len(shape):
+        raise queue.error(
+            f"{name}: {len(access.strides)} strides don't match {len(shape)} dimensions"
+        )
+    for dimension in dimensions:
+        if access.strides[dimension]:
+            raise queue.error(
+                f"{name}: stride {access.strides[dimension]} along dimension {dimension} must be 0"
+            )
     strides = tuple(s for d, s in enumerate(access.strides) if d not in dimensions)
     return Access(space=access.space, base=access.base, strides=strides)
-
-
-def _apply(vector: Vector, inputs: list[Array]) -> Array:
-    """Return a vector function's result, before its activation."""
-    dtype = vector.output_dtype
-    name = vector.function
-    match FUNCTIONS[name].kind:
-        case FunctionKind.UNARY:
-            return numerics.unary(name, inputs[0], dtype)
-        case FunctionKind.BINARY:
-            return numerics.binary(name, inputs[0], inputs[1], dtype)
-        case FunctionKind.REDUCTION:
-            rank = len(vector.shape)
-            axes = tuple(range(rank - vector.reduced, rank))
-            return numerics.reduction(name, inputs[0], axes, dtype)
-        case FunctionKind.CHANNEL:
-            if name == "batch_norm":
-                return numerics.batch_norm(inputs[0], inputs[1], inputs[2], dtype)
-            bias = inputs[1] if len(inputs) > 1 else None
-            return numerics.requantize(inputs[0], bias, vector.shift, dtype)
-        case FunctionKind.ROW:
-            return _rows(name, inputs, dtype)
-        case unknown:
-            assert_never(unknown)
-
-
-def _rows(name: str, inputs: list[Array], dtype: Dtype) -> Array:
-    match name:
-        case "softmax":
-            return numerics.softmax(inputs[0], dtype)
-        case "layer_norm":
-            return numerics.layer_norm(inputs[0], inputs[1], inputs[2], dtype)
-        case _:
-            return numerics.rms_norm(inputs[0], inputs[1], dtype)

@@ -29,7 +29,7 @@ _FULL_AREA = 2600.0
 _LEAST_AREA = 14.0
 _LABELS = 6
 #: Where along its line a bandwidth may have its name, first choice first.
-_ALONG = (0.02, 0.16, 0.3, 0.44, 0.58)
+_ALONG = (0.03, 0.16, 0.3, 0.44, 0.58)
 _POINTS_PER_INCH = 72
 
 
@@ -130,7 +130,6 @@ def _write(
         offset,
         textcoords="offset points",
         path_effects=[withStroke(linewidth=2.5, foreground="white")],
-        zorder=4,
         **options,
     )
     written.set_in_layout(False)
@@ -143,7 +142,7 @@ def _draw_peak(axes: Axes, ceiling: Ceiling, right: float) -> Bbox:
     style = "-" if ceiling.is_main else "--"
     axes.axhline(ceiling.ops_per_s, color=_GREY, linewidth=1.4, linestyle=style)
     place = (right, ceiling.ops_per_s)
-    options = {"ha": "right", "va": "bottom", "color": _TEXT, "fontsize": 8}
+    options = {"ha": "right", "va": "bottom", "color": _TEXT, "fontsize": 8, "zorder": 2.5}
     return _write(axes, ceiling.label, place, (-4, 3), **options).get_window_extent()
 
 
@@ -176,6 +175,7 @@ def _draw_slope(
             va="bottom" if is_above else "top",
             color=_TEXT,
             fontsize=8,
+            zorder=2.5,  # the halo must not cover dots
         )
         boxes = _boxes_along(text)
         if along == _ALONG[-1] or not _collide(boxes, occupied):
@@ -243,6 +243,7 @@ def _label_dots(
                 ha=ha,
                 va=va,
                 fontsize=7.5,
+                zorder=4,
             )
             box = text.get_window_extent()
             is_inside = axes.bbox.x0 + 3 <= box.x0 and box.x1 <= axes.bbox.x1 - 3
@@ -255,10 +256,16 @@ def _label_dots(
 def _legend(axes: Axes, dots: Sequence[Dot], colours: Mapping[str, str]) -> Legend:
     shares = {name: sum(dot.time_share for dot in dots if dot.bound_by == name) for name in colours}
     handles = [
-        axes.scatter([], [], s=60, color=colour, label=f"{name}: {shares[name]:.0%} of the time")
+        axes.scatter(
+            [], [], s=60, color=colour, label=f"{name}: {_percent(shares[name])} of the time"
+        )
         for name, colour in sorted(colours.items(), key=lambda item: -shares[item[0]])
     ]
     return axes.legend(
         handles=handles, title="bound by (area = share of the time)", loc="lower right",
         frameon=True, framealpha=0.9, edgecolor="none", fontsize=8, title_fontsize=8,
     )  # fmt: skip
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.005 else "<1%"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from accel.trace import Trace
 from accel.units import format_bytes
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
@@ -16,15 +15,13 @@ from reports.summary import saving_cycles
 _BAR = 30
 
 
-def explain_text(report: Report, plan: Plan, trace: Trace | None, name: str) -> str:
+def explain_text(report: Report, plan: Plan, name: str) -> str:
     """Return the explanation of a layer as text.
 
     Parameters
     ----------
     report, plan
         The run.
-    trace
-        Of the layer's work, None for a reshape.
     name
         The layer's.
 
@@ -35,7 +32,7 @@ def explain_text(report: Report, plan: Plan, trace: Trace | None, name: str) -> 
     """
     planned = plan.layer(name)
     layer = report.layer(name)
-    if trace is None:
+    if not plan.works[planned.work].parts:
         return f"{name}: {layer.operator} {layer.shape} is a view: no data moves, no cycle passes."
     work = layer.work
     lines = [
@@ -87,22 +84,26 @@ def _mapping_lines(plan: Plan, planned: PlannedLayer, work: WorkReport) -> Itera
         parts.kernels, parts.mappings, parts.estimates, strict=True
     ):
         yield (
-            f"  {estimate.tiles:,} tiles, closed form {estimate.cycles:,.0f} cycles;"
+            f"  {_counted(estimate.tiles, 'tile')}, closed form {estimate.cycles:,.0f} cycles;"
             " loops, outermost first:"
         )
         yield from _loops(kernel, mapping)
         for operand, buffers in zip(kernel.operands, mapping.num_buffers, strict=True):
             scratchpad = plan.spec.scratchpad_of(operand.scratchpad).name
-            plural = "s" if buffers > 1 else ""
-            yield f"    {operand.role} in {scratchpad}, {buffers} buffer{plural}"
+            yield f"    {operand.role} in {scratchpad}, {_counted(buffers, 'buffer')}"
     if work.folds:
-        yield f"  {work.folds:,} array folds, {work.spatial_utilization:.1%} of the PEs mapped"
+        folds = _counted(work.folds, "array fold")
+        yield f"  {folds}, {work.spatial_utilization:.1%} of the PEs mapped"
     moved, least = work.total_dram_bytes, work.compulsory_bytes
     operands = ", ".join(f"{name} {format_bytes(n)}" for name, n in work.dram_bytes.items())
     yield (
         f"  main memory: {format_bytes(moved)} ({operands}), {moved / max(1, least):.2f} times the"
         f" compulsory {format_bytes(least)}"
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _loops(kernel: Kernel, mapping: Mapping) -> Iterable[str]:
@@ -145,7 +146,7 @@ def _help_lines(work: WorkReport) -> Iterable[str]:
         yield f"  {remedy}: at most {saved:,} cycles ({saved / work.total_cycles:.0%})"
     if work.macs and work.spatial_utilization < 0.75:
         yield (
-            f"  another dataflow, array shape or batch: only {work.spatial_utilization:.0%} of the"
+            f"  another dataflow, array shape or batch: only {work.spatial_utilization:.1%} of the"
             " PEs are mapped"
         )
     if work.total_dram_bytes > 1.2 * work.compulsory_bytes:

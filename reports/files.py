@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from accel.trace import Trace
+from accel.trace import Repeated
 from foundation.errors import OutputError
 from mapper.plan import Plan
 from reports.charts import write_roofline
@@ -52,7 +52,7 @@ def write_folder(
     folder: Path,
     report: Report,
     plan: Plan,
-    traces: Sequence[Trace | None],
+    traces: Sequence[Sequence[Repeated]],
     *,
     inputs: Mapping[str, str],
     tool_version: str,
@@ -130,7 +130,7 @@ def _write_files(
     folder: Path,
     report: Report,
     plan: Plan,
-    traces: Sequence[Trace | None],
+    traces: Sequence[Sequence[Repeated]],
     inputs: Mapping[str, str],
     tool_version: str,
     plots: bool,

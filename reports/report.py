@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.spec import AcceleratorSpec
-from accel.trace import Trace
+from accel.trace import Repeated, Trace
 from accel.units import FS_PER_SECOND, Clock, format_bytes
 from accel.vector import peak_operations_per_cycle
 from isa.instruction import Operand
 from mapper.kernel import compulsory_bytes
 from mapper.plan import Plan, PlannedLayer
 from reports.labels import operator_label, shape_label
-from reports.stats import UnitCycles, added, stalls, unit_cycles
+from reports.stats import UnitCycles, added, total_cycles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,19 @@ BYTE_CLASSES = {
     Operand.BIAS: "weight",
     Operand.OUTPUT: "output",
 }
+
+
+#: Columns of traces that a work adds up.
+_SUMMED = (
+    "macs",
+    "folds",
+    "mapped_pes",
+    "input_reads",
+    "weight_reads",
+    "psum_reads",
+    "psum_writes",
+    "operations",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +80,8 @@ class WorkReport:
     bound_by
         The resource that was busy longest; ``latency`` if none was for half of the time.
     bound_cycles
-        The least cycles that the roofs allow.
+        The least cycles that the roofs allow for its MACs, its vector operations and the bytes that
+        this mapping moves; never above ``total_cycles``.
     """
 
     compute_cycles: int
@@ -196,11 +210,11 @@ class Report:
         return html_table(self)
 
 
-def make_report(plan: Plan, traces: Sequence[Trace | None]) -> Report:
-    """Return the report of a plan from the traces of its works, by number; None for a reshape."""
+def make_report(plan: Plan, traces: Sequence[Sequence[Repeated]]) -> Report:
+    """Return the report of a plan from the traces of its works' pieces; none for a reshape."""
     works = [
-        _work_report(plan, number, trace) if trace is not None else _EMPTY
-        for number, trace in enumerate(traces)
+        _work_report(plan, number, pieces) if pieces else _EMPTY
+        for number, pieces in enumerate(traces)
     ]
     return Report(
         network=plan.graph.name,
@@ -223,14 +237,13 @@ def _layer_report(plan: Plan, planned: PlannedLayer, works: Sequence[WorkReport]
     )
 
 
-def _work_report(plan: Plan, number: int, trace: Trace) -> WorkReport:
+def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkReport:
     spec, work = plan.spec, plan.works[number]
-    clock = Clock(hz=spec.clock_hz)
-    units = unit_cycles(trace, clock)
-    compute, found = stalls(trace, clock, units)
-    total = clock.cycle_at_or_after(trace.end_fs)
-    macs, folds = int(trace["macs"].sum()), int(trace["folds"].sum())
-    memory_bytes = _bytes_by_memory(spec, trace)
+    cycles = total_cycles(pieces, Clock(hz=spec.clock_hz))
+    units, total = cycles.units, cycles.total
+    sums = {name: _total(pieces, name) for name in _SUMMED}
+    macs, folds = sums["macs"], sums["folds"]
+    memory_bytes = _total_by(pieces, lambda trace: _bytes_by_memory(spec, trace))
     compulsory = sum(compulsory_bytes(kernel) for kernel in work.kernels)
     resources = {
         "array": float(units["matrix"].busy),
@@ -238,29 +251,40 @@ def _work_report(plan: Plan, number: int, trace: Trace) -> WorkReport:
         **_transfer_cycles(spec, memory_bytes),
     }
     return WorkReport(
-        compute_cycles=compute,
-        stall_cycles=total - compute,
+        compute_cycles=cycles.compute,
+        stall_cycles=total - cycles.compute,
         total_cycles=total,
-        stalls=found,
+        stalls=cycles.stalls,
         units=units,
         resources=resources,
         macs=macs,
-        spatial_utilization=int(trace["mapped_pes"].sum()) / (folds * spec.array.pes)
-        if folds
-        else 0.0,
+        spatial_utilization=sums["mapped_pes"] / (folds * spec.array.pes) if folds else 0.0,
         mac_utilization=macs / (spec.array.pes * total) if total else 0.0,
-        dram_bytes=_bytes_by_operand(trace),
+        dram_bytes=_total_by(pieces, _bytes_by_operand),
         memory_bytes=memory_bytes,
         compulsory_bytes=compulsory,
         scratchpad_accesses={
-            name: int(trace[name].sum())
+            name: sums[name]
             for name in ("input_reads", "weight_reads", "psum_reads", "psum_writes")
         },
         folds=folds,
         tiles=sum(estimate.tiles for estimate in work.estimates),
-        events=trace.events,
+        events=sum(piece.trace.events for piece in pieces),
         bound_by=_bound_by(resources, total),
-        bound_cycles=_bound_cycles(spec, macs, int(trace["operations"].sum()), memory_bytes),
+        bound_cycles=_bound_cycles(spec, macs, sums["operations"], memory_bytes),
+    )
+
+
+def _total(pieces: Sequence[Repeated], column: str) -> int:
+    return sum(piece.count * int(piece.trace[column].sum()) for piece in pieces)
+
+
+def _total_by(
+    pieces: Sequence[Repeated], count: Callable[[Trace], dict[str, int]]
+) -> dict[str, int]:
+    return added(
+        {name: piece.count * value for name, value in count(piece.trace).items()}
+        for piece in pieces
     )
 
 

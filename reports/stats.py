@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.trace import OPCODES, Column, Trace
+from accel.trace import OPCODES, Column, Repeated, Trace
 from accel.units import Clock
 
 Intervals = tuple[Column, Column]
@@ -182,3 +182,54 @@ def added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for key, value in part.items():
             total[key] = total.get(key, 0) + value
     return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkCycles:
+    """Where the cycles of a whole piece of work went.
+
+    Parameters
+    ----------
+    total, compute
+        All cycles, and those of the primary unit.
+    stalls
+        Cause to the other cycles; they add up.
+    units
+        Unit to where its cycles went.
+    """
+
+    total: int
+    compute: int
+    stalls: Mapping[str, int]
+    units: Mapping[str, UnitCycles]
+
+
+def total_cycles(pieces: Sequence[Repeated], clock: Clock) -> WorkCycles:
+    """Return the cycles of pieces that run one after the other, each as often as it repeats."""
+    total = compute = 0
+    found: list[dict[str, int]] = []
+    units: dict[str, list[tuple[UnitCycles, int]]] = {}
+    for piece in pieces:
+        own = unit_cycles(piece.trace, clock)
+        own_compute, own_stalls = stalls(piece.trace, clock, own)
+        total += piece.count * clock.cycle_at_or_after(piece.trace.end_fs)
+        compute += piece.count * own_compute
+        found.append({cause: piece.count * cycles for cause, cycles in own_stalls.items()})
+        for name, cycles in own.items():
+            units.setdefault(name, []).append((cycles, piece.count))
+    return WorkCycles(
+        total=total,
+        compute=compute,
+        stalls=added(found),
+        units={name: _summed(parts) for name, parts in units.items()},
+    )
+
+
+def _summed(parts: Sequence[tuple[UnitCycles, int]]) -> UnitCycles:
+    return UnitCycles(
+        busy=sum(count * unit.busy for unit, count in parts),
+        waits=added(
+            {cause: count * cycles for cause, cycles in unit.waits.items()} for unit, count in parts
+        ),
+        idle=sum(count * unit.idle for unit, count in parts),
+    )

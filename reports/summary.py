@@ -22,12 +22,15 @@ def saving_cycles(work: WorkReport, resource: str) -> int:
     """Return how many cycles twice as much of a resource saves at most.
 
     The resource is done in half of its busy time, but the layer still takes as long as any other
-    resource is busy.
+    resource needs. What the array needs is the cycles of its MACs on all PEs: it is busy for
+    longer, but part of that overlaps once it waits less, when one tile fills it while the one
+    before drains.
     """
     busy = work.resources
     if resource not in busy:
         return 0
-    others = max((cycles for name, cycles in busy.items() if name != resource), default=0)
+    needs = {**busy, "array": work.mac_utilization * work.total_cycles}
+    others = max((cycles for name, cycles in needs.items() if name != resource), default=0)
     return int(max(0, min(busy[resource] / 2, work.total_cycles - others)))
 
 

@@ -1,7 +1,8 @@
 """The timeline in Chrome's trace-event format, which Perfetto opens: one track per unit.
 
 A piece of work is drawn tile by tile for the first layer that does it; later layers of equal work
-are one slice on the track of layers, and name the first.
+are one slice on the track of layers, and name the first. So it is with the equal pieces of a large
+layer: the first is drawn, and the slice of the layer says how many there are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.trace import OPCODES, Column, Trace
+from accel.trace import OPCODES, Column, Repeated, Trace
 from accel.units import Clock
 from mapper.plan import Plan
 from reports.report import Report
@@ -26,33 +27,37 @@ _LAYERS_TRACK = 0
 
 
 def write_timeline(
-    stream: TextIO, report: Report, plan: Plan, traces: Sequence[Trace | None]
+    stream: TextIO, report: Report, plan: Plan, traces: Sequence[Sequence[Repeated]]
 ) -> None:
     """Write all events as JSON; times are microseconds."""
     stream.write('{"displayTimeUnit": "ns", "traceEvents": [\n')
     tracks = _tracks(traces)
     names = {"layers": _LAYERS_TRACK, **tracks}
     events = [_metadata(name, number) for name, number in names.items()]
-    events += _layer_events(report, plan)
+    events += _layer_events(report, plan, traces)
     stream.write(",\n".join(events))
     clock = Clock(hz=plan.spec.clock_hz)
     start_cycle = 0
     drawn: set[int] = set()
     for layer in report.layers:
-        trace = traces[layer.work_number]
-        if trace is not None and layer.work_number not in drawn:
+        if layer.work_number not in drawn:
             drawn.add(layer.work_number)
-            start_fs = clock.edge_fs(start_cycle)
-            for event in _unit_events(trace, tracks, start_fs):
-                stream.write(",\n")
-                stream.write(event)
+            piece_cycle = start_cycle
+            for piece in traces[layer.work_number]:
+                start_fs = clock.edge_fs(piece_cycle)
+                for event in _unit_events(piece.trace, tracks, start_fs):
+                    stream.write(",\n")
+                    stream.write(event)
+                piece_cycle += piece.count * clock.cycle_at_or_after(piece.trace.end_fs)
         start_cycle += layer.work.total_cycles
     stream.write("\n]}\n")
 
 
-def _tracks(traces: Sequence[Trace | None]) -> dict[str, int]:
+def _tracks(traces: Sequence[Sequence[Repeated]]) -> dict[str, int]:
     """Return a track number for every unit that appears in a trace."""
-    names = dict.fromkeys(name for trace in traces if trace is not None for name in trace.units)
+    names = dict.fromkeys(
+        name for pieces in traces for piece in pieces for name in piece.trace.units
+    )
     return {name: number for number, name in enumerate(names, start=_LAYERS_TRACK + 1)}
 
 
@@ -69,7 +74,9 @@ def _metadata(name: str, track: int) -> str:
     )
 
 
-def _layer_events(report: Report, plan: Plan) -> Iterator[str]:
+def _layer_events(
+    report: Report, plan: Plan, traces: Sequence[Sequence[Repeated]]
+) -> Iterator[str]:
     clock = Clock(hz=plan.spec.clock_hz)
     first: dict[int, str] = {}
     start_cycle = 0
@@ -92,6 +99,7 @@ def _layer_events(report: Report, plan: Plan) -> Iterator[str]:
                         "shape": layer.shape,
                         "total_cycles": work.total_cycles,
                         "bound_by": work.bound_by,
+                        "pieces": sum(piece.count for piece in traces[layer.work_number]),
                     },
                 }
             )

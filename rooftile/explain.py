@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from foundation.errors import OutputError
 from reports.explain import explain_text
 from reports.files import read_summary
-
-from foundation.errors import OutputError
 from rooftile.simulate import simulate
 
 
@@ -32,5 +31,4 @@ def explain_run(folder: Path, layer: str) -> str:
             f"output folder '{folder}': its inputs give {cycles} cycles but summary.json says"
             f" {summary['total_cycles']}; run it again into a new folder"
         )
-    planned = result.plan.layer(layer)
-    return explain_text(result.report, result.plan, result.traces[planned.work], layer)
+    return explain_text(result.report, result.plan, layer)

@@ -9,8 +9,7 @@ from pathlib import Path
 from accel.machine import Machine
 from accel.spec import AcceleratorSpec
 from accel.spec_file import to_yaml as hardware_yaml
-from accel.trace import Trace, joined
-from accel.units import Clock
+from accel.trace import Repeated
 from mapper.plan import Plan, make_plan
 from reports.files import write_folder
 from reports.report import Report, make_report
@@ -32,13 +31,13 @@ class Result:
     plan
         The network as it was mapped; ``plan.graph`` and ``plan.spec`` are what was asked for.
     traces
-        For each work of the plan what the machine did, None for a reshape.
+        For each work of the plan what the machine did in each of its pieces; none for a reshape.
     report
         Statistics of every layer and of the network.
     """
 
     plan: Plan
-    traces: tuple[Trace | None, ...]
+    traces: tuple[tuple[Repeated, ...], ...]
     report: Report
 
     def write(self, folder: Path | str, *, plots: bool = True) -> Path:
@@ -105,16 +104,16 @@ def simulate(
     )
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
     plan = make_plan(graph, spec)
-    traces = tuple(_trace(plan, work, progress) for work in range(len(plan.works)))
+    traces = tuple(_traces(plan, work, progress) for work in range(len(plan.works)))
     return Result(plan=plan, traces=traces, report=make_report(plan, traces))
 
 
-def _trace(plan: Plan, work: int, progress: Progress | None) -> Trace | None:
-    """Simulate the first layer of a work, each piece on an idle machine."""
-    if not plan.works[work].parts:
-        return None
+def _traces(plan: Plan, work: int, progress: Progress | None) -> tuple[Repeated, ...]:
+    """Simulate the first layer of a work, each distinct piece once and on an idle machine."""
     if progress is not None:
         progress(plan.representative(work).layer.name)
     machine = Machine(plan.spec)
-    parts = [(machine.run(program), count) for program, count in plan.distinct_programs(work)]
-    return joined(parts, Clock(hz=plan.spec.clock_hz))
+    return tuple(
+        Repeated(trace=machine.run(program), count=count)
+        for program, count in plan.distinct_programs(work)
+    )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset, load_spec, preset_names
 from accel.spec_file import to_yaml as hardware_yaml
-from workloads.loaders.yaml import load_network, load_zoo, zoo_names
-from workloads.loaders.yaml import to_yaml as network_yaml
-
-from accel.spec import AcceleratorSpec
 from accel.units import format_count, format_hz
 from foundation.document import read
 from foundation.errors import RooftileError, SpecError, WorkloadError, nearest
 from workloads.graph import Graph
+from workloads.loaders.yaml import load_network, load_zoo, zoo_names
+from workloads.loaders.yaml import to_yaml as network_yaml
 
 
 def find_network(name: str, *, batch: int | None = None, dtype: str | None = None) -> Graph:
@@ -86,7 +85,8 @@ def describe(file: Path) -> str:
     graph = load_network(file)
     return (
         f"{file}: valid network '{graph.name}', {len(graph.layers)} layers,"
-        f" {format_count(graph.total_macs)}MACs, {format_count(graph.total_parameters)}parameters"
+        f" {format_count(graph.total_macs).strip()} MACs,"
+        f" {format_count(graph.total_parameters).strip()} parameters"
     )
 
 

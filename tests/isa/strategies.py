@@ -11,12 +11,12 @@ from isa.fields import FORMS, Kind
 from isa.instruction import Access, Instruction, Operand, Queue
 from isa.program import Program, Semaphore, Space, Stream
 
-names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
-counts = st.integers(0, 2**63)
+names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True) | st.text(min_size=1, max_size=5)
+counts = st.integers(0, 2**64 - 1)
 
 
 def accesses(spaces: int) -> st.SearchStrategy[Access]:
-    strides = st.lists(st.integers(-(2**40), 2**40), max_size=8).map(tuple)
+    strides = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=8).map(tuple)
     return st.builds(Access, space=st.integers(0, spaces - 1), base=counts, strides=strides)
 
 
@@ -26,7 +26,7 @@ def values(kind: Kind, spaces: int, semaphores: int) -> st.SearchStrategy[object
         Kind.COUNTS: st.lists(counts, max_size=6).map(tuple),
         Kind.BITS: counts,
         Kind.ACCESS: accesses(spaces),
-        Kind.ACCESSES: st.lists(accesses(spaces), min_size=1, max_size=3).map(tuple),
+        Kind.ACCESSES: st.lists(accesses(spaces), max_size=3).map(tuple),
         Kind.SEMAPHORE: st.integers(0, semaphores - 1),
         Kind.DTYPE: st.sampled_from(list(DTYPES.values())),
         Kind.FUNCTION: st.sampled_from(list(FUNCTIONS)),

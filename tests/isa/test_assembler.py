@@ -44,6 +44,13 @@ def test_comments_and_blank_lines_are_ignored() -> None:
     assert assemble(commented) == assemble(LISTING)
 
 
+def test_any_name_is_one_word() -> None:
+    text = ".space HBM%202%5B%C3%A4%5D main 4\n"
+    program = assemble(text)
+    assert program.spaces[0].name == "HBM 2[ä]"
+    assert disassemble(program) == text
+
+
 @given(st.text(max_size=100))
 def test_any_text_is_a_program_or_an_error(text: str) -> None:
     try:
@@ -83,7 +90,27 @@ HEAD = ".space dram main 64\n.semaphore go 0\n.stream 0 store\n"
             "line 4: unknown kind of space 'mian'; did you mean 'main'?",
         ),
         (HEAD + "signal go\n.stream 0 store", "line 5: stream 0 store stands twice; join the two"),
+        (
+            HEAD + ".stream 0 load\n.stream 0 load",
+            "line 5: stream 0 load stands twice; join the two",
+        ),
         (HEAD + "load fill=12", "line 4: '12' must be hexadecimal such as 0x1f"),
+        (HEAD + "matmul dtype=int9", "line 4: unknown dtype 'int9'; did you mean 'int8'?"),
+        (HEAD + "matmul accumulate=ye", "line 4: unknown flag 'ye'; did you mean 'yes'?"),
+        (
+            HEAD + "vector function=geluu",
+            "line 4: unknown function 'geluu'; did you mean 'gelu'?",
+        ),
+        (HEAD + "wait %ff", "line 4: name '%ff' isn't UTF-8 text"),
+        (
+            HEAD + "store tag=18446744073709551616",
+            "line 4: number 18446744073709551616 must lie in 0..18446744073709551615",
+        ),
+        (
+            HEAD + "store source=dram+0x0[-9223372036854775809]",
+            "line 4: stride -9223372036854775809 must lie in"
+            " -9223372036854775808..9223372036854775807",
+        ),
     ],
 )
 def test_errors_say_which_line(text: str, message: str) -> None:

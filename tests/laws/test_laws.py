@@ -21,7 +21,7 @@ from mapper.kernel import Contraction, compulsory_bytes
 from mapper.plan import Plan, make_plan
 from rooftile.simulate import simulate
 from tests.laws.graphs import Draft, chains
-from tests.laws.machines import MACHINES
+from tests.laws.machines import LATENCY_FS, MACHINES
 from workloads.graph import Graph
 from workloads.layers import Linear
 from workloads.loaders.yaml import load_zoo
@@ -132,9 +132,10 @@ def test_with_ideal_memory_the_closed_form_is_the_cycle(
 
 #: More of something may lead the mapper to another tiling, whose estimate is at most TIE above the
 #: best and differs from the cycle engine by what the closed form leaves out: ragged tiles, and the
-#: order in which a queue fills and empties. On toy machines, where a layer has a handful of tiles,
-#: the worst of 900 random graphs was 4.5 % slower; on the zoo no network was over 0.5 %.
-TOY_GRANULARITY = 0.10
+#: order in which a queue fills and empties. On toy machines, where a layer has a handful of tiles
+#: of a few cycles, that is up to two latencies a layer; no network of the zoo was over 0.5 % slower.
+TOY_GRANULARITY = 0.05
+TOY_GRANULARITY_FS = 2 * LATENCY_FS
 ZOO_GRANULARITY = 0.01
 
 
@@ -166,7 +167,9 @@ def test_more_is_not_slower_on_toys(
     spec: AcceleratorSpec,
     factor: int,
 ) -> None:
-    assert total_fs(graph, more(spec, factor)) <= total_fs(graph, spec) * (1 + TOY_GRANULARITY)
+    allowed = total_fs(graph, spec) * (1 + TOY_GRANULARITY)
+    allowed += TOY_GRANULARITY_FS * len(graph.layers)
+    assert total_fs(graph, more(spec, factor)) <= allowed
 
 
 @pytest.mark.parametrize("more", [more_bandwidth, more_capacity])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from math import prod
 
 import numpy as np
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from accel.machine import Machine
 from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset
-from accel.trace import joined
 from accel.units import Clock
 from foundation.dtype import DTYPES
 from mapper import parts
@@ -96,18 +94,16 @@ def test_a_cut_layer_moves_the_same_macs_and_takes_hardly_longer(
     assert whole.total_cycles < cut.report.total_cycles < 1.02 * whole.total_cycles
 
 
-def test_the_joined_trace_is_its_parts_one_after_the_other() -> None:
+def test_equal_pieces_are_simulated_once_and_counted_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "TILES_PER_PART", 20)
     graph, spec = big_linear(), load_preset("tpu_v1")
-    plan = make_plan(graph, spec)
+    result = simulate(graph, spec)
+    (pieces,) = result.traces
+    programs = list(result.plan.programs(result.plan.layers[0]))
+    assert sum(piece.count for piece in pieces) == len(programs) > len(pieces)
     clock = Clock(hz=spec.clock_hz)
-    trace = Machine(spec).run(plan.program(plan.layers[0]))
-    three = joined([(trace, 2), (trace, 1)], clock)
-    cycles = clock.cycle_at_or_after(trace.end_fs)
-    assert three.end_fs == clock.edge_fs(3 * cycles)
-    for turn, row in product(range(3), range(0, len(trace), 97)):
-        start = int(three["start_fs"][turn * len(trace) + row])
-        own = clock.cycle_at_or_after(int(trace["start_fs"][row]))
-        assert start == clock.edge_fs(turn * cycles + own)
-    assert int(three["macs"].sum()) == 3 * int(trace["macs"].sum())
-    tags = three["tag"][three["tag"] >= 0]
-    assert len(np.unique(tags)) == 3 * len(np.unique(trace["tag"][trace["tag"] >= 0]))
+    one_by_one = [Machine(spec).run(program) for program in programs]
+    assert result.report.total_cycles == sum(
+        clock.cycle_at_or_after(trace.end_fs) for trace in one_by_one
+    )
+    assert result.report.total_macs == sum(int(trace["macs"].sum()) for trace in one_by_one)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import warnings
 from pathlib import Path
+
+import pytest
 
 from accel.spec_file import load_preset
 from reports.charts import write_roofline
 from reports.roofline import make_roofline
-from tests.reports.runs import VIEWS, run, small
+from tests.reports.runs import VIEWS, run, small, zoo_run
+from workloads.loaders.yaml import zoo_names
 
 
 def test_equal_rooflines_are_equal_bytes_in_both_formats(tmp_path: Path) -> None:
@@ -27,3 +33,22 @@ def test_a_roofline_without_dots_is_still_a_picture(tmp_path: Path) -> None:
     roofline = make_roofline(run(VIEWS, load_preset("edge_32x32")).report)
     write_roofline(roofline, [tmp_path / "empty.png"])
     assert (tmp_path / "empty.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("hardware", ["tpu_v1", "tpu_v4i_like"])
+@pytest.mark.parametrize("network", zoo_names())
+def test_every_network_is_drawn_without_warnings(
+    network: str, hardware: str, tmp_path: Path
+) -> None:
+    roofline = make_roofline(zoo_run(network, hardware).report)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_roofline(roofline, [tmp_path / "roofline.svg"])
+    assert (tmp_path / "roofline.svg").stat().st_size > 0
+
+
+@pytest.mark.parametrize("module", ["files", "tables", "explain", "timeline", "report"])
+def test_matplotlib_and_pandas_are_imported_only_when_used(module: str) -> None:
+    code = f"import sys, reports.{module}; print({{'matplotlib', 'pandas'}} & set(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "set()\n"

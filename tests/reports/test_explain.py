@@ -13,7 +13,7 @@ from tests.reports.runs import small
 
 def explained(name: str) -> str:
     made = small()
-    return explain_text(made.report, made.plan, made.traces[made.plan.layer(name).work], name)
+    return explain_text(made.report, made.plan, name)
 
 
 def test_the_stack_of_every_unit_adds_up_to_the_total() -> None:

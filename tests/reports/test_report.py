@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from accel.spec_file import preset_names
+from accel.trace import Repeated
 from foundation.dtype import DTYPES
 from mapper.plan import make_plan
 from reports.report import Report, make_report
@@ -123,8 +124,8 @@ def test_a_memory_too_small_is_warned_of() -> None:
 def test_bound_by_needs_half_of_the_time(busy_cycles: int, bound_by: str) -> None:
     rows: list[Row] = [("matrix", 0, busy_cycles, None), ("vector", 0, 10, None)]
     plan = make_plan(two_linears(), MACHINES[0])
-    trace = trace_by_hand(rows, end_cycle=100)
-    report = make_report(plan, [trace if work.kernels else None for work in plan.works])
+    once = (Repeated(trace=trace_by_hand(rows, end_cycle=100), count=1),)
+    report = make_report(plan, [once if work.kernels else () for work in plan.works])
     assert report.layers[0].work.bound_by == bound_by
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import chain
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -90,9 +92,9 @@ def test_parts_add_up_to_the_total(graph: Graph, spec: AcceleratorSpec) -> None:
 @given(graph=chains("int8"), spec=machines)
 def test_busy_cycles_are_the_rows(graph: Graph, spec: AcceleratorSpec) -> None:
     clock = Clock(hz=spec.clock_hz)
-    for trace in filter(None, simulate(graph, spec).traces):
-        for name, cycles in unit_cycles(trace, clock).items():
-            rows = trace.rows(unit=name)
+    for piece in chain.from_iterable(simulate(graph, spec).traces):
+        for name, cycles in unit_cycles(piece.trace, clock).items():
+            rows = piece.trace.rows(unit=name)
             rows = rows.select(rows["cause"] < 0)
             lengths = clock.cycles(rows["end_fs"]) - clock.cycles(rows["start_fs"])
             assert cycles.busy == lengths.sum()
@@ -130,7 +132,7 @@ def test_every_structural_cause_has_words() -> None:
 def test_an_embeddings_store_waits_for_loads() -> None:
     result = zoo_run("gpt2", "tpu_v1")
     embedding = next(p for p in result.plan.layers if p.layer.operator.kind == "embedding")
-    trace = result.traces[embedding.work]
+    trace = result.traces[embedding.work][0].trace
     assert trace is not None
     assert dict(zip(trace.causes, words_of_causes(trace), strict=True))["output_ready"] == "load"
 

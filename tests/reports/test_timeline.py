@@ -14,7 +14,7 @@ from accel.units import Clock
 from reports import timeline
 from reports.timeline import write_timeline
 from rooftile.simulate import Result
-from tests.reports.runs import SMALL, run, small
+from tests.reports.runs import SMALL, run, small, zoo_run
 
 Event = dict[str, Any]
 
@@ -71,7 +71,7 @@ def test_equal_work_is_drawn_once_where_its_first_layer_runs() -> None:
 
 def test_a_tile_has_the_time_of_its_trace_row() -> None:
     made = small()
-    (trace,) = [t for t in made.traces[:1] if t is not None]
+    trace = made.traces[0][0].trace
     shown = [s for s in tracks_of(events_of(made))["matrix"] if s["name"] == "matmul 0"]
     row = trace.rows(opcode="matmul")
     assert shown[0]["ts"] == pytest.approx(int(row["start_fs"][0]) / 1e9)
@@ -107,3 +107,22 @@ def test_too_many_slices_are_joined_and_say_how_many(monkeypatch: pytest.MonkeyP
     ]
     assert after[0]["ts"] == tiles[0]["ts"]
     assert after[-1]["ts"] + after[-1]["dur"] == pytest.approx(tiles[-1]["ts"] + tiles[-1]["dur"])
+
+
+def test_a_large_network_has_few_slices_a_unit_and_layer() -> None:
+    made = zoo_run("gpt3_175b_prefill", "tpu_v1")
+    tracks = tracks_of(events_of(made))
+    layers = tracks.pop("layers")
+    assert len(layers) == sum(1 for layer in made.report.layers if layer.work.total_cycles)
+    drawn = [s for s in layers if " (as " not in s["name"]]
+    assert len(drawn) == len(
+        {layer.work_number for layer in made.report.layers if layer.work.units}
+    )
+    most = max(len(piece.trace) for pieces in made.traces for piece in pieces)
+    assert most > 4 * timeline.MAX_SLICES
+    most_pieces = max(map(len, made.traces))  # each distinct piece is drawn once
+    for slices in tracks.values():
+        for layer in drawn:
+            start, end = layer["ts"], layer["ts"] + layer["dur"]
+            inside = [s for s in slices if start <= s["ts"] + 1e-6 < end]
+            assert len(inside) <= most_pieces * timeline.MAX_SLICES

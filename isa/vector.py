@@ -1,0 +1,118 @@
+"""What a vector instruction computes, and which ones make sense."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from foundation import numerics
+from foundation.dtype import Dtype
+from foundation.errors import nearest
+from foundation.functions import FUNCTIONS, FunctionKind, names
+from isa.instruction import Vector
+from isa.shadow import Array, QueueState
+
+#: Operands of the functions for which their kind doesn't say it: least and most.
+_OPERANDS = {
+    "requantize": (1, 2),
+    "batch_norm": (3, 3),
+    "softmax": (1, 1),
+    "layer_norm": (3, 3),
+    "rms_norm": (2, 2),
+}
+_OPERANDS_OF_KIND = {
+    FunctionKind.UNARY: (1, 1),
+    FunctionKind.BINARY: (2, 2),
+    FunctionKind.REDUCTION: (1, 1),
+}
+#: A psum has 32 bits: nothing is left of it after a longer shift.
+_MAX_SHIFT = 31
+
+
+def check_vector(queue: QueueState, vector: Vector) -> None:
+    """Check that a vector instruction means something.
+
+    Raises
+    ------
+    SimulationError
+        Unknown function, wrong number of operands or reduced dimensions, types or a shift that
+        the function doesn't have.
+    """
+    name = vector.function
+    if name not in FUNCTIONS:
+        raise queue.error(f"unknown function '{name}'{nearest(name, FUNCTIONS)}")
+    unary = names(FunctionKind.UNARY)
+    if vector.activation not in unary:
+        raise queue.error(
+            f"activation '{vector.activation}' must be one of {', '.join(unary)}"
+            f"{nearest(vector.activation, unary)}"
+        )
+    kind = FUNCTIONS[name].kind
+    least, most = _OPERANDS.get(name) or _OPERANDS_OF_KIND[kind]
+    if not least <= len(vector.inputs) <= most:
+        takes = str(least) if least == most else f"{least} or {most}"
+        raise queue.error(f"'{name}' takes {takes} inputs but has {len(vector.inputs)}")
+    reducible = len(vector.shape) if kind is FunctionKind.REDUCTION else 0
+    if not 0 <= vector.reduced <= reducible:
+        raise queue.error(
+            f"'{name}' over {len(vector.shape)} dimensions can reduce {reducible} but not"
+            f" {vector.reduced}"
+        )
+    if kind is FunctionKind.ROW and not vector.shape:
+        raise queue.error(f"'{name}' needs at least 1 dimension")
+    _check_types(queue, vector, kind)
+
+
+def _check_types(queue: QueueState, vector: Vector, kind: FunctionKind) -> None:
+    name, dtype = vector.function, vector.output_dtype
+    expected = dtype.accumulator if name == "requantize" else dtype.name
+    if vector.input_dtype.name != expected:
+        raise queue.error(f"'{name}' to {dtype} reads {expected} but has {vector.input_dtype}")
+    tabled = kind in (FunctionKind.UNARY, FunctionKind.ROW) and name != "identity"
+    for function in (name if tabled else "identity", vector.activation):
+        if function != "identity" and dtype.is_integer and dtype.name != "int8":
+            raise queue.error(f"'{function}' has no table for {dtype}; use int8")
+    limit = _MAX_SHIFT if name == "requantize" and dtype.is_integer else 0
+    if not 0 <= vector.shift <= limit:
+        raise queue.error(f"shift {vector.shift} of '{name}' to {dtype} must lie in 0..{limit}")
+
+
+def apply_vector(vector: Vector, inputs: list[Array]) -> Array:
+    """Return a vector function's result, before its activation.
+
+    Parameters
+    ----------
+    vector
+        An instruction that `check_vector` accepts.
+    inputs
+        Its operands, each of shape ``vector.shape``.
+    """
+    dtype = vector.output_dtype
+    name = vector.function
+    match FUNCTIONS[name].kind:
+        case FunctionKind.UNARY:
+            return numerics.unary(name, inputs[0], dtype)
+        case FunctionKind.BINARY:
+            return numerics.binary(name, inputs[0], inputs[1], dtype)
+        case FunctionKind.REDUCTION:
+            rank = len(vector.shape)
+            axes = tuple(range(rank - vector.reduced, rank))
+            return numerics.reduction(name, inputs[0], axes, dtype)
+        case FunctionKind.CHANNEL:
+            if name == "batch_norm":
+                return numerics.batch_norm(inputs[0], inputs[1], inputs[2], dtype)
+            bias = inputs[1] if len(inputs) > 1 else None
+            return numerics.requantize(inputs[0], bias, vector.shift, dtype)
+        case FunctionKind.ROW:
+            return _rows(name, inputs, dtype)
+        case unknown:
+            assert_never(unknown)
+
+
+def _rows(name: str, inputs: list[Array], dtype: Dtype) -> Array:
+    match name:
+        case "softmax":
+            return numerics.softmax(inputs[0], dtype)
+        case "layer_norm":
+            return numerics.layer_norm(inputs[0], inputs[1], inputs[2], dtype)
+        case _:
+            return numerics.rms_norm(inputs[0], inputs[1], dtype)
