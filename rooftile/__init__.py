@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rooftile.simulate import Result, simulate
+    from rooftile.simulation import Result, simulate
 
 __all__ = ["Result", "__version__", "simulate"]
 __version__ = "0.1.0"
@@ -19,5 +19,5 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """Import the simulator when it is first asked for, so that ``rooftile --help`` is quick."""
     if name in ("Result", "simulate"):
-        return getattr(import_module("rooftile.simulate"), name)
+        return getattr(import_module("rooftile.simulation"), name)
     raise AttributeError(f"module 'rooftile' has no attribute '{name}'")

@@ -14,7 +14,7 @@ from foundation.errors import RooftileError
 from rooftile import __version__
 
 if TYPE_CHECKING:
-    from rooftile.simulate import Result
+    from rooftile.simulation import Result
 
 #: Exit status for what the user can correct.
 USER_ERROR = 2
@@ -205,7 +205,7 @@ def program(network: str, hardware: str, batch: int | None, dtype: str | None, s
 
 def _simulate(network: str, hardware: str, batch: int | None, dtype: str | None) -> Result:
     """Simulate with the layer's name on the terminal while it runs."""
-    from rooftile.simulate import simulate
+    from rooftile.simulation import simulate
 
     is_terminal = sys.stderr.isatty()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from foundation.errors import OutputError
 from reports.explain import explain_text
 from reports.files import read_summary
-from rooftile.simulate import simulate
+from rooftile.simulation import simulate
 
 
 def explain_run(folder: Path, layer: str) -> str:

@@ -16,7 +16,7 @@ from accel.units import Clock
 from foundation.dtype import DTYPES
 from mapper import parts
 from mapper.plan import make_plan
-from rooftile.simulate import simulate
+from rooftile.simulation import simulate
 from rooftile.validate import validate_program
 from tests.laws.graphs import Draft, chains
 from tests.laws.machines import MACHINES

@@ -11,7 +11,7 @@ from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset
 from accel.trace import COLUMNS, OPCODES, STRUCTURAL_CAUSES, Trace
 from foundation.dtype import DTYPES
-from rooftile.simulate import Result, simulate
+from rooftile.simulation import Result, simulate
 from tests.laws.graphs import Draft
 from workloads.graph import Graph
 from workloads.layers import Linear, Reshape

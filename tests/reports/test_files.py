@@ -19,7 +19,7 @@ from accel.spec_file import load_preset
 from foundation.errors import OutputError
 from reports import files
 from reports.files import check_output_folder, digest, read_summary, write_folder
-from rooftile.simulate import Result
+from rooftile.simulation import Result
 from tests.reports.runs import VIEWS, run, small
 
 INPUTS = {"network.yaml": "name: small\n", "hardware.yaml": "name: edge\n"}

@@ -12,7 +12,7 @@ from accel.trace import Repeated
 from foundation.dtype import DTYPES
 from mapper.plan import make_plan
 from reports.report import Report, make_report
-from rooftile.simulate import simulate
+from rooftile.simulation import simulate
 from tests.laws.graphs import Draft
 from tests.laws.machines import MACHINES
 from tests.reports.runs import Row, trace_by_hand, two_linears, zoo_run

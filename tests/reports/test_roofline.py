@@ -9,7 +9,7 @@ from accel.spec_file import load_preset
 from foundation.errors import SimulationError
 from reports.report import Report
 from reports.roofline import Ceiling, make_roofline
-from rooftile.simulate import simulate
+from rooftile.simulation import simulate
 from tests.laws.machines import MACHINES
 from tests.reports.runs import two_linears, zoo_run
 

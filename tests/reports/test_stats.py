@@ -21,7 +21,7 @@ from reports.stats import (
     unit_cycles,
     words_of_causes,
 )
-from rooftile.simulate import simulate
+from rooftile.simulation import simulate
 from tests.laws.graphs import chains
 from tests.laws.machines import MACHINES
 from tests.reports.runs import Row, trace_by_hand, zoo_run

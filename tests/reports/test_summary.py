@@ -13,7 +13,7 @@ from accel.spec_file import load_preset
 from accel.units import Clock
 from reports.report import Report, WorkReport
 from reports.summary import saving_cycles, sentence, shares_by_bound
-from rooftile.simulate import Result
+from rooftile.simulation import Result
 from tests.reports.runs import VIEWS, run, small, zoo_run
 
 

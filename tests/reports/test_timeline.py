@@ -13,7 +13,7 @@ from accel.spec_file import load_preset
 from accel.units import Clock
 from reports import timeline
 from reports.timeline import write_timeline
-from rooftile.simulate import Result
+from rooftile.simulation import Result
 from tests.reports.runs import SMALL, run, small, zoo_run
 
 Event = dict[str, Any]
