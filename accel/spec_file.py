@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from accel.spec import AcceleratorSpec
+from accel.spec import TENSOR_CLASSES, AcceleratorSpec
 from foundation.document import Document, parse, read
 from foundation.errors import SpecError, nearest
 
@@ -90,7 +90,9 @@ def _spec(document: Document) -> AcceleratorSpec:
     try:
         return machine.spec()
     except SpecError as error:
-        raise SpecError(f"{document.name}:{document.line(('scratchpads',))}: {error}") from None
+        about_memories = any(f"'{name}'" in str(error) for name in TENSOR_CLASSES)
+        line = document.line(("memories" if about_memories else "scratchpads",))
+        raise SpecError(f"{document.name}:{line}: {error}") from None
 
 
 def _merged(base: Any, own: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, field_validator
@@ -32,6 +33,7 @@ from foundation.errors import nearest
 from foundation.functions import FUNCTIONS
 
 MAX_CAPACITY_BYTES = 1 << 60
+_NAME = r"[A-Za-z_][A-Za-z0-9_./-]{0,199}"
 
 
 def _parser(kind: Quantity, *, positive: bool = True, maximum: int | None = None) -> PlainValidator:
@@ -60,6 +62,19 @@ def _one_of(known: list[str], value: object) -> str:
     return str(value)
 
 
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(_NAME, value):
+        shown = f"'{value}'".replace("\n", "\\n")
+        raise ValueError(
+            f"must be a name (a letter first, then letters, digits and _ . / -; at most 200)"
+            f" but is {shown}"
+        )
+    return value
+
+
+Name = Annotated[
+    str, PlainValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"})
+]
 Capacity = Annotated[int, _parser(CAPACITY, maximum=MAX_CAPACITY_BYTES), _text_schema(CAPACITY)]
 PortBandwidth = Annotated[float, _parser(PORT_BANDWIDTH), _text_schema(PORT_BANDWIDTH)]
 Bandwidth = Annotated[float, _parser(BANDWIDTH), _text_schema(BANDWIDTH)]
@@ -179,14 +194,14 @@ class MemoryPart(_Part):
 class MachineFile(_Part):
     """A hardware file."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     notes: str = ""
     clock: Frequency
     array: ArrayPart
-    scratchpads: dict[str, ScratchpadPart] = Field(min_length=1)
+    scratchpads: dict[Name, ScratchpadPart] = Field(min_length=1)
     vector: VectorPart
     dma: DmaPart
-    memories: dict[str, MemoryPart] = Field(min_length=1)
+    memories: dict[Name, MemoryPart] = Field(min_length=1)
 
     def spec(self) -> AcceleratorSpec:
         """Return the machine.

@@ -138,7 +138,7 @@ class Quantity:
                 f" ({self.units[binary]:,} B) or B"
             )
         known = ", ".join(self.units)
-        return f"unit '{unit}' isn't one of {self.name}: {known}{nearest(unit, self.units)}"
+        return f"'{unit}' isn't a unit of {self.name} ({known}){nearest(unit, self.units)}"
 
     def text(self, value: float) -> str:
         """Return text that parses to exactly ``value``, in the largest unit that is whole."""

@@ -1,4 +1,4 @@
-"""Every file of ``bad_networks`` ends in the exact error that it must give."""
+"""Every file of ``tests/bad_inputs/networks`` ends in the exact error that it must give."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from foundation.errors import WorkloadError
 from workloads.loaders.yaml import load_network, load_zoo, parse_network
 
-FILES = sorted((Path(__file__).parent / "bad_networks").glob("*.yaml"))
+FILES = sorted((Path(__file__).parents[1] / "bad_inputs" / "networks").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
