@@ -155,7 +155,11 @@ class Quantity:
 
 
 def _decimal(value: Fraction) -> str:
-    return str(int(value)) if value.denominator == 1 else repr(float(value))
+    thousandths = value * 1000
+    if thousandths.denominator != 1:
+        return repr(float(value))
+    whole, rest = divmod(int(thousandths), 1000)
+    return f"{whole}.{rest:03d}".rstrip("0").rstrip(".")
 
 
 CAPACITY = Quantity(name="a capacity", units=BYTES, example="64KiB")

@@ -24,7 +24,7 @@ Clock = NDArray[np.int64]
 READ, WRITE = 0, 1
 
 #: Bytes that one operand may have: the interpreter holds eight bytes of address for each.
-MAX_OPERAND_BYTES = 1 << 28
+MAX_OPERAND_BYTES = 1 << 27
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +147,8 @@ class ShadowedMemory:
         strides = self._checked_strides(queue, name, access, shape, element_bytes)
         addresses = np.full(1, access.base, dtype=np.int64)
         for size, stride in zip((*shape, element_bytes), (*strides, 1), strict=True):
-            addresses = np.add.outer(addresses, np.arange(size, dtype=np.int64) * stride)
+            if size > 1:
+                addresses = np.add.outer(addresses, np.arange(size, dtype=np.int64) * stride)
         return addresses.reshape(-1)
 
     def rows(

@@ -16,6 +16,10 @@ from rooftile import __version__
 if TYPE_CHECKING:
     from rooftile.simulation import Result
 
+#: File descriptor of standard output.
+STDOUT = 1
+#: Exit status of a comparison that found a difference.
+DIFFERS = 1
 #: Exit status for what the user can correct.
 USER_ERROR = 2
 #: Exit status after Ctrl-C: 128 + SIGINT.
@@ -33,7 +37,7 @@ _dtype = click.option("--dtype", help="Number type (int8, bf16, ...); overrides 
 def main() -> None:
     """Run the command line: errors become one message and an exit status, never a traceback."""
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(standalone_mode=False) or 0
         sys.stdout.flush()
     except RooftileError as error:
         click.echo(f"error: {error}", err=True)
@@ -44,8 +48,8 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         status = INTERRUPTED
-    except BrokenPipeError:  # the reader, such as `head`, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # the reader, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
         status = 0
     sys.exit(status)
 
@@ -182,7 +186,7 @@ def scalesim(reference: Path) -> None:
     report = validate_scalesim(reference)
     click.echo(report.text)
     if not report.passed:
-        sys.exit(1)
+        raise click.exceptions.Exit(DIFFERS)
 
 
 @validate.command()
@@ -200,7 +204,7 @@ def program(network: str, hardware: str, batch: int | None, dtype: str | None, s
     report = validate_program(graph, find_hardware(hardware), seed=seed)
     click.echo(report.text)
     if not report.passed:
-        sys.exit(1)
+        raise click.exceptions.Exit(DIFFERS)
 
 
 def _simulate(network: str, hardware: str, batch: int | None, dtype: str | None) -> Result:

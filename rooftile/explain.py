@@ -6,8 +6,11 @@ from pathlib import Path
 
 from foundation.errors import OutputError
 from reports.explain import explain_text
-from reports.files import read_summary
+from reports.files import digest, read_summary
 from rooftile.simulation import simulate
+
+#: The resolved inputs in a run's folder.
+INPUT_NAMES = ("network.yaml", "hardware.yaml")
 
 
 def explain_run(folder: Path, layer: str) -> str:
@@ -24,11 +27,20 @@ def explain_run(folder: Path, layer: str) -> str:
         When the network has no such layer.
     """
     summary = read_summary(folder)
-    result = simulate(folder / "network.yaml", folder / "hardware.yaml")
-    cycles = result.report.total_cycles
-    if cycles != summary["total_cycles"]:
+    if digest(_inputs(folder)) != summary["configuration_sha256"]:
         raise OutputError(
-            f"output folder '{folder}': its inputs give {cycles} cycles but summary.json says"
-            f" {summary['total_cycles']}; run it again into a new folder"
+            f"folder '{folder}': its inputs have been changed since the run; run it again into a"
+            " new folder"
         )
+    result = simulate(*(folder / name for name in INPUT_NAMES))
     return explain_text(result.report, result.plan, layer)
+
+
+def _inputs(folder: Path) -> dict[str, str]:
+    try:
+        return {name: (folder / name).read_text(encoding="utf-8") for name in INPUT_NAMES}
+    except (OSError, UnicodeDecodeError):
+        raise OutputError(
+            f"folder '{folder}': {' or '.join(INPUT_NAMES)} is missing; give the folder of a"
+            " finished run"
+        ) from None

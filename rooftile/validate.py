@@ -88,8 +88,11 @@ def _read_rows(reference: Path) -> list[tuple[int, dict[str, str]]]:
     """Return line number and columns of every row."""
     try:
         text = reference.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RooftileError(f"reference '{reference}': can't be read as text ({error})") from None
+    except UnicodeDecodeError:
+        raise RooftileError(f"reference '{reference}': isn't UTF-8 text") from None
+    except OSError as error:
+        reason = str(error.strerror).lower()
+        raise RooftileError(f"reference '{reference}': can't be read ({reason})") from None
     reader = csv.DictReader(text.splitlines())
     missing = [column for column in _REQUIRED if column not in (reader.fieldnames or ())]
     if missing:

@@ -1,0 +1,144 @@
+"""Cycles, time and text: exact both ways."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from math import inf
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accel.units import (
+    BANDWIDTH,
+    CAPACITY,
+    CYCLE_COUNT,
+    DURATION,
+    FREQUENCY,
+    FS_PER_SECOND,
+    PORT_BANDWIDTH,
+    Clock,
+    Quantity,
+    format_bandwidth,
+    format_bytes,
+    format_count,
+    format_hz,
+    format_time,
+)
+
+clocks = st.integers(1, 10**12).map(lambda hz: Clock(hz=hz))
+WHOLE = (CAPACITY, FREQUENCY, DURATION, CYCLE_COUNT)
+
+
+@given(clocks, st.integers(0, 10**18))
+def test_an_edge_is_computed_from_its_number(clock: Clock, cycle: int) -> None:
+    exact = Fraction(cycle * FS_PER_SECOND, clock.hz)
+    assert 0 <= clock.edge_fs(cycle) - exact < 1
+
+
+@given(st.integers(1, 10**12), st.integers(0, 10**12))
+def test_the_cycle_of_an_edge_is_its_number(hz: int, cycle: int) -> None:
+    clock = Clock(hz=hz)
+    edge = clock.edge_fs(cycle)
+    assert clock.cycle_at_or_after(edge) == cycle
+    assert clock.cycle_at_or_after(edge + 1) == cycle + 1
+
+
+@given(
+    st.sampled_from([1, 7 * 10**8, 10**9, 3 * 10**9, 1_234_567_891]),
+    st.lists(st.integers(0, 2**40), min_size=1, max_size=20),
+)
+def test_many_edges_at_once_equal_one_by_one(hz: int, cycles: list[int]) -> None:
+    clock = Clock(hz=hz)
+    few = [cycle % (9 * 10**18 // FS_PER_SECOND * hz + 1) for cycle in cycles]
+    edges = np.array([clock.edge_fs(cycle) for cycle in few], dtype=np.int64)
+    assert clock.cycles(edges).tolist() == few
+
+
+def test_time_at_three_gigahertz_is_exact_after_a_quarter_of_an_hour() -> None:
+    clock = Clock(hz=3 * 10**9)
+    assert clock.edge_fs(3 * 10**12) == 10**18
+    assert clock.edge_fs(3 * 10**12 + 1) == 10**18 + 333_334
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (CAPACITY, "64KiB", 65536),
+        (CAPACITY, "1.5MiB", 1572864),
+        (CAPACITY, "1_000B", 1000),
+        (FREQUENCY, "2.4GHz", 2_400_000_000),
+        (FREQUENCY, "700 MHz", 700_000_000),
+        (DURATION, "0.1ns", 100_000),
+        (DURATION, "1us", 10**9),
+        (DURATION, "1e-3s", 10**12),
+        (BANDWIDTH, "34GB/s", 34_000_000_000),
+        (BANDWIDTH, "14GiB/s", 14 * 2**30),
+        (BANDWIDTH, "unlimited", inf),
+        (PORT_BANDWIDTH, "0.5B/cycle", 0.5),
+        (CYCLE_COUNT, "1 cycle", 1),
+        (CYCLE_COUNT, "8 cycles", 8),
+    ],
+)
+def test_text_is_read_exactly(kind: Quantity, text: str, value: float) -> None:
+    assert kind.parse(text) == value
+
+
+@given(st.sampled_from(WHOLE), st.integers(0, 10**18))
+def test_what_is_written_reads_back(kind: Quantity, value: int) -> None:
+    assert kind.parse(kind.text(value)) == value
+
+
+@given(st.integers(1, 10**15))
+def test_a_bandwidth_reads_back(value: int) -> None:
+    assert BANDWIDTH.parse(BANDWIDTH.text(float(value))) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "message"),
+    [
+        (FREQUENCY, "700", "'700': a frequency needs a unit, such as 700MHz"),
+        (FREQUENCY, 700, "'700': a frequency needs a unit, such as 700MHz"),
+        (
+            CAPACITY,
+            "64KB",
+            "'64KB': KB can mean a power of 1000 or of 1024; write KiB (1,024 B) or B",
+        ),
+        (CAPACITY, "0.3B", "'0.3B': a capacity must be a whole number of B"),
+        (DURATION, "0.1fs", "'0.1fs': a duration must be a whole number of fs"),
+        (CAPACITY, "-1KiB", "'-1KiB': a capacity must not be negative"),
+        (CAPACITY, "unlimited", "'unlimited': isn't a capacity; write it as 64KiB"),
+        (CAPACITY, "nanKiB", "'nanKiB': isn't a capacity; write it as 64KiB"),
+        (CAPACITY, "9" * 99, f"'{'9' * 40}': isn't a capacity; write it as 64KiB"),
+        (
+            FREQUENCY,
+            "3ns",
+            "'3ns': 'ns' isn't a unit of a frequency (Hz, kHz, MHz, GHz)",
+        ),
+    ],
+)
+def test_what_is_refused(kind: Quantity, text: object, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        kind.parse(text)
+
+
+@given(st.sampled_from((*WHOLE, BANDWIDTH, PORT_BANDWIDTH)), st.text(max_size=30))
+def test_any_text_is_a_value_or_a_value_error(kind: Quantity, text: str) -> None:
+    try:
+        assert kind.parse(text) >= 0
+    except ValueError:
+        return
+
+
+def test_numbers_for_people() -> None:
+    assert format_bytes(65536) == "64 KiB"
+    assert format_bytes(1000) == "1000 B"
+    assert format_hz(700e6) == "700 MHz"
+    assert format_bandwidth(34e9) == "34 GB/s"
+    assert format_bandwidth(inf) == "unlimited"
+    assert format_count(1_814_073_344).strip() == "1.81 G"
+    assert format_count(12).strip() == "12"
+    assert format_time(1_234_567_890_123) == "1.23 ms"
+    assert format_time(45 * FS_PER_SECOND) == "45 s"

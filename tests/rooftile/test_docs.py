@@ -1,0 +1,78 @@
+"""What the documents tell a user to do, done as they say, in an empty folder."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.rooftile.command import Command
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+#: The README's YAML files, under the names that its commands use.
+FILES = ("tiny.yaml", "edge_64x64.yaml")
+COMMANDS = [
+    line.removeprefix("$ ").partition("#")[0].strip()
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("$ rooftile ")
+]
+
+
+@pytest.fixture
+def documented(rooftile: Command) -> Command:
+    for name, text in zip(FILES, re.findall(r"```yaml\n(.*?)```", README, re.DOTALL), strict=True):
+        Path(name).write_text(text)
+    Path("out").mkdir()
+    return rooftile
+
+
+def test_every_command_of_the_readme_runs_in_order(documented: Command) -> None:
+    assert len(COMMANDS) >= 5
+    for command in COMMANDS:
+        done = documented(*shlex.split(command)[1:])
+        assert (done.status, done.err) == (0, ""), command
+
+
+def test_the_readmes_table_names_real_commands(documented: Command) -> None:
+    rows = re.findall(r"^\| (`rooftile .*?) \|", README, re.MULTILINE)
+    assert len(rows) >= 6
+    values = {
+        "NAME": "conv1",
+        "FILE.csv": str(ROOT / "tests" / "published" / "scalesim.csv"),
+        "FILE": "tiny.yaml",
+        "NETWORK": "tiny.yaml",
+        "SPEC": "edge_64x64.yaml",
+    }
+    for row in rows:
+        for command in re.findall(r"`rooftile (.*?)`", row):
+            words = [values.get(word, word) for word in command.split()]
+            if words[0] == "show":
+                words[1] = "resnet18"
+            assert documented(*words).status == 0, command
+
+
+def test_the_readmes_python_runs(documented: Command) -> None:
+    assert documented is not None, "the folder is the command's"
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(example, names)
+    assert names["result"]
+
+
+@pytest.mark.parametrize("document", ["README.md", "DESIGN.md", "CHANGELOG.md"])
+def test_links_lead_somewhere(document: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", (ROOT / document).read_text()):
+        if "://" not in target:
+            assert (ROOT / target).exists(), target
+
+
+def test_every_folder_says_what_it_owns() -> None:
+    for folder in ("accel", "foundation", "isa", "mapper", "reports", "rooftile", "workloads"):
+        readme = (ROOT / folder / "README.md").read_text()
+        for path in (ROOT / folder).glob("*.py"):
+            if path.name != "__init__.py":
+                assert f"`{path.name}`" in readme, path
