@@ -208,13 +208,13 @@ class _Interpreter:
         _check_shape(queue, load.shape)
         _check_border(queue, load)
         size = load.element_bytes
-        if not 0 <= load.fill < 256**size:
-            raise queue.error(f"fill {load.fill:#x} must fit in {size} bytes")
         source = self._memory(queue, "source", load.source, main=True)
         target = self._memory(queue, "destination", load.destination, main=False)
         borders = zip(load.before, load.shape, load.after, strict=True)
         whole = tuple(sum(border) for border in borders)
         written = target.indices(queue, "destination", load.destination, whole, size)
+        if load.fill < 0 or load.fill.bit_length() > 8 * size:
+            raise queue.error(f"fill {load.fill:#x} must fit in {size} bytes")
         read = source.indices(queue, "source", load.source, load.shape, size)
         source.read(queue, "source", read)
         values = np.empty((*whole, size), dtype=np.uint8)

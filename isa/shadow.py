@@ -190,7 +190,9 @@ class ShadowedMemory:
                 f"{name}: {len(access.strides)} strides don't match {len(shape)} dimensions"
             )
         if element_bytes < 1:
-            raise queue.error(f"{name}: an element has {element_bytes} bytes but must have 1")
+            raise queue.error(
+                f"{name}: an element has {element_bytes} bytes but must have at least 1"
+            )
         strides = _effective_strides(access, shape)
         reach = [(size - 1) * stride for size, stride in zip(shape, strides, strict=True)]
         low = access.base + sum(min(0, step) for step in reach)
