@@ -205,7 +205,7 @@ class _Interpreter:
                 assert_never(instruction)
 
     def _load(self, queue: QueueState, load: Load) -> None:
-        _check_shape(queue, load.shape)
+        _check_shape(queue, load.shape, least=0)
         _check_border(queue, load)
         size = load.element_bytes
         source = self._memory(queue, "source", load.source, main=True)
@@ -375,9 +375,13 @@ def _given(memories: Mapping[str, Bytes], space: Space) -> Bytes:
     return given
 
 
-def _check_shape(queue: QueueState, shape: tuple[int, ...]) -> None:
-    if min(shape, default=1) < 1:
-        raise queue.error(f"shape {list(shape)} must have at least 1 element along each dimension")
+def _check_shape(queue: QueueState, shape: tuple[int, ...], *, least: int = 1) -> None:
+    """Check the extents of an iteration space; a load that is all border reads nothing."""
+    if min(shape, default=least) < least:
+        raise queue.error(
+            f"shape {list(shape)} must have at least {least} element"
+            f"{'' if least == 1 else 's'} along each dimension"
+        )
 
 
 def _check_border(queue: QueueState, load: Load) -> None:

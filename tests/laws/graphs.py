@@ -56,12 +56,11 @@ class Draft:
         return self._builder.build()
 
 
-def window(draw: DrawFn, size: int, *, max_pad: int | None = None) -> Window:
-    """Draw a window that fits ``size`` elements."""
+def window(draw: DrawFn, size: int, *, extra_pad: int = 0) -> Window:
+    """Draw a window that fits ``size`` elements; with extra padding some see nothing else."""
     kernel = draw(st.integers(1, min(3, size)))
     dilation = draw(st.integers(1, 2)) if (kernel - 1) * 2 < size else 1
-    span = (kernel - 1) * dilation + 1
-    pad = st.integers(0, span - 1 if max_pad is None else min(max_pad, span - 1))
+    pad = st.integers(0, (kernel - 1) * dilation + extra_pad)
     return Window(
         kernel=kernel,
         stride=draw(st.integers(1, 3)),
@@ -90,7 +89,7 @@ def add_conv(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(
         Convolution(
             out_channels=groups * draw(st.integers(1, 5)),
-            windows=tuple(window(draw, size) for size in tensor.shape[1:-1]),
+            windows=tuple(window(draw, size, extra_pad=2) for size in tensor.shape[1:-1]),
             groups=groups,
             bias=draw(st.booleans()),
             activation=draw(ACTIVATIONS),
