@@ -212,6 +212,7 @@ class _Interpreter:
         target = self._memory(queue, "destination", load.destination, main=False)
         borders = zip(load.before, load.shape, load.after, strict=True)
         whole = tuple(sum(border) for border in borders)
+        _check_shape(queue, whole)
         written = target.indices(queue, "destination", load.destination, whole, size)
         if load.fill < 0 or load.fill.bit_length() > 8 * size:
             raise queue.error(f"fill {load.fill:#x} must fit in {size} bytes")

@@ -138,9 +138,9 @@ class ShadowedMemory:
         SimulationError
             The operand has another number of dimensions, is too large, or leaves the space.
         """
-        size_bytes = prod(shape) * element_bytes
-        if not size_bytes and len(access.strides) == len(shape):
+        if 0 in shape:
             return np.empty(0, dtype=np.int64)
+        size_bytes = prod(shape) * element_bytes
         if size_bytes > MAX_OPERAND_BYTES:
             raise queue.error(
                 f"{name}: has {size_bytes} bytes but the interpreter takes at most"

@@ -112,14 +112,14 @@ def computed(
     memory[: len(given)] = given
     kind = DTYPES[dtype]
     queue = "vector" if isinstance(instructions[0], Vector) else "matrix"
-    program = machine(
-        {"ready": 0, "done": 0},
-        load=[load(dram(0, 1), pad(0, 1), (len(given),)), Signal(semaphore=0)],
-        store=[
+    streams: dict[str, list[Instruction]] = {
+        "load": [load(dram(0, 1), pad(0, 1), (len(given),)), Signal(semaphore=0)],
+        queue: [Wait(semaphore=0), *instructions, Signal(semaphore=1)],
+        "store": [
             Wait(semaphore=1),
             store(pad(result.base, 1), dram(RESULT, 1), (n * kind.size_bytes,)),
         ],
-        **{queue: [Wait(semaphore=0), *instructions, Signal(semaphore=1)]},
-    )
+    }
+    program = machine({"ready": 0, "done": 0}, 1024, **streams)
     run_program(program, {"dram": memory})
     return memory[RESULT : RESULT + n * kind.size_bytes].view(kind.numpy)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from foundation.functions import FUNCTIONS
 from isa.assembler import assemble
-from isa.encoding import decode, encode
+from isa.encoding import DTYPE_CODES, FUNCTION_CODES, decode, encode
 from isa.fields import FORMS
 from isa.semantics import run_program
 
@@ -26,3 +27,30 @@ def test_the_table_of_opcodes_is_the_code() -> None:
     for form in FORMS.values():
         fields = ", ".join(field.name for field in form.fields)
         assert f"| {form.opcode:02x} | `{form.mnemonic}` | {fields} |" in TEXT
+
+
+def test_the_codes_are_the_code() -> None:
+    text = " ".join(TEXT.split())
+    assert f"dtypes {', '.join(f'{name} {i}' for i, name in enumerate(DTYPE_CODES))};" in text
+    assert f"list: {', '.join(f'{name} {i}' for i, name in enumerate(FUNCTION_CODES))}." in text
+
+
+def test_every_function_is_described() -> None:
+    (table,) = re.findall(r"\| function \|.*?\n\n", TEXT, re.DOTALL)
+    assert [name for name in FUNCTIONS if f"`{name}`" not in table] == []
+
+
+def test_the_convolution_steps_by_pixels() -> None:
+    image = np.arange(8 * 8 * 4).reshape(8, 8, 4)
+    ((m, k, strides),) = re.findall(
+        r"`m=\[(.*?)\] n=16 k=\[(.*?)\]`.*?`\[(.*?)\]`", TEXT, re.DOTALL
+    )
+    extents = [int(n) for n in f"{m},1,{k}".split(",")]
+    addresses = sum(
+        np.multiply.outer(
+            np.ones(extents[:d], dtype=int), np.arange(extents[d]) * int(step)
+        ).reshape([*extents[: d + 1]] + [1] * (len(extents) - d - 1))
+        for d, step in enumerate(strides.split(","))
+    )
+    windows = np.lib.stride_tricks.sliding_window_view(image, (3, 3), axis=(0, 1))[::2, ::2]
+    assert (np.squeeze(addresses, 2) == windows.transpose(0, 1, 3, 4, 2)).all()

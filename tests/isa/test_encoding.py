@@ -77,7 +77,7 @@ def test_random_bytes_are_an_error_or_a_program(data: bytes) -> None:
         ),
         (
             MAGIC + b"\x01\x00\x01\x01a" + b"\xff" * 9 + b"\x03",
-            "byte 20: number 36893488147419103231 must lie in 0..18446744073709551615",
+            "byte 19: number 36893488147419103231 must lie in 0..18446744073709551615",
         ),
         (MAGIC + b"\x01\x00\x00\x01\x00\x04\x00", "byte 10: queue 4 must be below 4"),
         (MAGIC + b"\x01\x00\x00\x01\x00\x00\x01\x77", "byte 12: opcode 0x77 is unknown"),
