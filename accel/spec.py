@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
 
-from foundation.dtype import DTYPES, Dtype
+from foundation.dtype import Dtype
 from foundation.errors import SpecError, nearest
 from foundation.functions import FUNCTIONS
 
@@ -197,11 +196,6 @@ class AcceleratorSpec:
             )
 
     @property
-    def accumulator(self) -> Dtype:
-        """The type in which the first of the array's dtypes accumulates."""
-        return DTYPES[DTYPES[self.array.dtypes[0]].accumulator]
-
-    @property
     def peak_ops_per_s(self) -> float:
         """Operations per second of the full array: 2 per PE and cycle."""
         return 2.0 * self.array.pes * self.clock_hz
@@ -210,8 +204,3 @@ class AcceleratorSpec:
     def bandwidth_bytes_per_s(self) -> float:
         """Bytes per second of all main memories together."""
         return sum((m.bandwidth_bytes_per_s for m in self.memories), start=0.0)
-
-    @property
-    def is_bandwidth_unlimited(self) -> bool:
-        """True when some main memory has no bandwidth limit, as in comparisons with others."""
-        return self.bandwidth_bytes_per_s == inf
