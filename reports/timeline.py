@@ -115,7 +115,8 @@ def _unit_events(trace: Trace, tracks: dict[str, int], start_fs: int) -> Iterato
         joined = -(-len(rows) // MAX_SLICES)
         firsts = np.arange(0, len(rows), joined)
         lasts = rows[np.minimum(firsts + joined - 1, len(rows) - 1)]
-        start = (starts[firsts] + start_fs) / FS_PER_MICROSECOND
+        # The sum can pass 64 bits of femtoseconds, two and a half hours; each term can't.
+        start = starts[firsts] / FS_PER_MICROSECOND + start_fs / FS_PER_MICROSECOND
         duration = (trace["end_fs"][lasts] - starts[firsts]) / FS_PER_MICROSECOND
         heads = _names(trace, rows[firsts], joined)
         track = tracks[unit]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -126,3 +127,18 @@ def test_a_large_network_has_few_slices_a_unit_and_layer() -> None:
             start, end = layer["ts"], layer["ts"] + layer["dur"]
             inside = [s for s in slices if start <= s["ts"] + 1e-6 < end]
             assert len(inside) <= most_pieces * timeline.MAX_SLICES
+
+
+LONG = """
+name: long
+inputs: {data: [1, 96]}
+blocks: {dense: {layers: [{name: fc, op: linear, out: 96}]}}
+layers: [{name: stage, use: dense, repeat: 60}]
+"""
+
+
+def test_a_run_of_hours_fits() -> None:
+    made = run(LONG, replace(load_preset("eyeriss_v1_like"), clock_hz=1))
+    assert made.report.time_fs > 2**63
+    slices = tracks_of(events_of(made))["layers"]
+    assert slices[-1]["ts"] + slices[-1]["dur"] == pytest.approx(made.report.time_s * 1e6)
