@@ -6,6 +6,10 @@ from accel.units import FS_PER_SECOND, format_time
 from reports.report import Report, WorkReport
 
 
+#: A larger array is no advice to layers that map less than this share of the one there is.
+WELL_MAPPED = 0.5
+
+
 def shares_by_bound(report: Report) -> dict[str, float]:
     """Return what layers are bound by, to their share of the time, largest first."""
     cycles: dict[str, int] = {}
@@ -34,6 +38,14 @@ def saving_cycles(work: WorkReport, resource: str) -> int:
     return int(max(0, min(busy[resource] / 2, work.total_cycles - others)))
 
 
+def _mapped_share(report: Report) -> float:
+    """Return the share of the PEs that array-bound layers map, weighted by their cycles."""
+    works = [layer.work for layer in report.layers if layer.work.bound_by == "array"]
+    cycles = sum(work.total_cycles for work in works)
+    mapped = sum(work.total_cycles * work.spatial_utilization for work in works)
+    return mapped / cycles if cycles else 0.0
+
+
 def sentence(report: Report) -> str:
     """Return what limits the network and what doubling it would save at most."""
     shares = shares_by_bound(report)
@@ -44,6 +56,13 @@ def sentence(report: Report) -> str:
         return (
             f"Latency limits {report.network}: {share:.0%} of the time goes to layers in which no"
             " unit is busy for half of it; a larger batch would help."
+        )
+    mapped = _mapped_share(report)
+    if name == "array" and mapped < WELL_MAPPED:
+        return (
+            f"The array limits {report.network}: {share:.0%} of the time goes to layers that it"
+            f" bounds, but they map only {mapped:.0%} of its PEs; another dataflow, array shape or"
+            " batch would help more than a larger array."
         )
     saved = sum(saving_cycles(layer.work, name) for layer in report.layers)
     saved_fs = saved * FS_PER_SECOND // report.spec.clock_hz

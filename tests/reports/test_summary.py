@@ -130,3 +130,11 @@ def test_the_same_program_never_saves_more_than_the_bound(network: str, hardware
             # Each transfer starts and lands on an edge, up to a cycle later than it could.
             edges = sum(p.count * int((p.trace["operand"] >= 0).sum()) for p in pieces)
             assert saved <= saving_cycles(before, memory.name) + edges, name
+
+
+def test_a_poorly_mapped_array_needs_another_shape() -> None:
+    text = sentence(zoo_run("mobilenet_v2", "tpu_v4i_like").report)
+    assert text.startswith("The array limits mobilenet_v2: ")
+    assert text.endswith(
+        " of its PEs; another dataflow, array shape or batch would help more than a larger array."
+    )
