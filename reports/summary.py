@@ -5,7 +5,6 @@ from __future__ import annotations
 from accel.units import FS_PER_SECOND, format_time
 from reports.report import Report, WorkReport
 
-
 #: A larger array is no advice to layers that map less than this share of the one there is.
 WELL_MAPPED = 0.5
 
