@@ -122,11 +122,22 @@ def _totals(report: Report) -> list[str]:
     return [
         f"total        {report.total_cycles:,} cycles: {compute:,} compute,"
         f" {report.total_cycles - compute:,} stall",
-        f"time         {format_time(report.time_fs)}, {report.inferences_per_s:,.4g} inferences/s",
+        f"time         {format_time(report.time_fs)},"
+        f" {_rate(report.inferences_per_s)} inferences/s",
         f"throughput   {report.ops_per_s / 1e12:.4g} TOP/s,"
         f" {report.ops_per_s / peak:.1%} of the array's {peak / 1e12:.4g} TOP/s",
         f"main memory  {format_bytes(dram_bytes)}",
     ]
+
+
+def _rate(per_s: float) -> str:
+    """Return a rate to four digits, in full where it is large."""
+    return f"{per_s:,.0f}" if per_s >= 1000 else f"{per_s:.4g}"
+
+
+def _share(share: float) -> str:
+    """Return a share in per cent, with a decimal where it is small."""
+    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
 
 
 def _cells(row: Row) -> list[str]:
@@ -142,7 +153,7 @@ def _cells(row: Row) -> list[str]:
         f"{work.stall_cycles:,}",
         f"{work.total_cycles:,}",
         waits,
-        f"{work.spatial_utilization:.0%}" if work.macs else "-",
+        _share(work.spatial_utilization) if work.macs else "-",
         f"{work.mac_utilization:.1%}" if work.macs else "-",
         *(dram if work.total_cycles else ["-"] * 3),
         f"{layer.arithmetic_intensity:.3g}" if layer.operations else "-",

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 #: The README's YAML files, under the names that its commands use.
 FILES = ("tiny.yaml", "edge_64x64.yaml")
+COMMANDS_OF_FILES = "rooftile run tiny.yaml --hw edge_64x64.yaml"
 COMMANDS = [
     line.removeprefix("$ ").partition("#")[0].strip()
     for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
@@ -35,6 +36,11 @@ def test_every_command_of_the_readme_runs_in_order(documented: Command) -> None:
     for command in COMMANDS:
         done = documented(*shlex.split(command)[1:])
         assert (done.status, done.err) == (0, ""), command
+
+
+def test_the_readmes_output_is_what_its_command_prints(documented: Command) -> None:
+    (shown,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+    assert documented(*COMMANDS_OF_FILES.split()[1:]).out.startswith(shown)
 
 
 def test_the_readmes_table_names_real_commands(documented: Command) -> None:
