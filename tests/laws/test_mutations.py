@@ -110,6 +110,7 @@ def test_seeded_faults_are_caught() -> None:
     seeded, caught = Counter(k for k, _ in results), Counter(k for k, hit in results if hit)
     report = "\n".join(f"{kind:<20} {caught[kind]:>4} of {seeded[kind]:>4}" for kind in MUTATIONS)
     total = f"{caught.total()} of {seeded.total()} faults caught"
+    print(f"{report}\n{total}")  # shown by `pytest -rP tests/laws/test_mutations.py`
     assert seeded.total() > 800
     assert caught.total() >= REQUIRED * seeded.total(), f"{report}\n{total}{MISSED}"
     for kind in ("drop_wait", "drop_signal", "drop_work", "wrong_stride"):
