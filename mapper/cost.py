@@ -18,7 +18,7 @@ from accel.spec import AcceleratorSpec, MemorySpec
 from accel.systolic import DATAFLOWS, TIMINGS, Count, array_work, larger
 from accel.vector import pass_cycles
 from foundation.dtype import DTYPES
-from mapper.kernel import Contraction, Kernel, Lookup, OperandMap, Role, VectorBody, axis_step
+from mapper.kernel import Contraction, Copy, Kernel, Lookup, OperandMap, Role, VectorBody, axis_step
 
 Counts = NDArray[np.int64]
 Reals = NDArray[np.float64]
@@ -168,7 +168,7 @@ def _required_bytes(
 
 def is_copy(kernel: Kernel) -> bool:
     """Whether the output's tile is the input's tile: nothing is computed on the way."""
-    return not isinstance(kernel.body, Contraction | VectorBody | Lookup)
+    return isinstance(kernel.body, Copy)
 
 
 def _tile_bytes(operand: OperandMap, kernel: Kernel, tiles: Counts) -> Counts:
