@@ -40,6 +40,7 @@ BYTES_PER_CYCLE = {"B/cycle": 1}
 
 _QUANTITY = re.compile(r"([-+]?[0-9_]*\.?[0-9]*(?:[eE][-+]?[0-9]{1,3})?)\s*([^\d\s].*)?\Z")
 _MAX_TEXT = 40
+_MAX_VALUE = 10**30
 _UNLIMITED = "unlimited"
 
 
@@ -108,6 +109,8 @@ class Quantity:
         value = number * self.units[unit]
         if value < 0:
             raise ValueError(f"'{text}': {self.name} must not be negative")
+        if value > _MAX_VALUE:
+            raise ValueError(f"'{text}': {self.name} must be at most 1e30 {next(iter(self.units))}")
         if not self.is_whole:
             return float(value)
         if value.denominator != 1:
@@ -130,9 +133,8 @@ class Quantity:
         return Fraction(match[1].replace("_", "")), unit
 
     def _wrong_unit(self, unit: str) -> str:
-        if unit in ("KB", "kB", "MB", "GB", "TB", "PB"):
-            prefix = unit[0].upper()
-            binary = f"{prefix}iB"
+        binary = f"{unit[0].upper()}iB"
+        if unit in ("KB", "kB", "MB", "GB", "TB", "PB") and binary in self.units:
             return (
                 f"{unit} can mean a power of 1000 or of 1024; write {binary}"
                 f" ({self.units[binary]:,} B) or B"

@@ -112,6 +112,17 @@ def test_a_bandwidth_reads_back(value: int) -> None:
         (CAPACITY, "unlimited", "'unlimited': isn't a capacity; write it as 64KiB"),
         (CAPACITY, "nanKiB", "'nanKiB': isn't a capacity; write it as 64KiB"),
         (CAPACITY, "9" * 99, f"'{'9' * 40}': isn't a capacity; write it as 64KiB"),
+        (FREQUENCY, "8GB", "'8GB': 'GB' isn't a unit of a frequency (Hz, kHz, MHz, GHz)"),
+        (
+            PORT_BANDWIDTH,
+            "1e999B/cycle",
+            "'1e999B/cycle': a port's bandwidth must be at most 1e30 B/cycle",
+        ),
+        (
+            CYCLE_COUNT,
+            "1e31 cycles",
+            "'1e31 cycles': a number of cycles must be at most 1e30 cycle",
+        ),
         (
             FREQUENCY,
             "3ns",
@@ -128,6 +139,22 @@ def test_what_is_refused(kind: Quantity, text: object, message: str) -> None:
 def test_any_text_is_a_value_or_a_value_error(kind: Quantity, text: str) -> None:
     try:
         assert kind.parse(text) >= 0
+    except ValueError:
+        return
+
+
+@given(
+    st.sampled_from((*WHOLE, BANDWIDTH, PORT_BANDWIDTH)),
+    st.from_regex(r"-?[0-9]{1,5}(\.[0-9]{0,3})?(e-?[0-9]{1,3})?", fullmatch=True),
+    st.sampled_from(
+        ["", "B", "KiB", "KB", "GB", "GB/s", "GiB/s", "B/cycle", "GHz", "ns", "cycles"]
+    ),
+)
+def test_any_number_with_any_unit_is_a_value_or_a_value_error(
+    kind: Quantity, number: str, unit: str
+) -> None:
+    try:
+        assert kind.parse(number + unit) >= 0
     except ValueError:
         return
 
