@@ -21,7 +21,7 @@ from accel.memory import BandwidthMemory, MainMemory
 from accel.spec import AcceleratorSpec
 from accel.systolic import DATAFLOWS, TIMINGS, ArrayWork, array_work
 from accel.trace import COLUMNS, OPCODES, STRUCTURAL_CAUSES, WAIT, Column, Trace
-from accel.units import Clock
+from accel.units import FS_PER_SECOND, Clock
 from accel.vector import vector_cycles, vector_operations
 from foundation.dtype import DTYPES
 from foundation.errors import SimulationError
@@ -30,6 +30,8 @@ from isa.program import Program, Stream
 
 Process = Generator[simpy.Event, object, None]
 
+#: Seconds in 2**63 femtoseconds.
+MAX_SECONDS = 2**63 // FS_PER_SECOND
 START, END = COLUMNS.index("start_fs"), COLUMNS.index("end_fs")
 LOAD, GATHER, STORE, MATMUL, VECTOR = (OPCODES.index(name) for name in OPCODES[:-1])
 
@@ -46,7 +48,8 @@ class Machine:
         Raises
         ------
         SimulationError
-            When every queue that isn't finished waits for a semaphore.
+            When every queue that isn't finished waits for a semaphore, or the program takes longer
+            than a trace can hold.
         """
         return _Run(self._spec, program).trace()
 
@@ -174,6 +177,8 @@ class _Run:
         done = self.env.all_of([self.env.process(queue.process()) for queue in queues])
         try:
             self.env.run(until=done)
+        except OverflowError:
+            raise self._too_long() from None
         except RuntimeError:
             if done.triggered:
                 raise
@@ -207,6 +212,14 @@ class _Run:
     def _unit(self, name: str) -> _Unit:
         self.unit_names.append(name)
         return _Unit(len(self.unit_names) - 1, self.recorder)
+
+    def _too_long(self) -> SimulationError:
+        return SimulationError(
+            f"the program takes more than {MAX_SECONDS} s, the most that a trace can hold; use a"
+            " faster clock or memory, or a smaller layer",
+            unit="machine",
+            time=f"{self.clock.cycle_at_or_after(int(self.env.now))} cycles",
+        )
 
     def _deadlock(self) -> SimulationError:
         blocked = ", ".join(

@@ -242,3 +242,13 @@ def test_the_same_program_gives_the_same_trace() -> None:
     first, second = run(streams), run(streams)
     assert all((first[name] == second[name]).all() for name in first.columns)
     assert set(first["opcode"]) <= set(range(len(OPCODES)))
+
+
+def test_a_program_of_hours_is_refused() -> None:
+    slow = replace(SPEC.memories[0], bandwidth_bytes_per_s=1.0)
+    message = (
+        "machine, at 0 cycles: the program takes more than 9223 s, the most that a trace can hold;"
+        " use a faster clock or memory, or a smaller layer"
+    )
+    with pytest.raises(SimulationError, match=f"^{re.escape(message)}$"):
+        run({Queue.LOAD: [load(10_000)]}, spec=replace(SPEC, memories=(slow,)))
