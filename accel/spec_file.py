@@ -51,12 +51,24 @@ def load_preset(name: str) -> AcceleratorSpec:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of hardware files, for editors."""
+    """Return the JSON Schema of hardware files, for editors.
+
+    A file with ``base`` may leave out any key: the preset has it.
+    """
     from accel.spec_models import MachineFile
 
+    whole = MachineFile.model_json_schema()
+    variation = MachineFile.model_json_schema(ref_template="#/$defs/{model}Variation")
+    parts, varied_parts = whole.pop("$defs"), variation.pop("$defs")
+    for part in (variation, *varied_parts.values()):
+        part.pop("required", None)
+    variation["properties"]["base"] = {"enum": preset_names()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **MachineFile.model_json_schema(),
+        "if": {"required": ["base"]},
+        "then": variation,
+        "else": whole,
+        "$defs": {**parts, **{f"{name}Variation": part for name, part in varied_parts.items()}},
     }
 
 
@@ -90,7 +102,7 @@ def _spec(document: Document) -> AcceleratorSpec:
     try:
         return machine.spec()
     except SpecError as error:
-        about_memories = any(f"'{name}'" in str(error) for name in TENSOR_CLASSES)
+        about_memories = any(f": '{name}' must be held" in str(error) for name in TENSOR_CLASSES)
         line = document.line(("memories" if about_memories else "scratchpads",))
         raise SpecError(f"{document.name}:{line}: {error}") from None
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from math import inf
 from typing import Annotated
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, field_validator
 
 from accel.spec import (
@@ -235,11 +237,25 @@ class MachineFile(_Part):
         )
 
 
+def _plain(name: str) -> str:
+    """Return a name as YAML: quoted where the bare word means something else."""
+    return f'"{name}"' if name.lower() in ("null", "true", "false") else name
+
+
+def _notes_lines(notes: str) -> list[str]:
+    """Return notes as a block of text, or as escapes where a block wouldn't read back."""
+    lines = notes.split("\n")
+    if all(line.isprintable() and line == line.rstrip() for line in lines):
+        return ["notes: |-", *(f"  {line}".rstrip() for line in lines)]
+    escaped = yaml.safe_dump(notes, default_style='"', width=inf)
+    return [f"notes: {escaped}".rstrip()]
+
+
 def machine_text(spec: AcceleratorSpec) -> str:
     """Return a machine as YAML, every value with its unit."""
-    lines = [f"name: {spec.name}"]
+    lines = [f"name: {_plain(spec.name)}"]
     if spec.notes:
-        lines += ["notes: |-", *(f"  {line}".rstrip() for line in spec.notes.splitlines())]
+        lines += _notes_lines(spec.notes)
     array, vector = spec.array, spec.vector
     cycles = ", ".join(f"{name}: {value!r}" for name, value in vector.cycles_per_element.items())
     lines += [

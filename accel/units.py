@@ -40,7 +40,8 @@ BYTES_PER_CYCLE = {"B/cycle": 1}
 
 _QUANTITY = re.compile(r"([-+]?[0-9_]*\.?[0-9]*(?:[eE][-+]?[0-9]{1,3})?)\s*([^\d\s].*)?\Z")
 _MAX_TEXT = 40
-_MAX_VALUE = 10**30
+# A float, so that what is rounded to the nearest float stays within it.
+_MAX_VALUE = int(1e30)
 _UNLIMITED = "unlimited"
 
 
@@ -62,12 +63,15 @@ class Clock:
     def cycles(self, edges_fs: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the numbers of many edges.
 
-        An edge lies less than a femtosecond after its ideal time, and float64 has 53 bits: rounding
-        gives the exact number up to 2**48 cycles.
+        Exact for all int64 times of clocks up to 1 THz: whole seconds are whole cycles, and within
+        a second an edge lies less than a femtosecond after its ideal time, so that float64, which
+        has 53 bits, rounds to its number.
         """
         import numpy as np
 
-        numbers: NDArray[np.int64] = np.rint(edges_fs * (self.hz / FS_PER_SECOND)).astype(np.int64)
+        seconds, rest_fs = np.divmod(edges_fs, FS_PER_SECOND)
+        within_second = np.rint(rest_fs * (self.hz / FS_PER_SECOND)).astype(np.int64)
+        numbers: NDArray[np.int64] = seconds * self.hz + within_second
         return numbers
 
 
@@ -120,14 +124,15 @@ class Quantity:
 
     def _split(self, text: object) -> tuple[Fraction, str]:
         if not isinstance(text, str):
-            shown = "a list" if isinstance(text, list) else f"'{text}'"
+            is_list, is_mapping = isinstance(text, list), isinstance(text, dict)
+            shown = "a list" if is_list else "a mapping" if is_mapping else f"'{text}'"
             raise ValueError(f"{shown}: {self.name} needs a unit, such as {self.example}")
         match = _QUANTITY.match(text.strip()) if len(text) <= _MAX_TEXT else None
         if match is None or not any(c.isdigit() for c in match[1]):
             raise ValueError(f"'{text[:_MAX_TEXT]}': isn't {self.name}; write it as {self.example}")
         if match[2] is None:
             raise ValueError(f"'{text}': {self.name} needs a unit, such as {self.example}")
-        unit = match[2].strip()
+        unit = match[2].strip().replace("\N{GREEK SMALL LETTER MU}", "\N{MICRO SIGN}")
         if unit not in self.units:
             raise ValueError(f"'{text}': {self._wrong_unit(unit)}")
         return Fraction(match[1].replace("_", "")), unit
@@ -146,14 +151,17 @@ class Quantity:
         """Return text that parses to exactly ``value``, in the largest unit that is whole."""
         if value == inf:
             return _UNLIMITED
+        if self.units is CYCLES:
+            return f"{value} cycle" if value == 1 else f"{value} cycles"
         exact = Fraction(value)
         fitting = [
             (size, unit)
             for unit, size in self.units.items()
             if exact >= size and (exact / size * 1000).denominator == 1
         ]
-        size, unit = max(fitting, default=(1, next(iter(self.units))))
-        return f"{_decimal(exact / size)}{' ' if self.units is CYCLES else ''}{unit}"
+        # The first of two names for one size: ASCII's us.
+        size, unit = max(fitting, key=lambda pair: pair[0], default=(1, next(iter(self.units))))
+        return f"{_decimal(exact / size)}{unit}"
 
 
 def _decimal(value: Fraction) -> str:
@@ -181,7 +189,7 @@ CYCLE_COUNT = Quantity(name="a number of cycles", units=CYCLES, example="8 cycle
 
 
 def format_bytes(size_bytes: float) -> str:
-    """Return bytes for people: ``64.0 KiB``."""
+    """Return bytes for people: ``64 KiB``."""
     return _scaled(size_bytes, 1024, ("B", *(f"{p}B" for p in _BINARY)))
 
 

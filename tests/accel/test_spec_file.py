@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from accel.spec_file import load_preset, load_spec, parse_spec, preset_names, schema, to_yaml
 from foundation.document import read
@@ -51,6 +54,25 @@ def test_presets_follow_the_schema(name: str) -> None:
     jsonschema.validate(data, schema())
 
 
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_documented_examples_follow_the_schema(text: str) -> None:
+    jsonschema.validate(yaml.safe_load(text), schema())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("base: tpu_v2", "'tpu_v2' is not one of"),
+        ("{base: tpu_v1, colour: red}", "'colour' was unexpected"),
+        ("{base: tpu_v1, array: {row: 2}}", "'row' was unexpected"),
+        ("name: whole", "is a required property"),
+    ],
+)
+def test_the_schema_refuses_what_a_variation_can_not_say(text: str, message: str) -> None:
+    with pytest.raises(jsonschema.ValidationError, match=message):
+        jsonschema.validate(yaml.safe_load(text), schema())
+
+
 def test_the_schema_refuses_an_unknown_key() -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**yaml.safe_load(UNLIMITED), "colour": "red"}, schema())
@@ -79,6 +101,31 @@ def test_a_mistake_in_a_variation_points_into_its_own_file() -> None:
     message = "w.yaml:3: array.columns: must be at least 1 but is 0"
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         parse_spec("base: tpu_v1\narray:\n  columns: 0\n", "w.yaml")
+
+
+@pytest.mark.parametrize("name", ["null", "Null", "true", "False", "on", "_", "tpu.v1/a-b"])
+def test_any_name_reads_back(name: str) -> None:
+    spec = parse_spec(UNLIMITED.replace("name: ideal", f'name: "{name}"'), "quoted.yaml")
+    assert parse_spec(to_yaml(spec), "again.yaml") == spec
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+@example("two  \nlines")
+@example("a\u2028b\x85c\x00d")
+@example("- x: #y\n  indented")
+def test_any_notes_read_back(notes: str) -> None:
+    spec = replace(parse_spec(UNLIMITED, "ideal.yaml"), notes=notes.strip())
+    assert parse_spec(to_yaml(spec), "again.yaml") == spec
+
+
+def test_a_machine_named_like_a_tensor_class_is_told_the_right_line() -> None:
+    text = UNLIMITED.replace("ideal", "parameters").replace("psum, ", "")
+    message = (
+        "m.yaml:4: machine 'parameters': 'psum' must be held by exactly 1 memory but 0 list it"
+        " (none); correct 'holds'"
+    )
+    with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
+        parse_spec(text, "m.yaml")
 
 
 def test_an_unknown_preset_is_refused() -> None:

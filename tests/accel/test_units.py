@@ -8,7 +8,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accel.units import (
@@ -57,10 +57,28 @@ def test_many_edges_at_once_equal_one_by_one(hz: int, cycles: list[int]) -> None
     assert clock.cycles(edges).tolist() == few
 
 
+@given(st.integers(1, 10**12), st.integers(0, 2**63 - 1))
+def test_the_edge_before_any_time_has_its_number(hz: int, time_fs: int) -> None:
+    clock = Clock(hz=hz)
+    cycle = time_fs * hz // FS_PER_SECOND
+    edges = np.array([clock.edge_fs(cycle)], dtype=np.int64)
+    assert clock.cycles(edges).tolist() == [cycle]
+
+
+def test_the_fastest_clock_is_exact_after_two_and_a_half_hours() -> None:
+    """Float64 alone doesn't hold cycle numbers beyond 2**53."""
+    clock = Clock(hz=10**12)
+    cycles = [9_223_372_036_854_775, 9_007_199_254_740_993, 9_007_199_254_740_992]
+    edges = np.array([clock.edge_fs(cycle) for cycle in cycles], dtype=np.int64)
+    assert clock.cycles(edges).tolist() == cycles
+
+
 def test_time_at_three_gigahertz_is_exact_after_a_quarter_of_an_hour() -> None:
     clock = Clock(hz=3 * 10**9)
     assert clock.edge_fs(3 * 10**12) == 10**18
     assert clock.edge_fs(3 * 10**12 + 1) == 10**18 + 333_334
+    edges = np.array([10**18, 10**18 + 333_334], dtype=np.int64)
+    assert clock.cycles(edges).tolist() == [3 * 10**12, 3 * 10**12 + 1]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +91,8 @@ def test_time_at_three_gigahertz_is_exact_after_a_quarter_of_an_hour() -> None:
         (FREQUENCY, "700 MHz", 700_000_000),
         (DURATION, "0.1ns", 100_000),
         (DURATION, "1us", 10**9),
+        (DURATION, "1\N{MICRO SIGN}s", 10**9),
+        (DURATION, "1\N{GREEK SMALL LETTER MU}s", 10**9),
         (DURATION, "1e-3s", 10**12),
         (BANDWIDTH, "34GB/s", 34_000_000_000),
         (BANDWIDTH, "14GiB/s", 14 * 2**30),
@@ -91,9 +111,32 @@ def test_what_is_written_reads_back(kind: Quantity, value: int) -> None:
     assert kind.parse(kind.text(value)) == value
 
 
-@given(st.integers(1, 10**15))
-def test_a_bandwidth_reads_back(value: int) -> None:
-    assert BANDWIDTH.parse(BANDWIDTH.text(float(value))) == value
+@given(st.integers(1, 10**30).map(float))
+@example(1e30)
+def test_a_bandwidth_reads_back(value: float) -> None:
+    assert float(BANDWIDTH.parse(BANDWIDTH.text(value))) == value
+
+
+@given(st.floats(min_value=0, max_value=1e30))
+@example(1e30)
+def test_a_ports_bandwidth_reads_back(value: float) -> None:
+    assert PORT_BANDWIDTH.parse(PORT_BANDWIDTH.text(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        (CAPACITY, 65536, "64KiB"),
+        (FREQUENCY, 1_050_000_000, "1.05GHz"),
+        (DURATION, 10**9, "1us"),
+        (DURATION, 0, "0fs"),
+        (CYCLE_COUNT, 0, "0 cycles"),
+        (CYCLE_COUNT, 1, "1 cycle"),
+        (CYCLE_COUNT, 8, "8 cycles"),
+    ],
+)
+def test_text_takes_the_largest_unit_and_ascii(kind: Quantity, value: int, text: str) -> None:
+    assert kind.text(value) == text
 
 
 @pytest.mark.parametrize(
@@ -110,6 +153,8 @@ def test_a_bandwidth_reads_back(value: int) -> None:
         (DURATION, "0.1fs", "'0.1fs': a duration must be a whole number of fs"),
         (CAPACITY, "-1KiB", "'-1KiB': a capacity must not be negative"),
         (CAPACITY, "unlimited", "'unlimited': isn't a capacity; write it as 64KiB"),
+        (CAPACITY, {"B": 1}, "a mapping: a capacity needs a unit, such as 64KiB"),
+        (CAPACITY, [64], "a list: a capacity needs a unit, such as 64KiB"),
         (CAPACITY, "nanKiB", "'nanKiB': isn't a capacity; write it as 64KiB"),
         (CAPACITY, "9" * 99, f"'{'9' * 40}': isn't a capacity; write it as 64KiB"),
         (FREQUENCY, "8GB", "'8GB': 'GB' isn't a unit of a frequency (Hz, kHz, MHz, GHz)"),
