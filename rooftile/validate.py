@@ -50,6 +50,9 @@ COMPARED = (
     "sram_output_writes",
 )
 
+#: The efficiency is a quotient that two programs may round differently; counts must be equal.
+ROUNDING = {"mapping_efficiency_pct": 1e-12}
+
 _SHAPE = ("ifmap_h", "ifmap_w", "filter_h", "filter_w", "channels", "num_filters", "stride")
 _REQUIRED = ("kind", "M", "N", "K", "array_rows", "array_cols", "dataflow", *COMPARED)
 
@@ -69,11 +72,13 @@ def validate_scalesim(reference: Path) -> Validation:
     exact = 0
     rows = _read_rows(reference)
     for number, row in rows:
-        measured = _measure(row, f"{reference}:{number}")
+        where = f"{reference}:{number}"
+        expected = {column: _number(row, column, where) for column in COMPARED}
+        measured = _measure(row, where)
         wrong = [
             f"{column} {measured[column]} instead of {row[column]}"
             for column in COMPARED
-            if not isclose(measured[column], float(row[column]), rel_tol=1e-12)
+            if not isclose(measured[column], expected[column], rel_tol=ROUNDING.get(column, 0.0))
         ]
         exact += not wrong
         point = f"{row['array_rows']}x{row['array_cols']} {row['dataflow'].upper()}"
@@ -97,7 +102,14 @@ def _read_rows(reference: Path) -> list[tuple[int, dict[str, str]]]:
     missing = [column for column in _REQUIRED if column not in (reader.fieldnames or ())]
     if missing:
         raise RooftileError(f"{reference}:1: columns missing: {', '.join(missing)}")
-    rows = [(reader.line_num, row) for row in reader]
+    rows = []
+    for row in reader:
+        if None in row or None in row.values():
+            raise RooftileError(
+                f"{reference}:{reader.line_num}: must have {len(reader.fieldnames or ())} columns,"
+                " as many as the header"
+            )
+        rows.append((reader.line_num, row))
     if not rows:
         raise RooftileError(f"reference '{reference}': no rows after the header")
     return rows
@@ -137,11 +149,23 @@ def scalesim_columns(trace: Trace, spec: AcceleratorSpec) -> dict[str, float]:
 
 
 def _integers(row: Mapping[str, str], columns: Sequence[str], where: str) -> list[int]:
+    """Return sizes: whole numbers of at least 1."""
+    for column in columns:
+        if not row.get(column, "").isdecimal() or int(row[column]) < 1:
+            raise RooftileError(
+                f"{where}: column '{column}' must be a whole number of at least 1 but is"
+                f" '{row.get(column, '')}'"
+            )
+    return [int(row[column]) for column in columns]
+
+
+def _number(row: Mapping[str, str], column: str, where: str) -> float:
     try:
-        return [int(row[column]) for column in columns]
-    except (KeyError, ValueError, TypeError) as error:
-        names = ", ".join(columns)
-        raise RooftileError(f"{where}: columns {names} must be whole numbers ({error})") from None
+        return float(row[column])
+    except ValueError:
+        raise RooftileError(
+            f"{where}: column '{column}' must be a number but is '{row[column]}'"
+        ) from None
 
 
 def _network_yaml(row: Mapping[str, str], where: str) -> str:

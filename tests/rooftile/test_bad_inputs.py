@@ -36,6 +36,10 @@ def files(rooftile: Command) -> None:
     Path("columns.csv").write_text("network,layer\na,b\n")
     Path("rows.csv").write_text(header[0] + "\n")
     Path("word.csv").write_text("\n".join([header[0], header[1].replace(",16,16,os", ",x,16,os")]))
+    Path("zero.csv").write_text("\n".join([header[0], header[1].replace(",64,1,196", ",64,0,196")]))
+    Path("figure.csv").write_text("\n".join([header[0], header[1].replace(",2808,", ",many,")]))
+    Path("short.csv").write_text("\n".join([header[0], "googlenet,x,conv,14"]))
+    Path("long.csv").write_text("\n".join([header[0], header[1] + ",1"]))
     Path("kind.csv").write_text("\n".join([header[0], header[1].replace(",conv,", ",pool,")]))
     Path("flow.csv").write_text("\n".join([header[0], header[1].replace(",os,", ",rs,")]))
     Path("taken").mkdir()
@@ -114,8 +118,20 @@ SCALESIM = ("validate", "scalesim", "--reference")
         ((*SCALESIM, "rows.csv"), "reference 'rows.csv': no rows after the header"),
         (
             (*SCALESIM, "word.csv"),
-            "word.csv:2: columns array_rows, array_cols must be whole numbers (invalid literal for"
-            " int() with base 10: 'x')",
+            "word.csv:2: column 'array_rows' must be a whole number of at least 1 but is 'x'",
+        ),
+        (
+            (*SCALESIM, "zero.csv"),
+            "zero.csv:2: column 'stride' must be a whole number of at least 1 but is '0'",
+        ),
+        (
+            (*SCALESIM, "figure.csv"),
+            "figure.csv:2: column 'array_cycles' must be a number but is 'many'",
+        ),
+        ((*SCALESIM, "short.csv"), "short.csv:2: must have 22 columns, as many as the header"),
+        (
+            (*SCALESIM, "long.csv"),
+            "long.csv:2: must have 22 columns, as many as the header",
         ),
         ((*SCALESIM, "kind.csv"), "kind.csv:2: kind 'pool' must be conv or gemm"),
         ((*SCALESIM, "flow.csv"), "flow.csv:2: dataflow 'rs' must be os, ws or is"),
