@@ -11,19 +11,19 @@ from array import array
 from collections import deque
 from collections.abc import Generator
 from functools import cache
-from math import ceil, inf, prod
+from math import prod
 from typing import Any, assert_never
 
 import numpy as np
 import simpy
 
 from accel.memory import BandwidthMemory, MainMemory
+from accel.scratchpad import port_cycles
 from accel.spec import AcceleratorSpec
-from accel.systolic import DATAFLOWS, TIMINGS, ArrayWork, array_work
+from accel.systolic import ArrayWork, matmul_work
 from accel.trace import COLUMNS, OPCODES, STRUCTURAL_CAUSES, WAIT, Column, Trace
 from accel.units import FS_PER_SECOND, Clock
 from accel.vector import vector_cycles, vector_operations
-from foundation.dtype import DTYPES
 from foundation.errors import SimulationError
 from isa.instruction import Access, Gather, Load, MatMul, Queue, Signal, Store, Vector, Wait
 from isa.program import Program, Stream
@@ -233,28 +233,17 @@ class _Run:
 
     def _matmul_work(self, extents: tuple[int, int, int, int], accumulate: bool) -> ArrayWork[int]:
         groups, m, n, k = extents
-        array = self.spec.array
-        return array_work(
-            rows=array.rows,
-            columns=array.columns,
-            dataflow=DATAFLOWS[array.dataflow],
-            timing=TIMINGS[array.timing],
-            groups=groups,
-            m=m,
-            n=n,
-            k=k,
-            accumulate=int(accumulate),
+        return matmul_work(
+            self.spec.array, groups=groups, m=m, n=n, k=k, accumulate=int(accumulate)
         )
 
     def port_cycles(self, traffic: list[tuple[Access, int]]) -> int:
-        """Return the cycles that the scratchpads' ports need for (operand, bytes) pairs."""
+        """Return the cycles of the busiest scratchpad port for (operand, bytes) pairs."""
         by_space: dict[int, int] = {}
         for access, size_bytes in traffic:
             by_space[access.space] = by_space.get(access.space, 0) + size_bytes
         return max(
-            ceil(size_bytes / self.port_bytes_per_cycle[space])
-            if self.port_bytes_per_cycle[space] != inf
-            else 0
+            int(port_cycles(size_bytes, self.port_bytes_per_cycle[space]))
             for space, size_bytes in by_space.items()
         )
 
@@ -321,12 +310,11 @@ class _QueueProcess:
 
     def _matmul(self, instruction: MatMul) -> Process:
         work = self._run.matmul_work(instruction.extents, instruction.accumulate)
-        operand_bytes = instruction.dtype.size_bytes
-        psum_bytes = DTYPES[instruction.dtype.accumulator].size_bytes
+        size_bytes = work.scratchpad_bytes(instruction.dtype)
         traffic = [
-            (instruction.input, work.input_reads * operand_bytes),
-            (instruction.weight, work.weight_reads * operand_bytes),
-            (instruction.psum, (work.psum_reads + work.psum_writes) * psum_bytes),
+            (instruction.input, size_bytes["input"]),
+            (instruction.weight, size_bytes["weight"]),
+            (instruction.psum, size_bytes["psum"]),
         ]
         groups, m, n, k = instruction.extents
         row = self._row(
@@ -357,11 +345,13 @@ class _QueueProcess:
 
     def _vector(self, instruction: Vector) -> Process:
         elements = prod(instruction.shape)
-        cycles = vector_cycles(
-            self._run.spec.vector,
-            function=instruction.function,
-            activation=instruction.activation,
-            elements=elements,
+        cycles = int(
+            vector_cycles(
+                self._run.spec.vector,
+                function=instruction.function,
+                activation=instruction.activation,
+                elements=elements,
+            )
         )
         operations = vector_operations(
             function=instruction.function, activation=instruction.activation, elements=elements

@@ -11,6 +11,9 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.spec import ArraySpec
+from foundation.dtype import DTYPES, Dtype
+
 Count = TypeVar("Count", int, NDArray[np.int64])
 
 #: Which GEMM dimensions each operand has.
@@ -108,6 +111,15 @@ class ArrayWork(Generic[Count]):
     psum_reads: Count
     psum_writes: Count
 
+    def scratchpad_bytes(self, dtype: Dtype) -> dict[str, Count]:
+        """Return the bytes that cross the scratchpads' ports, by operand of this type."""
+        psum_bytes = DTYPES[dtype.accumulator].size_bytes
+        return {
+            "input": self.input_reads * dtype.size_bytes,
+            "weight": self.weight_reads * dtype.size_bytes,
+            "psum": (self.psum_reads + self.psum_writes) * psum_bytes,
+        }
+
 
 def array_work(
     *,
@@ -174,6 +186,23 @@ def array_work(
         weight_reads=accesses["weight"],
         psum_reads=accesses["psum"] - groups * m * n * (1 - accumulate),
         psum_writes=accesses["psum"],
+    )
+
+
+def matmul_work(
+    array: ArraySpec, *, groups: Count, m: Count, n: Count, k: Count, accumulate: Count
+) -> ArrayWork[Count]:
+    """Return `array_work` on the array of a spec."""
+    return array_work(
+        rows=array.rows,
+        columns=array.columns,
+        dataflow=DATAFLOWS[array.dataflow],
+        timing=TIMINGS[array.timing],
+        groups=groups,
+        m=m,
+        n=n,
+        k=k,
+        accumulate=accumulate,
     )
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from math import ceil
-
+from accel.scratchpad import Quantity, rounded_up
 from accel.spec import VectorSpec
 from foundation.functions import FUNCTIONS
 
 
-def vector_cycles(unit: VectorSpec, *, function: str, activation: str, elements: int) -> int:
-    """Return the cycles of one vector instruction over ``elements`` input elements.
+def vector_cycles(
+    unit: VectorSpec, *, function: str, activation: str, elements: Quantity
+) -> Quantity:
+    """Return the whole cycles of one vector instruction over ``elements`` input elements.
 
     Notes
     -----
     A lane applies a function and the activation behind it in one pass, at the pace of the slower:
     ``startup + ceil(elements · cycles per element / lanes)``.
     """
-    return unit.startup_cycles + ceil(
-        elements * pass_cycles(unit, function, activation) / unit.lanes
-    )
+    lane_cycles = elements * pass_cycles(unit, function, activation)
+    return unit.startup_cycles + rounded_up(lane_cycles / unit.lanes)
 
 
 def pass_cycles(unit: VectorSpec, function: str, activation: str) -> float:

@@ -49,7 +49,7 @@ class SimulationError(RooftileError):
     unit
         The queue or unit in which it happened.
     time
-        When, with its unit (``"1200 cycles"``), or the instruction (``"instruction 3"``) if untimed.
+        When, with its unit (``"1200 cycles"``); ``"instruction 3"`` where time isn't modelled.
     """
 
     def __init__(self, message: str, *, unit: str, time: str) -> None:

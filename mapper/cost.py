@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.scratchpad import port_cycles
 from accel.spec import AcceleratorSpec, MemorySpec
-from accel.systolic import DATAFLOWS, TIMINGS, Count, array_work, larger
-from accel.vector import pass_cycles
+from accel.systolic import ArrayWork, Count, larger, matmul_work
+from accel.vector import vector_cycles
 from foundation.dtype import DTYPES
 from mapper.kernel import Contraction, Copy, Kernel, Lookup, OperandMap, Role, VectorBody, axis_step
 
@@ -221,18 +222,7 @@ def _array_cycles(
     groups, m, n, k = (
         tiles[:, kernel.numbers(role)].prod(axis=1) for role in (Role.GROUP, Role.M, Role.N, Role.K)
     )
-    array = spec.array
-    work = array_work(
-        rows=array.rows,
-        columns=array.columns,
-        dataflow=DATAFLOWS[array.dataflow],
-        timing=TIMINGS[array.timing],
-        groups=groups,
-        m=m,
-        n=n,
-        k=k,
-        accumulate=np.zeros_like(m),
-    )
+    work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=np.zeros_like(m))
     occupancy = larger(work.occupancy_cycles, _port_cycles(kernel, spec, work))
     return (
         (steps * occupancy).astype(np.float64),
@@ -240,21 +230,14 @@ def _array_cycles(
     )
 
 
-def _port_cycles(kernel: Kernel, spec: AcceleratorSpec, work: Any) -> Counts:
+def _port_cycles(kernel: Kernel, spec: AcceleratorSpec, work: ArrayWork[Counts]) -> Counts:
     """Return the cycles in which the scratchpads can feed one tile's product."""
-    operand_bytes = kernel.output.dtype.size_bytes
-    accumulator_bytes = DTYPES[kernel.output.dtype.accumulator].size_bytes
-    accesses = {
-        "input": work.input_reads * operand_bytes,
-        "weight": work.weight_reads * operand_bytes,
-        "psum": (work.psum_reads + work.psum_writes) * accumulator_bytes,
-    }
     by_scratchpad: dict[str, Any] = {}
-    for operand, size in accesses.items():
+    for operand, size in work.scratchpad_bytes(kernel.output.dtype).items():
         name = spec.scratchpad_of(operand).name
         by_scratchpad[name] = by_scratchpad.get(name, 0) + size
     bandwidth = {s.name: s.bandwidth_bytes_per_cycle for s in spec.scratchpads}
-    cycles = [np.ceil(size / bandwidth[name]) for name, size in by_scratchpad.items()]
+    cycles = [port_cycles(size, bandwidth[name]) for name, size in by_scratchpad.items()]
     result: Counts = np.maximum.reduce(cycles).astype(np.int64)
     return result
 
@@ -271,9 +254,10 @@ def _vector_cycles(kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, counts:
             numbers = list(range(len(kernel.dimensions)))
         case _:
             return np.zeros(len(tiles))
-    elements = tiles[:, numbers].prod(axis=1)
-    per_element = pass_cycles(spec.vector, function, body.activation) / spec.vector.lanes
-    cycles = spec.vector.startup_cycles + np.ceil(elements * per_element)
+    elements = tiles[:, numbers].prod(axis=1).astype(np.float64)
+    cycles: Reals = vector_cycles(
+        spec.vector, function=function, activation=body.activation, elements=elements
+    )
     result: Reals = cycles * counts[:, numbers].prod(axis=1)
     return result
 

@@ -133,7 +133,7 @@ def test_with_ideal_memory_the_closed_form_is_the_cycle(
 #: More of something may lead the mapper to another tiling, whose estimate is at most TIE above the
 #: best and differs from the cycle engine by what the closed form leaves out: ragged tiles, and the
 #: order in which a queue fills and empties. On toy machines, where a layer has a handful of tiles
-#: of a few cycles, that is up to two latencies a layer; in a whole network of the zoo it averages out.
+#: of a few cycles, that is up to two latencies a layer; in a network of the zoo it averages out.
 TOY_GRANULARITY = 0.05
 TOY_GRANULARITY_FS = 2 * LATENCY_FS
 ZOO_GRANULARITY = 0.01
