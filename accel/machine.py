@@ -21,6 +21,7 @@ from accel.memory import BandwidthMemory, MainMemory
 from accel.scratchpad import port_cycles
 from accel.spec import AcceleratorSpec
 from accel.systolic import ArrayWork, matmul_work
+from accel.timing import ArrayQueue
 from accel.trace import COLUMNS, OPCODES, STRUCTURAL_CAUSES, WAIT, Column, Trace
 from accel.units import FS_PER_SECOND, Clock
 from accel.vector import vector_cycles, vector_operations
@@ -267,6 +268,7 @@ class _QueueProcess:
         self._unit = unit
         self._engines = engines
         self._in_flight: deque[int] = deque()
+        self._array = ArrayQueue()
         self.finished_fs = 0
 
     @property
@@ -332,12 +334,19 @@ class _QueueProcess:
                 0,
             ),
         )
-        start = self._now
-        self.finished_fs = self._later(start, work.latency_cycles)
+        timing = work.timing
+        start = self._clock.edge_fs(
+            self._array.accept(self._clock.cycle_at_or_after(self._now), timing)
+        )
+        if start > self._now:
+            yield self._sleep_until(start)
+        self.finished_fs = self._later(start, timing.latency_cycles)
         self._unit.busy(start, self.finished_fs, row)
-        yield self._sleep_until(self._later(start, work.occupancy_cycles))
-        stalled = self._run.port_cycles(traffic) - work.occupancy_cycles
+        earliest = timing.occupancy_cycles + timing.lead_cycles - timing.lead_limit_cycles
+        yield self._sleep_until(self._later(start, earliest))
+        stalled = self._run.port_cycles(traffic) - timing.occupancy_cycles
         if stalled > 0:
+            self._array.delay(stalled)
             stall_end = self._later(self._now, stalled)
             self.finished_fs = self._later(self.finished_fs, stalled)
             self._record_wait(self._now, stall_end, self._structural("scratchpad_port"))

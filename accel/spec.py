@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from accel.timing import Timing
 from foundation.dtype import Dtype
 from foundation.errors import SpecError, nearest
 from foundation.functions import FUNCTIONS
@@ -26,7 +27,7 @@ class ArraySpec:
     dataflow
         Which operand stays in the PEs: ``WS``, ``OS`` or ``IS`` (`accel.systolic.DATAFLOWS`).
     timing
-        Name of the timing model (`accel.systolic.TIMINGS`).
+        When it does what.
     dtypes
         Names of the operand types it multiplies.
     """
@@ -34,7 +35,7 @@ class ArraySpec:
     rows: int
     columns: int
     dataflow: str
-    timing: str
+    timing: Timing
     dtypes: tuple[str, ...]
 
     @property

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields, replace
 from math import inf
-from typing import Annotated
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from accel.spec import (
     OPERANDS,
@@ -19,7 +28,8 @@ from accel.spec import (
     ScratchpadSpec,
     VectorSpec,
 )
-from accel.systolic import DATAFLOWS, TIMINGS
+from accel.systolic import DATAFLOWS
+from accel.timing import DEFAULT_TIMING, PATHS, TIMINGS, TRANSFERS, WAITS, Timing
 from accel.units import (
     BANDWIDTH,
     CAPACITY,
@@ -28,6 +38,7 @@ from accel.units import (
     FREQUENCY,
     FS_PER_SECOND,
     PORT_BANDWIDTH,
+    SIGNED_CYCLE_COUNT,
     Quantity,
 )
 from foundation.dtype import DTYPES
@@ -35,6 +46,7 @@ from foundation.errors import nearest
 from foundation.functions import FUNCTIONS
 
 MAX_CAPACITY_BYTES = 1 << 60
+_CYCLES = "_cycles"
 _NAME = r"[A-Za-z_][A-Za-z0-9_./-]{0,199}"
 
 
@@ -87,10 +99,88 @@ Latency = Annotated[
 Cycles = Annotated[
     int, _parser(CYCLE_COUNT, positive=False, maximum=10**9), _text_schema(CYCLE_COUNT)
 ]
+PositiveCycles = Annotated[int, _parser(CYCLE_COUNT, maximum=10**9), _text_schema(CYCLE_COUNT)]
+SignedCycles = Annotated[
+    int,
+    _parser(SIGNED_CYCLE_COUNT, positive=False, maximum=10**9),
+    _text_schema(SIGNED_CYCLE_COUNT),
+]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _name_or_changes(schema: dict[str, Any]) -> None:
+    """Let the schema of changes to a timing model accept a name as well."""
+    changes = dict(schema)
+    schema.clear()
+    schema["anyOf"] = [{"enum": list(TIMINGS)}, changes]
+
+
+class TimingPart(_Part):
+    """A timing model by name, or as changes to the one named ``base``.
+
+    The keys are the fields of `accel.timing.Timing`, without the unit that their values have here.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_name_or_changes)
+
+    base: str = DEFAULT_TIMING
+    stationary_registers: int | None = Field(default=None, ge=1, le=2)
+    load_path: str | None = None
+    drain_path: str | None = None
+    load_interval: PositiveCycles | None = None
+    load_waits_for: str | None = None
+    input_waits_for: str | None = None
+    load_to_input: SignedCycles | None = None
+    input_interval: PositiveCycles | None = None
+    multiplier: Cycles | None = None
+    adder: Cycles | None = None
+    rows_per_hop: int | None = Field(default=None, ge=1, le=65536)
+    columns_per_hop: int | None = Field(default=None, ge=1, le=65536)
+    row_hop: Cycles | None = None
+    column_hop: Cycles | None = None
+    output: Cycles | None = None
+    serial_transfers: list[str] | None = None
+    inputs_per_fold: int | None = Field(default=None, ge=0, le=10**9)
+    fold_control: Cycles | None = None
+    instruction_control: Cycles | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, value: object) -> object:
+        return {"base": _one_of(list(TIMINGS), value)} if isinstance(value, str) else value
+
+    @field_validator("base")
+    @classmethod
+    def _known_base(cls, value: str) -> str:
+        return _one_of(list(TIMINGS), value)
+
+    @field_validator("load_path", "drain_path")
+    @classmethod
+    def _known_path(cls, value: str) -> str:
+        return _one_of(list(PATHS), value)
+
+    @field_validator("load_waits_for", "input_waits_for")
+    @classmethod
+    def _known_wait(cls, value: str) -> str:
+        return _one_of(list(WAITS), value)
+
+    @field_validator("serial_transfers")
+    @classmethod
+    def _known_transfers(cls, values: list[str]) -> list[str]:
+        return [_one_of(list(TRANSFERS), value) for value in values]
+
+    def timing(self) -> Timing:
+        """Return the timing model."""
+        names = {field.name.removesuffix(_CYCLES): field.name for field in fields(Timing)}
+        changes: dict[str, Any] = {
+            names[key]: tuple(value) if isinstance(value, list) else value
+            for key, value in self
+            if key != "base" and value is not None
+        }
+        return replace(TIMINGS[self.base], **changes)
 
 
 class ArrayPart(_Part):
@@ -99,18 +189,13 @@ class ArrayPart(_Part):
     rows: int = Field(ge=1, le=65536)
     columns: int = Field(ge=1, le=65536)
     dataflow: str
-    timing: str = "pipelined"
+    timing: TimingPart = TimingPart()
     dtypes: list[str] = Field(min_length=1)
 
     @field_validator("dataflow")
     @classmethod
     def _known_dataflow(cls, value: str) -> str:
         return _one_of(list(DATAFLOWS), value.upper())
-
-    @field_validator("timing")
-    @classmethod
-    def _known_timing(cls, value: str) -> str:
-        return _one_of(list(TIMINGS), value)
 
     @field_validator("dtypes")
     @classmethod
@@ -221,7 +306,7 @@ class MachineFile(_Part):
                 rows=self.array.rows,
                 columns=self.array.columns,
                 dataflow=self.array.dataflow,
-                timing=self.array.timing,
+                timing=self.array.timing.timing(),
                 dtypes=tuple(self.array.dtypes),
             ),
             vector=VectorSpec(
@@ -240,6 +325,27 @@ class MachineFile(_Part):
 def _plain(name: str) -> str:
     """Return a name as YAML: quoted where the bare word means something else."""
     return f'"{name}"' if name.lower() in ("null", "true", "false") else name
+
+
+def _timing_text(timing: Timing) -> str:
+    """Return a timing model's name, or what it changes of the default one."""
+    for name, known in TIMINGS.items():
+        if timing == known:
+            return name
+    changed = {
+        field.name: getattr(timing, field.name)
+        for field in fields(timing)
+        if getattr(timing, field.name) != getattr(TIMINGS[DEFAULT_TIMING], field.name)
+    }
+    return f"{{base: {DEFAULT_TIMING}, {', '.join(map(_timing_entry, changed, changed.values()))}}}"
+
+
+def _timing_entry(name: str, value: object) -> str:
+    if isinstance(value, tuple):
+        return f"{name}: [{', '.join(value)}]"
+    if isinstance(value, int) and name.endswith(_CYCLES):
+        return f"{name.removesuffix(_CYCLES)}: {SIGNED_CYCLE_COUNT.text(value)}"
+    return f"{name}: {value}"
 
 
 def _notes_lines(notes: str) -> list[str]:
@@ -261,7 +367,7 @@ def machine_text(spec: AcceleratorSpec) -> str:
     lines += [
         f"clock: {FREQUENCY.text(spec.clock_hz)}",
         f"array: {{rows: {array.rows}, columns: {array.columns}, dataflow: {array.dataflow},"
-        f" timing: {array.timing}, dtypes: [{', '.join(array.dtypes)}]}}",
+        f" timing: {_timing_text(array.timing)}, dtypes: [{', '.join(array.dtypes)}]}}",
         "scratchpads:",
         *(
             f"  {s.name}: {{capacity: {CAPACITY.text(s.capacity_bytes)},"

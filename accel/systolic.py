@@ -1,4 +1,4 @@
-"""The systolic array: its dataflows, its timing models, and its work in closed form.
+"""The systolic array: its dataflows, and the work of matrix instructions in closed form.
 
 Every formula takes Python integers (the machine) or NumPy arrays (the mapper's cost model).
 """
@@ -6,15 +6,11 @@ Every formula takes Python integers (the machine) or NumPy arrays (the mapper's 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Generic
 
 from accel.spec import ArraySpec
+from accel.timing import ArrayTiming, Count, Timing, array_timing
 from foundation.dtype import DTYPES, Dtype
-
-Count = TypeVar("Count", int, NDArray[np.int64])
 
 #: Which GEMM dimensions each operand has.
 OPERAND_DIMENSIONS = {"input": "MK", "weight": "KN", "psum": "MN"}
@@ -39,6 +35,11 @@ class Dataflow:
     columns: str
     time: str
 
+    @property
+    def output_stationary(self) -> bool:
+        """Whether finished sums, not an operand, stay in the PEs."""
+        return self.time == "K"
+
 
 DATAFLOWS = {
     flow.name: flow
@@ -51,49 +52,13 @@ DATAFLOWS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """What a timing model counts.
-
-    The stationary operand moves through the array's rows in R cycles: weights or inputs before a
-    fold (WS, IS), finished outputs after it (OS).
-
-    Parameters
-    ----------
-    name
-        As written in YAML.
-    folds_overlap
-        Each PE has a second stationary register: the next fold's operand moves in, or the last
-        one's outputs move out, while the current fold streams. False: folds run one after another.
-    counts_output_unload
-        Moving finished outputs out of an OS array takes R cycles (True) or none (False).
-    """
-
-    name: str
-    folds_overlap: bool
-    counts_output_unload: bool
-
-
-TIMINGS = {
-    timing.name: timing
-    for timing in (
-        # Approximation: derived here, not yet compared with RTL.
-        Timing(name="pipelined", folds_overlap=True, counts_output_unload=True),
-        # SCALE-Sim 3.0.0 counts 2R + C + T - 2 per WS or IS fold, T + R + C - 2 per OS fold.
-        Timing(name="scalesim", folds_overlap=False, counts_output_unload=False),
-    )
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ArrayWork(Generic[Count]):
     """What one matrix instruction costs.
 
     Parameters
     ----------
-    occupancy_cycles
-        From its start until the array accepts the next instruction.
-    latency_cycles
-        From its start until its last output has left the array.
+    timing
+        When it does what.
     folds
         Number of times the array is filled.
     mapped_pes
@@ -102,8 +67,7 @@ class ArrayWork(Generic[Count]):
         Scratchpad accesses in elements.
     """
 
-    occupancy_cycles: Count
-    latency_cycles: Count
+    timing: ArrayTiming[Count]
     folds: Count
     mapped_pes: Count
     input_reads: Count
@@ -148,13 +112,6 @@ def array_work(
 
     Notes
     -----
-    One fold streams T operands. The last of them enters T - 1 cycles after the first; its skew
-    and way through the array take R - 1 + C - 1 more, so its result leaves after
-    ``T + R + C - 2`` cycles. The stationary operand moves for R cycles before (WS, IS) or after
-    (OS). With two stationary registers a fold may start every ``max(T, R)`` cycles, so F folds
-    take ``(F - 1) · max(T, R) + R + T + R + C - 2``; one after another they take F times a fold.
-    A ragged fold costs a full one.
-
     An operand is read (a psum: written) once for every fold along an axis on which it doesn't
     depend; in the first fold along K a psum is only read if it accumulates.
 
@@ -167,19 +124,19 @@ def array_work(
     row_folds = -(-sizes[dataflow.rows] // rows)
     column_folds = -(-sizes[dataflow.columns] // columns)
     folds = groups * row_folds * column_folds
-    stream = sizes[dataflow.time]
-    counts_stationary = timing.counts_output_unload or dataflow.name != "OS"
-    stationary = rows if counts_stationary else 0
-    fold_latency = stationary + stream + rows + columns - 2
-    interval = larger(stream, stationary) if timing.folds_overlap else fold_latency
-    occupancy = folds * interval
     accesses = {
         operand: groups * _accesses(dimensions, sizes, dataflow, row_folds, column_folds)
         for operand, dimensions in OPERAND_DIMENSIONS.items()
     }
     return ArrayWork(
-        occupancy_cycles=occupancy,
-        latency_cycles=occupancy - interval + fold_latency,
+        timing=array_timing(
+            timing,
+            rows=rows,
+            columns=columns,
+            output_stationary=dataflow.output_stationary,
+            stream=sizes[dataflow.time],
+            folds=folds,
+        ),
         folds=folds,
         mapped_pes=groups * sizes[dataflow.rows] * sizes[dataflow.columns],
         input_reads=accesses["input"],
@@ -197,7 +154,7 @@ def matmul_work(
         rows=array.rows,
         columns=array.columns,
         dataflow=DATAFLOWS[array.dataflow],
-        timing=TIMINGS[array.timing],
+        timing=array.timing,
         groups=groups,
         m=m,
         n=n,
@@ -216,8 +173,3 @@ def _accesses(
     if dataflow.columns not in dimensions:
         count = count * columns
     return count
-
-
-def larger(a: Count, b: Count | int) -> Count:
-    """Return the larger of two counts, element by element for arrays."""
-    return (a + b + abs(a - b)) // 2

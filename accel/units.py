@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf
 from typing import TYPE_CHECKING
@@ -91,6 +91,8 @@ class Quantity:
         ``unlimited`` is a value.
     is_whole
         The value must be a whole number of the smallest unit.
+    is_signed
+        The value may be negative.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Quantity:
     example: str
     can_be_unlimited: bool = False
     is_whole: bool = True
+    is_signed: bool = False
 
     def parse(self, text: object) -> int | float:
         """Return the value of text such as ``64KiB``.
@@ -111,9 +114,9 @@ class Quantity:
             return inf
         number, unit = self._split(text)
         value = number * self.units[unit]
-        if value < 0:
+        if value < 0 and not self.is_signed:
             raise ValueError(f"'{text}': {self.name} must not be negative")
-        if value > _MAX_VALUE:
+        if abs(value) > _MAX_VALUE:
             raise ValueError(f"'{text}': {self.name} must be at most 1e30 {next(iter(self.units))}")
         if not self.is_whole:
             return float(value)
@@ -186,6 +189,7 @@ PORT_BANDWIDTH = Quantity(
 )
 DURATION = Quantity(name="a duration", units=FEMTOSECONDS, example="100ns")
 CYCLE_COUNT = Quantity(name="a number of cycles", units=CYCLES, example="8 cycles")
+SIGNED_CYCLE_COUNT = replace(CYCLE_COUNT, is_signed=True)
 
 
 def format_bytes(size_bytes: float) -> str:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from accel.scratchpad import port_cycles
 from accel.spec import AcceleratorSpec, MemorySpec
-from accel.systolic import ArrayWork, Count, larger, matmul_work
+from accel.systolic import ArrayWork, matmul_work
+from accel.timing import Count, larger
 from accel.vector import vector_cycles
 from foundation.dtype import DTYPES
 from mapper.kernel import Contraction, Copy, Kernel, Lookup, OperandMap, Role, VectorBody, axis_step
@@ -223,10 +224,10 @@ def _array_cycles(
         tiles[:, kernel.numbers(role)].prod(axis=1) for role in (Role.GROUP, Role.M, Role.N, Role.K)
     )
     work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=np.zeros_like(m))
-    occupancy = larger(work.occupancy_cycles, _port_cycles(kernel, spec, work))
+    occupancy = larger(work.timing.occupancy_cycles, _port_cycles(kernel, spec, work))
     return (
         (steps * occupancy).astype(np.float64),
-        (work.latency_cycles - work.occupancy_cycles).astype(np.float64),
+        (work.timing.latency_cycles - work.timing.occupancy_cycles).astype(np.float64),
     )
 
 

@@ -15,6 +15,7 @@ from accel.spec import (
     ScratchpadSpec,
     VectorSpec,
 )
+from accel.timing import TIMINGS
 from accel.trace import OPCODES, Trace
 from foundation.dtype import DTYPES
 from foundation.errors import SimulationError
@@ -38,7 +39,7 @@ SPEC = AcceleratorSpec(
     name="small",
     notes="",
     clock_hz=10**9,
-    array=ArraySpec(rows=4, columns=4, dataflow="WS", timing="pipelined", dtypes=("int8",)),
+    array=ArraySpec(rows=4, columns=4, dataflow="WS", timing=TIMINGS["rtl"], dtypes=("int8",)),
     vector=VectorSpec(lanes=4, startup_cycles=3, cycles_per_element={}),
     dma=DmaSpec(outstanding=2),
     scratchpads=(
@@ -171,7 +172,7 @@ def test_a_signal_reaches_its_waiter_when_the_load_has_landed() -> None:
     trace = run({Queue.LOAD: [load(64), Signal(semaphore=0)],
                  Queue.MATRIX: [Wait(semaphore=0), matmul(8)]})  # fmt: skip
     assert spans(trace, "wait") == [(0, 14)]
-    assert spans(trace, "matmul") == [(14, 14 + 4 + 8 + 4 + 4 - 2)]
+    assert spans(trace, "matmul") == [(14, 14 + 4 + 8 + 4 + 4 - 1)]
 
 
 def test_a_signal_before_its_waiter_comes_costs_no_wait() -> None:
@@ -181,11 +182,11 @@ def test_a_signal_before_its_waiter_comes_costs_no_wait() -> None:
 
 def test_back_to_back_matmuls_overlap_fill_and_drain() -> None:
     trace = run({Queue.MATRIX: [matmul(8), matmul(8)]})
-    assert spans(trace, "matmul") == [(0, 8), (8, 8 + 18)]
+    assert spans(trace, "matmul") == [(0, 8), (8, 8 + 19)]
 
 
 def test_scalesim_matmuls_do_not_overlap() -> None:
-    spec = replace(SPEC, array=replace(SPEC.array, timing="scalesim"))
+    spec = replace(SPEC, array=replace(SPEC.array, timing=TIMINGS["scalesim"]))
     trace = run({Queue.MATRIX: [matmul(8), matmul(8)]}, spec=spec)
     assert spans(trace, "matmul") == [(0, 18), (18, 36)]
 
@@ -200,7 +201,7 @@ def test_a_narrow_scratchpad_port_stalls_the_array() -> None:
     trace = run({Queue.MATRIX: [matmul(8)]}, spec=replace(SPEC, scratchpads=(pad,)))
     # 32 B input, 16 B weight and 32 int32 psums: 176 B at 8 B a cycle.
     assert spans(trace, "wait") == [(8, 22)]
-    assert trace.end_fs == (18 + 14) * CYCLE_FS
+    assert trace.end_fs == (19 + 14) * CYCLE_FS
 
 
 def test_macs_and_accesses_are_recorded() -> None:
@@ -220,7 +221,7 @@ def test_a_deadlock_names_queues_and_semaphores() -> None:
 
 def test_initial_tokens_can_be_taken_once() -> None:
     trace = run({Queue.MATRIX: [Wait(semaphore=0), matmul(8)]}, initial=1)
-    assert spans(trace, "matmul") == [(0, 18)]
+    assert spans(trace, "matmul") == [(0, 19)]
 
 
 def test_cores_run_side_by_side_and_share_the_memory() -> None:

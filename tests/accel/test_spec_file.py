@@ -14,6 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accel.spec_file import load_preset, load_spec, parse_spec, preset_names, schema, to_yaml
+from accel.timing import TIMINGS
 from foundation.document import read
 from foundation.errors import SpecError
 
@@ -80,7 +81,7 @@ def test_the_schema_refuses_an_unknown_key() -> None:
 
 def test_defaults_and_unlimited() -> None:
     spec = parse_spec(UNLIMITED, "ideal.yaml")
-    assert (spec.array.dataflow, spec.array.timing) == ("OS", "pipelined")
+    assert (spec.array.dataflow, spec.array.timing) == ("OS", TIMINGS["rtl"])
     assert spec.vector.startup_cycles == 0
     assert spec.bandwidth_bytes_per_s == inf
     assert parse_spec(to_yaml(spec), "again.yaml") == spec

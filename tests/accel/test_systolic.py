@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.systolic import DATAFLOWS, TIMINGS, ArrayWork, array_work, larger
+from accel.systolic import DATAFLOWS, ArrayWork, array_work
+from accel.timing import TIMINGS, larger, smaller
 
 sides = st.integers(1, 40)
 extents = st.integers(1, 200)
@@ -35,15 +36,15 @@ def test_scalesim_folds_run_one_after_another(flow: str, fold_cycles: int) -> No
     folds = {"OS": 4 * 8, "WS": 7 * 8, "IS": 7 * 7}[flow]
     result = work(flow, "scalesim", 16, 8, m=50, n=60, k=100)
     assert result.folds == folds
-    assert result.occupancy_cycles == result.latency_cycles == folds * fold_cycles
+    assert result.timing.occupancy_cycles == result.timing.latency_cycles == folds * fold_cycles
 
 
-def test_pipelined_folds_cost_the_longer_of_stream_and_preload() -> None:
-    result = work("WS", "pipelined", 16, 8, m=50, n=60, k=100)
-    assert result.occupancy_cycles == 56 * 50
-    assert result.latency_cycles == 55 * 50 + 16 + 50 + 16 + 8 - 2
-    short = work("WS", "pipelined", 16, 8, m=5, n=60, k=100)
-    assert short.occupancy_cycles == 56 * 16
+def test_folds_cost_the_longer_of_stream_and_preload() -> None:
+    result = work("WS", "rtl", 16, 8, m=50, n=60, k=100)
+    assert result.timing.occupancy_cycles == 56 * 50
+    assert result.timing.latency_cycles == 55 * 50 + 16 + 50 + 16 + 8 - 1
+    short = work("WS", "rtl", 16, 8, m=5, n=60, k=100)
+    assert short.timing.occupancy_cycles == 56 * 16
 
 
 def _by_hand(flow: str, rows: int, columns: int, m: int, n: int, k: int) -> dict[str, int]:
@@ -70,7 +71,7 @@ def _by_hand(flow: str, rows: int, columns: int, m: int, n: int, k: int) -> dict
 def test_counts_equal_a_walk_over_the_folds(
     flow: str, r: int, c: int, m: int, n: int, k: int
 ) -> None:
-    result = work(flow, "pipelined", r, c, m, n, k)
+    result = work(flow, "rtl", r, c, m, n, k)
     expected = _by_hand(flow, r, c, m, n, k)
     assert result.folds == expected["folds"]
     assert result.mapped_pes == expected["mapped"]
@@ -78,7 +79,7 @@ def test_counts_equal_a_walk_over_the_folds(
     assert result.weight_reads == expected["weight"]
     assert result.psum_writes == expected["psum"]
     assert result.psum_reads == expected["psum"] - m * n
-    assert work(flow, "pipelined", r, c, m, n, k, accumulate=1).psum_reads == expected["psum"]
+    assert work(flow, "rtl", r, c, m, n, k, accumulate=1).psum_reads == expected["psum"]
 
 
 @given(flow=st.sampled_from(["OS", "WS", "IS"]), r=sides, c=sides, m=extents, n=extents, k=extents)
@@ -87,8 +88,8 @@ def test_no_model_is_faster_than_its_macs(
 ) -> None:
     for timing in TIMINGS:
         result = work(flow, timing, r, c, m, n, k)
-        assert result.occupancy_cycles * r * c >= m * n * k
-        assert result.latency_cycles >= result.occupancy_cycles
+        assert result.timing.occupancy_cycles * r * c >= m * n * k
+        assert result.timing.latency_cycles >= result.timing.occupancy_cycles
 
 
 @given(st.lists(st.tuples(extents, extents, extents), min_size=1, max_size=20))
@@ -98,18 +99,19 @@ def test_arrays_give_what_integers_give(shapes: list[tuple[int, int, int]]) -> N
         rows=12,
         columns=14,
         dataflow=DATAFLOWS["WS"],
-        timing=TIMINGS["pipelined"],
+        timing=TIMINGS["rtl"],
         groups=np.ones(len(shapes), dtype=np.int64),
         m=columns[0],
         n=columns[1],
         k=columns[2],
         accumulate=np.zeros(len(shapes), dtype=np.int64),
     )
-    single = [work("WS", "pipelined", 12, 14, *shape) for shape in shapes]
-    assert together.latency_cycles.tolist() == [one.latency_cycles for one in single]
+    single = [work("WS", "rtl", 12, 14, *shape) for shape in shapes]
+    assert together.timing.latency_cycles.tolist() == [one.timing.latency_cycles for one in single]
     assert together.psum_reads.tolist() == [one.psum_reads for one in single]
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12))
-def test_larger_is_max(a: int, b: int) -> None:
+def test_larger_is_max_and_smaller_is_min(a: int, b: int) -> None:
     assert larger(a, b) == max(a, b)
+    assert smaller(a, b) == min(a, b)

@@ -11,6 +11,7 @@ from accel.spec import (
     ScratchpadSpec,
     VectorSpec,
 )
+from accel.timing import TIMINGS
 
 ALL_DTYPES = ("int8", "fp16", "bf16", "fp32")
 LATENCY_FS = 20 * 10**6
@@ -22,7 +23,7 @@ def machine(
     rows: int,
     columns: int,
     dataflow: str,
-    timing: str = "pipelined",
+    timing: str = "rtl",
     scratchpads: Mapping[str, tuple[int, tuple[str, ...]]],
     bandwidth_bytes_per_s: float = 4e9,
     latency_fs: int = LATENCY_FS,
@@ -38,7 +39,11 @@ def machine(
         notes="",
         clock_hz=10**9,
         array=ArraySpec(
-            rows=rows, columns=columns, dataflow=dataflow, timing=timing, dtypes=ALL_DTYPES
+            rows=rows,
+            columns=columns,
+            dataflow=dataflow,
+            timing=TIMINGS[timing],
+            dtypes=ALL_DTYPES,
         ),
         vector=VectorSpec(lanes=4, startup_cycles=2, cycles_per_element={"gelu": 3.0}),
         dma=DmaSpec(outstanding=4),
