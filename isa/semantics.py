@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import assert_never
 
 import numpy as np
@@ -44,7 +44,13 @@ MAX_SCRATCHPAD_BYTES = 1 << 30
 _INDEX = DTYPES["int32"]
 
 
-def run_program(program: Program, memories: Mapping[str, Bytes]) -> None:
+#: Called with a matrix instruction and its operands: arrays of shape (G, M, K) and (G, K, N).
+MatMulWatcher = Callable[[MatMul, Array, Array], None]
+
+
+def run_program(
+    program: Program, memories: Mapping[str, Bytes], watch: MatMulWatcher | None = None
+) -> None:
     """Execute a program on data.
 
     Parameters
@@ -53,6 +59,8 @@ def run_program(program: Program, memories: Mapping[str, Bytes]) -> None:
         What to execute.
     memories
         Main memories by name, uint8 arrays of their spaces' sizes, changed in place.
+    watch
+        Sees every matrix instruction in the order of execution.
 
     Raises
     ------
@@ -60,7 +68,7 @@ def run_program(program: Program, memories: Mapping[str, Bytes]) -> None:
         The program reads poison, races, leaves a space, deadlocks, leaves a semaphore unbalanced,
         or has an instruction that no machine could execute.
     """
-    _Interpreter(program, memories).run()
+    _Interpreter(program, memories, watch).run()
 
 
 class _Tokens:
@@ -77,7 +85,10 @@ class _Tokens:
 
 
 class _Interpreter:
-    def __init__(self, program: Program, memories: Mapping[str, Bytes]) -> None:
+    def __init__(
+        self, program: Program, memories: Mapping[str, Bytes], watch: MatMulWatcher | None
+    ) -> None:
+        self._watch = watch
         self._program = program
         count = len(program.streams)
         self._queues = [
@@ -270,12 +281,14 @@ class _Interpreter:
         right = self._part(
             queue, "weight", matmul.weight, shape, range(groups, groups + rows), dtype
         )
+        left, right = left.reshape(products, m, k), right.reshape(products, n, k)
+        if self._watch:
+            self._watch(matmul, left, right.transpose(0, 2, 1))
         # Every int8 product and sum below 2**53 is exact in float64, which has a fast product.
         wide = np.float64 if dtype.is_integer else np.float32
-        product = np.matmul(
-            left.astype(wide).reshape(products, m, k),
-            right.astype(wide).reshape(products, n, k).transpose(0, 2, 1),
-        ).reshape(shape[:kept])
+        product = np.matmul(left.astype(wide), right.astype(wide).transpose(0, 2, 1)).reshape(
+            shape[:kept]
+        )
         accumulator = DTYPES[dtype.accumulator]
         psum = _without(queue, "psum", matmul.psum, shape, range(kept, len(shape)))
         if matmul.accumulate:

@@ -11,27 +11,18 @@ from typing import TYPE_CHECKING
 import click
 
 from foundation.errors import RooftileError
-from rooftile import __version__
+from rooftile import __version__, options
+from rooftile.validate.commands import validate
 
 if TYPE_CHECKING:
     from rooftile.simulation import Result
 
 #: File descriptor of standard output.
 STDOUT = 1
-#: Exit status of a comparison that found a difference.
-DIFFERS = 1
 #: Exit status for what the user can correct.
 USER_ERROR = 2
 #: Exit status after Ctrl-C: 128 + SIGINT.
 INTERRUPTED = 130
-
-_hardware = click.option("--hw", "hardware", required=True, help="Preset name or YAML file.")
-_batch = click.option(
-    "--batch",
-    type=click.IntRange(1, 1_000_000),
-    help="Inferences at once; overrides the network's.",
-)
-_dtype = click.option("--dtype", help="Number type (int8, bf16, ...); overrides the network's.")
 
 
 def main() -> None:
@@ -68,9 +59,9 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("network")
-@_hardware
-@_batch
-@_dtype
+@options.hardware
+@options.batch
+@options.dtype
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
 @click.option("--no-plots", is_flag=True, help="Write no roofline pictures.")
 def run(
@@ -107,8 +98,8 @@ def list_(what: str) -> None:
 
 @cli.command()
 @click.argument("name")
-@_batch
-@_dtype
+@options.batch
+@options.dtype
 def show(name: str, batch: int | None, dtype: str | None) -> None:
     """Print a network or a machine as resolved YAML, every value with its unit."""
     from rooftile.sources import resolved_yaml
@@ -148,9 +139,9 @@ def explain(folder: Path, layer: str) -> None:
 
 @cli.command()
 @click.argument("network")
-@_hardware
-@_batch
-@_dtype
+@options.hardware
+@options.batch
+@options.dtype
 @click.option("--layer", required=True, help="Name of the layer.")
 def disasm(network: str, hardware: str, batch: int | None, dtype: str | None, layer: str) -> None:
     """Print the program of one layer of NETWORK as assembly."""
@@ -167,44 +158,7 @@ def disasm(network: str, hardware: str, batch: int | None, dtype: str | None, la
         click.echo(f"# {layer}, program {number} of {pieces}\n{disassemble(program)}", nl=False)
 
 
-@cli.group()
-def validate() -> None:
-    """Check the simulator's claims on this machine."""
-
-
-@validate.command()
-@click.option(
-    "--reference",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="CSV with one (layer, array, dataflow) point per row.",
-)
-def scalesim(reference: Path) -> None:
-    """Compare with SCALE-Sim's array cycles and scratchpad accesses, row by row."""
-    from rooftile.validate import validate_scalesim
-
-    report = validate_scalesim(reference)
-    click.echo(report.text)
-    if not report.passed:
-        raise click.exceptions.Exit(DIFFERS)
-
-
-@validate.command()
-@click.argument("network")
-@_hardware
-@_batch
-@_dtype
-@click.option("--seed", default=0, show_default=True, help="Seed of the random tensors.")
-def program(network: str, hardware: str, batch: int | None, dtype: str | None, seed: int) -> None:
-    """Execute every layer's program of NETWORK on random data and compare with NumPy."""
-    from rooftile.sources import find_hardware, find_network
-    from rooftile.validate import validate_program
-
-    graph = find_network(network, batch=batch, dtype=dtype)
-    report = validate_program(graph, find_hardware(hardware), seed=seed)
-    click.echo(report.text)
-    if not report.passed:
-        raise click.exceptions.Exit(DIFFERS)
+cli.add_command(validate)
 
 
 def _simulate(network: str, hardware: str, batch: int | None, dtype: str | None) -> Result:

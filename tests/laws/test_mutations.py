@@ -14,7 +14,7 @@ from foundation.errors import RooftileError
 from isa.program import Program
 from isa.semantics import run_program
 from mapper.plan import Plan, make_plan
-from rooftile.validate import difference, filled_memories, tensor_view
+from rooftile.validate.program import difference, filled_memories, tensor_view
 from tests.laws.graphs import Draft
 from tests.laws.machines import MACHINES
 from tests.laws.mutations import MUTATIONS

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accel.spec import AcceleratorSpec
-from rooftile.validate import validate_program
+from rooftile.validate.program import validate_program
 from tests.laws.graphs import OPERATORS, chains, single_layers
 from tests.laws.machines import ALL_DTYPES, MACHINES
 from workloads.graph import Graph

@@ -17,7 +17,7 @@ from foundation.dtype import DTYPES
 from mapper import parts
 from mapper.plan import make_plan
 from rooftile.simulation import simulate
-from rooftile.validate import validate_program
+from rooftile.validate.program import validate_program
 from tests.laws.graphs import Draft, chains
 from tests.laws.machines import MACHINES
 from workloads.graph import Graph

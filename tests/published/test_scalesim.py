@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rooftile.validate import COMPARED, validate_scalesim
+from rooftile.validate.scalesim import COMPARED, validate_scalesim
 
 REFERENCE = Path(__file__).with_name("scalesim.csv")
 

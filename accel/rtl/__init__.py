@@ -1,0 +1,1 @@
+"""The array in Verilog, and what is needed to run it."""

@@ -1,0 +1,1 @@
+"""The simulator's claims, each as a comparison that anyone can run."""

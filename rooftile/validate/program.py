@@ -1,0 +1,78 @@
+"""Every layer's program, executed on data, against NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.spec import AcceleratorSpec
+from foundation.dtype import Dtype
+from isa.semantics import run_program
+from mapper.plan import Plan, make_plan
+from rooftile.validate.validation import Validation
+from workloads.evaluate import evaluate, random_tensors
+from workloads.graph import Graph
+
+Array = NDArray[Any]
+
+#: Largest difference between a program's floating-point result and NumPy's, relative to the
+#: largest value: both accumulate in fp32, but in another order, and round once to the dtype.
+FLOAT_TOLERANCE = {"fp32": 1e-4, "fp16": 4e-3, "bf16": 3e-2}
+
+
+def validate_program(graph: Graph, spec: AcceleratorSpec, *, seed: int) -> Validation:
+    """Execute every layer's program on random data and compare with NumPy.
+
+    Integers must be equal in every bit, floating point within ``FLOAT_TOLERANCE``.
+
+    Raises
+    ------
+    SimulationError
+        When a program reads what was never written, races, deadlocks or leaves a memory.
+    """
+    plan = make_plan(graph, spec)
+    tensors = random_tensors(graph, seed=seed)
+    expected = evaluate(graph, tensors)
+    memories = filled_memories(plan, tensors)
+    lines, agreeing = [], 0
+    for planned in plan.layers:
+        for program in plan.programs(planned):
+            run_program(program, memories)
+        name = planned.layer.name
+        error = difference(tensor_view(memories, plan, name), expected[name])
+        limit = tolerance(graph.tensors[name].dtype)
+        agreeing += error <= limit
+        verdict = "equal" if error == 0 else f"differs by {error:.2g}, {limit:g} is allowed"
+        lines.append(f"{name:<32} {verdict}")
+    lines.append(f"{len(plan.layers)} layers, {agreeing} agree with NumPy")
+    return Validation(text="\n".join(lines), passed=agreeing == len(plan.layers))
+
+
+def tolerance(dtype: Dtype) -> float:
+    """Return the difference that two right results of a dtype may have."""
+    return 0.0 if dtype.is_integer else FLOAT_TOLERANCE[dtype.name]
+
+
+def filled_memories(plan: Plan, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """Return main memories by name, as bytes, with these tensors in their places."""
+    memories = {name: np.zeros(size, dtype=np.uint8) for name, size in plan.memory_bytes.items()}
+    for name, values in tensors.items():
+        tensor_view(memories, plan, name)[...] = values
+    return memories
+
+
+def difference(actual: Array, expected: Array) -> float:
+    """Return the largest difference, relative to the largest expected value if that is over 1."""
+    wide, reference = actual.astype(np.float64), expected.astype(np.float64)
+    scale = max(1.0, float(np.abs(reference).max(initial=0.0)))
+    return float(np.abs(wide - reference).max(initial=0.0)) / scale
+
+
+def tensor_view(memories: Mapping[str, Array], plan: Plan, name: str) -> Array:
+    """Return a tensor's bytes in main memory as an array of its shape and dtype."""
+    tensor, place = plan.graph.tensors[name], plan.placements[name]
+    data = memories[place.memory][place.address : place.address + tensor.size_bytes]
+    return data.view(tensor.dtype.numpy).reshape(tensor.shape)
