@@ -2,6 +2,7 @@
 # make test    set up, then formatting, linting, types, layering and all tests
 # make setup   only make .venv, with the command at .venv/bin/rooftile
 # make quick   the tests that aren't slow
+# make rtl     the array against its Verilog: 540 programs (needs Icarus Verilog or Verilator 5)
 # make bench   the speed claims of the README, measured here
 # make clean   remove what make made
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run setup test check quick bench clean help
+.PHONY: run setup test check quick rtl bench clean help
 
 
 run: setup
@@ -35,6 +36,9 @@ check: setup
 
 quick: setup
 	$(BIN)/python -m pytest -n 2 -m 'not slow'
+
+rtl: setup
+	@$(BIN)/rooftile validate rtl --random 540
 
 bench: setup
 	@$(BIN)/python -m tests.bench.table

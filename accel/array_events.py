@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from accel.folds import Fold, Product, Words, folds, output, words
 from accel.pe_array import FoldEvents, run
+from accel.ports import Ports
 from accel.spec import ArraySpec
 from accel.systolic import DATAFLOWS, matmul_work
 from accel.timing import ArrayQueue
@@ -129,8 +130,30 @@ def by_instruction(placed: Layout, fold_events: Sequence[FoldEvents], free: int)
     return result
 
 
-def clocked(products: Sequence[Product], array: ArraySpec) -> tuple[list[Events], list[Words]]:
-    """Return events and outputs of the PE-level array."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocked:
+    """What an array did with a sequence of instructions, one cycle after another.
+
+    Parameters
+    ----------
+    events
+        Of each instruction.
+    outputs
+        What the accumulators hold for each: int32 arrays, shape (G, M, N).
+    ports
+        Cycle by cycle.
+    failure
+        Why there are no events or outputs, or nothing.
+    """
+
+    events: list[Events]
+    outputs: list[Words]
+    ports: Ports
+    failure: str = ""
+
+
+def clocked(products: Sequence[Product], array: ArraySpec) -> Clocked:
+    """Return what the array does PE by PE."""
     placed = layout(products, array)
     result = run(
         [fold for part in placed.folds for fold in part],
@@ -138,7 +161,8 @@ def clocked(products: Sequence[Product], array: ArraySpec) -> tuple[list[Events]
         registers=array.timing.stationary_registers,
         memory_words=placed.words,
     )
-    return (
-        by_instruction(placed, result.events, result.free),
-        placed.outputs(result.memory, array),
+    return Clocked(
+        events=by_instruction(placed, result.events, result.free),
+        outputs=placed.outputs(result.memory, array),
+        ports=result.ports,
     )

@@ -128,6 +128,11 @@ class PeGrid(ABC):
         return self._stream_fold if self._stream is not None else NONE
 
     @property
+    @abstractmethod
+    def is_loading(self) -> bool:
+        """Whether a beat of a load is on the port."""
+
+    @property
     def _stream_left(self) -> int:
         """Inputs still to come, the one on the port included."""
         return self._stream.stream - self._beat if self._stream is not None else 0
@@ -189,6 +194,11 @@ class OperandGrid(PeGrid):
         self._load: Fold | None = None
         self._load_fold = NONE
         self._load_beat = 0
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether a beat of a load is on the port."""
+        return self._load is not None
 
     def is_ready(self, _stream: int, /) -> bool:
         """No load is on its port, and this one would not end before the last input has entered.
@@ -266,6 +276,11 @@ class OutputGrid(PeGrid):
         self._drain_fold = self._drain_beat = NONE
         self._drain_left = 0
 
+    @property
+    def is_loading(self) -> bool:
+        """Sums aren't loaded."""
+        return False
+
     def is_ready(self, stream: int, /) -> bool:
         """The rows' port is idle, and the registers are empty when the first sum finishes.
 
@@ -321,7 +336,7 @@ class OutputGrid(PeGrid):
         moves = drains & (self._drain_port.numbers < np.arange(self.rows)[:, None])
         if self.registers == 2:
             self._finished = np.where(is_last, self._sum, _shifted(self._finished, moves))
-            self._held = np.where(is_valid, self._sum, self._held)
+            self._held = self._sum
         else:
             self._held = np.where(is_valid, self._sum, _shifted(self._held, moves))
         self._crossing[1:] = self._crossing[:-1].copy()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accel.spec import TENSOR_CLASSES, AcceleratorSpec
+from accel.timing import Timing
 from foundation.document import Document, parse, read
 from foundation.errors import SpecError, nearest
 
@@ -22,6 +23,19 @@ def load_spec(path: Path) -> AcceleratorSpec:
         The file can't be read, or doesn't describe a machine: which line, and what to change.
     """
     return _spec(read(path, SpecError))
+
+
+def load_timing(path: Path) -> Timing:
+    """Return the timing model in a YAML file: a mapping as under ``array.timing``.
+
+    Raises
+    ------
+    SpecError
+        The file can't be read, or doesn't describe one: which line, and what to change.
+    """
+    from accel.spec_models import TimingPart
+
+    return read(path, SpecError).validate(TimingPart).timing()
 
 
 def parse_spec(text: str, name: str) -> AcceleratorSpec:

@@ -136,6 +136,8 @@ class ArrayTiming(Generic[Count]):
 
     Parameters
     ----------
+    load_start
+        When the first beat of the stationary operand, or in OS of the inputs, is on the port.
     first_input, last_input
         When the first and the last input are on the array's port.
     first_output, last_output
@@ -151,6 +153,7 @@ class ArrayTiming(Generic[Count]):
         The longest lead that a sequence can have.
     """
 
+    load_start: Count
     first_input: Count
     last_input: Count
     first_output: Count
@@ -242,10 +245,12 @@ def array_timing(
     before, behind = _transfer_cycles(timing, output_stationary, move, stream)
     before = before + timing.fold_control_cycles
     interval = before + larger(next_input, larger(next_move, move)) + behind
-    first_input = timing.instruction_control_cycles + before + load
+    load_start = timing.instruction_control_cycles + before
+    first_input = load_start + load
     last_of_first = first_input + after_first + pipeline
     earlier_folds = (folds - 1) * interval
     return ArrayTiming(
+        load_start=load_start,
         first_input=first_input,
         last_input=earlier_folds + first_input + after_first,
         first_output=(

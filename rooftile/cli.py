@@ -12,6 +12,7 @@ import click
 
 from foundation.errors import RooftileError
 from rooftile import __version__, options
+from rooftile.progress import progress_line
 from rooftile.validate.commands import validate
 
 if TYPE_CHECKING:
@@ -165,14 +166,11 @@ def _simulate(network: str, hardware: str, batch: int | None, dtype: str | None)
     """Simulate with the layer's name on the terminal while it runs."""
     from rooftile.simulation import simulate
 
-    is_terminal = sys.stderr.isatty()
-
-    def progress(layer: str) -> None:
-        click.echo(f"\r\033[Ksimulating {layer}", err=True, nl=False)
-
-    result = simulate(
-        network, hardware, batch=batch, dtype=dtype, progress=progress if is_terminal else None
-    )
-    if is_terminal:
-        click.echo("\r\033[K", err=True, nl=False)
-    return result
+    with progress_line() as show:
+        return simulate(
+            network,
+            hardware,
+            batch=batch,
+            dtype=dtype,
+            progress=show and (lambda layer: show(f"simulating {layer}")),
+        )

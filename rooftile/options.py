@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    _NumbersType = click.ParamType[tuple[int, ...]]
+else:  # click 8.1's isn't generic
+    _NumbersType = click.ParamType
 
 hardware = click.option("--hw", "hardware", required=True, help="Preset name or YAML file.")
 batch = click.option(
@@ -19,7 +24,7 @@ dtype = click.option("--dtype", help="Number type (int8, bf16, ...); overrides t
 DIFFERS = 1
 
 
-class Numbers(click.ParamType[tuple[int, ...]]):
+class Numbers(_NumbersType):
     """Whole numbers from 1 to a limit with a sign between them, such as ``16x16``.
 
     Parameters

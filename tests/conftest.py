@@ -1,7 +1,12 @@
-"""``pytest --update-golden`` writes what the code gives now into the golden files."""
+"""``pytest --update-golden`` writes what the code gives now into the golden files.
+
+What can't run here, such as tests that need a Verilog simulator, is said in the summary: one line
+for each tool that is missing, with the command that installs it.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,3 +24,10 @@ def golden(request: pytest.FixtureRequest) -> Golden:
     return Golden(
         folder=Path(request.path).parent, is_update=request.config.getoption("--update-golden")
     )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason, number in reasons.items():
+        terminalreporter.write_line(f"{number} tests didn't run: {reason}", yellow=True)

@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.array_events import Events, Layout, by_instruction, layout, modelled
+from accel.array_events import Clocked, Events, Layout, by_instruction, layout, modelled
 from accel.folds import Operand, Product, Words
 from accel.pe_array import FoldEvents
+from accel.ports import Ports
 from accel.rtl.simulators import build_and_run
 from accel.spec import ArraySpec
 from accel.systolic import DATAFLOWS
@@ -25,7 +26,8 @@ BENCH = _FOLDER / "bench.v"
 #: The matrix unit, a part a file.
 DESIGN = tuple(sorted(path for path in _FOLDER.glob("*.v") if path != BENCH))
 
-Flags = NDArray[np.bool_]
+#: Why a case has no events: most often a fold that is never accepted, or results that never come.
+HUNG = "it didn't end in time"
 #: A value with bits that the simulator calls unknown.
 UNKNOWN = 1 << 32
 
@@ -48,50 +50,6 @@ class Case:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """What was on the ports in each cycle of a case: bool arrays, the first axis is the cycle.
-
-    Parameters
-    ----------
-    ready, accepted, load, stream
-        The array would accept a fold, accepts one, has a beat of a load or an input on its port.
-    valid
-        Shape (cycles, C): column c has a result.
-    results
-        int64 array, shape (cycles, C), if it was asked for: the results, where valid.
-    """
-
-    ready: Flags
-    accepted: Flags
-    load: Flags
-    stream: Flags
-    valid: Flags
-    results: NDArray[np.int64] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What the Verilog did with a case.
-
-    Parameters
-    ----------
-    events
-        Of each instruction; empty if ``failure`` says why there are none.
-    outputs
-        What its accumulators hold for each instruction: int32 arrays, shape (G, M, N).
-    ports
-        Cycle by cycle.
-    failure
-        Why events or outputs can't be told, or nothing.
-    """
-
-    events: list[Events]
-    outputs: list[Words]
-    ports: Ports
-    failure: str
-
-
 def run_cases(
     cases: Sequence[Case],
     simulator: str,
@@ -99,7 +57,7 @@ def run_cases(
     design: Sequence[Path] = DESIGN,
     logs_results: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> list[Outcome]:
+) -> list[Clocked]:
     """Return what the Verilog does with each case, one build for all cases of one array.
 
     Parameters
@@ -118,7 +76,7 @@ def run_cases(
     groups: dict[tuple[int, int, bool, int], list[int]] = {}
     for number, case in enumerate(cases):
         groups.setdefault(case.hardware, []).append(number)
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, Clocked] = {}
 
     def run_group(numbers: list[int]) -> None:
         found = _run_build([cases[number] for number in numbers], simulator, design, logs_results)
@@ -142,7 +100,7 @@ def _work(cases: Iterable[Case]) -> int:
 
 def _run_build(
     cases: Sequence[Case], simulator: str, design: Sequence[Path], logs_results: bool
-) -> list[Outcome]:
+) -> list[Clocked]:
     """Build the Verilog for one array and run cases on it."""
     rows, columns, output_stationary, registers = cases[0].hardware
     layouts = [layout(case.products, case.array) for case in cases]
@@ -158,16 +116,14 @@ def _run_build(
             "LOG_RESULTS": int(logs_results),
         }
         build_and_run(simulator, [*design, BENCH], parameters, folder)
-        port_logs = (folder / "ports.txt").read_text().split("end\n")[:-1]
+        *port_logs, hung_log = (folder / "ports.txt").read_text().split("end\n")
         word_lines = (folder / "words.txt").read_text().splitlines()
     outcomes, start = [], 0
     for case, placed, log in zip(cases, layouts, port_logs, strict=False):
         lines = word_lines[start : start + placed.words]
         start += placed.words
         outcomes.append(_outcome(case, placed, _ports(log, columns), lines))
-    hung = Outcome(
-        events=[], outputs=[], ports=_ports("", columns), failure="it didn't end in time"
-    )
+    hung = Clocked(events=[], outputs=[], ports=_ports(hung_log, columns), failure=HUNG)
     return outcomes + [hung] * (len(cases) - len(outcomes))
 
 
@@ -236,7 +192,7 @@ def _values(line: str) -> list[int]:
     return [UNKNOWN if word < 0 else word - (word >> 31 << 32) for word in reversed(unsigned)]
 
 
-def _outcome(case: Case, placed: Layout, ports: Ports, lines: list[str]) -> Outcome:
+def _outcome(case: Case, placed: Layout, ports: Ports, lines: list[str]) -> Clocked:
     """Return what a case's ports and accumulators say."""
     words = np.array([_values(line) for line in lines])
     failure = ""
@@ -251,7 +207,7 @@ def _outcome(case: Case, placed: Layout, ports: Ports, lines: list[str]) -> Outc
         failure = failure or f"accumulator word {word} of column {column} was never written"
     else:
         outputs = placed.outputs(words.astype(np.int32), case.array)
-    return Outcome(events=events, outputs=outputs, ports=ports, failure=failure)
+    return Clocked(events=events, outputs=outputs, ports=ports, failure=failure)
 
 
 def _fold_events(case: Case, placed: Layout, ports: Ports) -> tuple[list[FoldEvents], int]:

@@ -1,6 +1,6 @@
 // A PE that holds a sum: output-stationary.
 //
-// The sum grows by moving_in * crossing_in in every cycle with a valid input. A finished sum moves
+// The sum grows by moving_in * crossing_in in every cycle of a fold. A finished sum moves
 // down the column: with two registers out of its own, so that the next sum can grow behind it.
 module pe_output #(
     parameter REGISTERS = 2                 // of the sum: 1 or 2
@@ -28,9 +28,10 @@ module pe_output #(
         if (REGISTERS == 2) begin : double
             reg signed [31:0] finished;
             assign finished_out = finished;
+            wire unused = valid_in;     // behind a fold's last input nobody asks for `held`
             always @(posedge clock) begin
-                if (valid_in) held <= sum;
-                if (valid_in && last_in) finished <= sum;
+                held <= sum;
+                if (last_in) finished <= sum;
                 else if (drain_in) finished <= finished_in;
             end
         end else begin : single

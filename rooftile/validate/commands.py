@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from rooftile import options
+from rooftile.progress import progress_line
 
 if TYPE_CHECKING:
     from rooftile.validate.validation import Validation
+
+
+_ARRAY = options.Numbers("ROWSxCOLUMNS", example="16x16", separator="x", largest=1024)
+_GEMM = options.Numbers("M,N,K", example="50,40,30", separator=",", largest=65536)
+_DATAFLOW = click.Choice(["ws", "os", "is"], case_sensitive=False)
 
 
 @click.group()
@@ -45,6 +51,63 @@ def program(network: str, hardware: str, batch: int | None, dtype: str | None, s
 
     graph = find_network(network, batch=batch, dtype=dtype)
     _report(validate_program(graph, find_hardware(hardware), seed=seed))
+
+
+@validate.command()
+@click.option(
+    "--reference",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="CSV with one measured product per row.",
+)
+@click.option("--design", help="Timing model or YAML file for all rows.")
+def designs(reference: Path, design: str | None) -> None:
+    """Compare timing models with cycles that were measured on other people's RTL."""
+    from rooftile.validate.designs import validate_designs
+
+    _report(validate_designs(reference, design))
+
+
+@validate.command()
+@click.option("--array", type=_ARRAY, help="Array, such as 16x16 (random runs: several).")
+@click.option("--dataflow", type=_DATAFLOW, help="Dataflow (by default all three).")
+@click.option(
+    "--registers",
+    type=click.IntRange(1, 2),
+    help="Registers of the stationary operand in a PE (by default both, one after another).",
+)
+@click.option("--gemm", type=_GEMM, help="One product, event by event.")
+@click.option("--random", "number", type=click.IntRange(1, 100_000), help="So many products.")
+@click.option("--seed", default=0, show_default=True, help="Seed of shapes and operands.")
+@click.option("--simulator", type=click.Choice(["icarus", "verilator"]), help="Verilog simulator.")
+def rtl(
+    array: tuple[int, int] | None,
+    dataflow: str | None,
+    registers: int | None,
+    gemm: tuple[int, int, int] | None,
+    number: int | None,
+    seed: int,
+    simulator: str | None,
+) -> None:
+    """Compare the array's events and values with its Verilog, cycle by cycle."""
+    from rooftile.validate.rtl import chosen_gemms, random_gemms, validate_rtl
+
+    if gemm is not None and number is not None:
+        raise click.UsageError("--gemm and --random exclude each other; leave one out.")
+    runs = (
+        random_gemms(number or 20, seed=seed, array=array, dataflow=dataflow, registers=registers)
+        if gemm is None
+        else chosen_gemms(gemm, array=array or (16, 16), dataflow=dataflow, registers=registers)
+    )
+    with progress_line() as progress:
+        validation = validate_rtl(
+            runs,
+            seed=seed,
+            shows_events=gemm is not None,
+            simulator=simulator,
+            progress=progress,
+        )
+    _report(validation)
 
 
 def _report(validation: Validation) -> None:

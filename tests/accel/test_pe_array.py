@@ -13,9 +13,9 @@ from tests.accel.arrays import array_spec, arrays, product, sequences
 
 
 def assert_exact(products: list[Product], array: ArraySpec) -> None:
-    events, outputs = clocked(products, array)
-    assert modelled(products, array) == events
-    for got, expected in zip(outputs, final_outputs(products), strict=True):
+    result = clocked(products, array)
+    assert modelled(products, array) == result.events
+    for got, expected in zip(result.outputs, final_outputs(products), strict=True):
         assert np.array_equal(got, expected)
 
 
@@ -36,8 +36,8 @@ def test_large_and_ragged_arrays(dataflow: str, registers: int, rows: int, colum
 
 def test_a_long_sequence_of_folds_costs_its_inputs_alone() -> None:
     products = [product(np.random.default_rng(0), (1, 16, 16, 16 * 20))]
-    events, _ = clocked(products, array_spec(16, 16, "WS", 2))
-    assert events[0].array_free == 20 * 16
+    result = clocked(products, array_spec(16, 16, "WS", 2))
+    assert result.events[0].array_free == 20 * 16
 
 
 @pytest.mark.parametrize("k", [[2, 9], [9, 2], [1, 1, 1], [20, 3, 20]])
