@@ -193,14 +193,17 @@ def validate_rtl(
         exact += not problem
         cycles = expected[-1].last_output + 1
         lines.append(
-            f"{number:>4}  {gemm.title:<40} {len(case.products):>4} instructions"
+            f"{number:>4}  {gemm.title:<40} {_counted(len(case.products), 'instruction'):>16}"
             f" {cycles:>9,} cycles  {problem or 'exact'}"
         )
         if shows_events:
             lines += _events_table(expected, outcome.events)
-    runs = f"{len(gemms)} run{'s' if len(gemms) > 1 else ''}"
-    lines.append(f"{runs}, {exact} exact")
+    lines.append(f"{_counted(len(gemms), 'run')}, {exact} exact")
     return Validation(text="\n".join(lines), passed=exact == len(gemms))
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def matrix_case(gemm: Gemm, *, seed: int) -> Case:
@@ -281,7 +284,7 @@ def _events_table(expected: Sequence[Events], measured: Sequence[Events]) -> lis
     lines = [f"      instruction {header}  (cycles)"]
     for number, pair in enumerate(zip(expected, measured, strict=True), start=1):
         if number > SHOWN:
-            lines.append(f"      ... {len(expected) - SHOWN} more instructions")
+            lines.append(f"      ... {_counted(len(expected) - SHOWN, 'more instruction')}")
             break
         for who, events in zip(("model", "RTL"), pair, strict=True):
             values = "".join(f"{getattr(events, name):>14,}" for name in names)

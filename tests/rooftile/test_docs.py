@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from accel.rtl.simulators import installed_simulators
 from tests.rooftile.command import Command
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,6 @@ def test_the_readmes_table_names_real_commands(documented: Command) -> None:
     assert len(rows) >= 6
     values = {
         "NAME": "conv1",
-        "FILE.csv": str(ROOT / "tests" / "published" / "scalesim.csv"),
         "FILE": "tiny.yaml",
         "NETWORK": "tiny.yaml",
         "SPEC": "edge_64x64.yaml",
@@ -56,9 +56,11 @@ def test_the_readmes_table_names_real_commands(documented: Command) -> None:
     for row in rows:
         for command in re.findall(r"`rooftile (.*?)`", row):
             words = [values.get(word, word) for word in command.split()]
+            words = [str(ROOT / w) if w.startswith("tests/") else w for w in words]
             if words[0] == "show":
                 words[1] = "resnet18"
-            assert documented(*words).status == 0, command
+            if "rtl" not in words or installed_simulators():
+                assert documented(*words).status == 0, command
 
 
 def test_the_readmes_python_runs(documented: Command) -> None:
@@ -76,9 +78,15 @@ def test_links_lead_somewhere(document: str) -> None:
             assert (ROOT / target).exists(), target
 
 
+FOLDERS = (
+    *("accel", "accel/rtl", "foundation", "isa", "mapper", "reports"),
+    *("rooftile", "rooftile/validate", "workloads"),
+)
+
+
 def test_every_folder_says_what_it_owns() -> None:
-    for folder in ("accel", "foundation", "isa", "mapper", "reports", "rooftile", "workloads"):
+    for folder in FOLDERS:
         readme = (ROOT / folder / "README.md").read_text()
-        for path in (ROOT / folder).glob("*.py"):
-            if path.name != "__init__.py":
+        for path in (ROOT / folder).iterdir():
+            if path.suffix in (".py", ".v") and path.name != "__init__.py":
                 assert f"`{path.name}`" in readme, path

@@ -15,7 +15,9 @@ def test_verilator_has_nothing_to_say(
     output_stationary: int, registers: int, rows: int, columns: int
 ) -> None:
     if "verilator" not in installed_simulators():
-        pytest.skip("Verilator, which lints the Verilog, isn't installed; apt-get install verilator")
+        pytest.skip(
+            "Verilator, which lints the Verilog, isn't installed; apt-get install verilator"
+        )
     parameters = {
         "OUTPUT_STATIONARY": output_stationary,
         "REGISTERS": registers,

@@ -78,10 +78,10 @@ def test_double_buffered_folds_cost_their_inputs(simulator: str, inputs: int, cy
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dataflow", ["WS", "OS"])
-def test_a_large_array(simulator: str, dataflow: str) -> None:
-    products = [product(np.random.default_rng(0), (1, 130, 140, 150))]
-    exact(products, array_spec(128, 128, dataflow, 2), simulator)
+def test_a_large_array(simulator: str) -> None:
+    # Icarus takes a minute to build 16,384 PEs and 0.15 s for each of their cycles.
+    products = [product(np.random.default_rng(0), (1, 2, 100, 120))]
+    exact(products, array_spec(128, 128, "WS", 2), simulator)
 
 
 def test_ports_equal_those_of_the_pes(simulator: str) -> None:
