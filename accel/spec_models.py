@@ -143,6 +143,7 @@ class TimingPart(_Part):
     column_hop: Cycles | None = None
     output: Cycles | None = None
     serial_transfers: list[str] | None = None
+    transfer_interval: PositiveCycles | None = None
     inputs_per_fold: int | None = Field(default=None, ge=0, le=10**9)
     fold_control: Cycles | None = None
     instruction_control: Cycles | None = None

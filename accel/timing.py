@@ -15,8 +15,8 @@ Count = TypeVar("Count", int, NDArray[np.int64])
 
 #: The ways on which the stationary operand enters the array, or leaves it.
 PATHS = ("rows", "columns", "pes", "at_once", "none")
-#: Events of the fold before that a load or an input can wait for, the earliest first.
-WAITS = ("first_pe", "first_row", "last_pe", "last_output")
+#: Events of the fold before that a load or an input can wait for.
+WAITS = ("first_pe", "first_row", "first_column", "last_pe", "last_output")
 #: What a serial controller can copy between buffers while the array stands still.
 TRANSFERS = ("stationary", "inputs", "outputs")
 
@@ -44,11 +44,13 @@ class Timing:
         What the fold before must have done before a load may start (WS, IS), or before a sum may
         finish into the registers that its drain empties (OS): used its operand in the
         ``first_pe`` (the load follows the inputs' wave), in all of the ``first_row`` (the load
-        moves down all columns side by side), in the ``last_pe`` (it overwrites all at once), or
-        had its ``last_output`` out.
+        moves down all columns side by side), in all of the ``first_column`` (it moves along all
+        rows side by side), in the ``last_pe`` (it overwrites all at once), or had its
+        ``last_output`` out.
     input_waits_for
         The same of the first input: behind the fold before in the ``first_pe``, or only when that
-        has left the ``first_row`` or the ``last_pe``, or drained to its ``last_output``.
+        has left the ``first_row``, the ``first_column`` (as where skewed inputs are read from a
+        buffer), the ``last_pe``, or drained to its ``last_output``.
     load_to_input_cycles
         Cycles between a load's last beat and the first input. Negative where inputs start while
         the load goes on, at the earliest with its first beat.
@@ -61,9 +63,10 @@ class Timing:
         PEs that an operand or psum passes between two registers, and its cycles in a hop.
     output_cycles
         Registers that a result passes behind the array, or between accumulator and drain.
-    serial_transfers
-        Operands that a serial controller copies between buffers, a beat a cycle, while the array
-        stands still: ``stationary`` and ``inputs`` before a fold, ``outputs`` behind it.
+    serial_transfers, transfer_interval_cycles
+        Operands that a serial controller copies between buffers while the array stands still:
+        ``stationary`` and ``inputs`` before a fold, ``outputs`` behind it; and the cycles from one
+        vector of R or C operands to the next.
     inputs_per_fold
         Inputs that a fold always streams: a longer stream is cut into several folds, a shorter one
         is filled up. 0: as many as there are.
@@ -87,6 +90,7 @@ class Timing:
     column_hop_cycles: int = 1
     output_cycles: int = 0
     serial_transfers: tuple[str, ...] = ()
+    transfer_interval_cycles: int = 1
     inputs_per_fold: int = 0
     fold_control_cycles: int = 0
     instruction_control_cycles: int = 0
@@ -228,6 +232,7 @@ def array_timing(
     waits = {
         "first_pe": 0,
         "first_row": column_hops,
+        "first_column": row_hops,
         "last_pe": row_hops + column_hops,
         "last_output": pipeline,
     }
@@ -242,7 +247,7 @@ def array_timing(
     next_input = after_first + input_gap
     next_move = after_first * (not has_shadow) + moved
 
-    before, behind = _transfer_cycles(timing, output_stationary, move, stream)
+    before, behind = _transfer_cycles(timing, output_stationary, beats, stream)
     before = before + timing.fold_control_cycles
     interval = before + larger(next_input, larger(next_move, move)) + behind
     load_start = timing.instruction_control_cycles + before
@@ -302,15 +307,15 @@ def _first_drained_earlier(timing: Timing, row_hops: int, column_hops: int) -> i
 
 
 def _transfer_cycles(
-    timing: Timing, output_stationary: bool, move: int, stream: Count
+    timing: Timing, output_stationary: bool, beats: int, stream: Count
 ) -> tuple[Count, Count]:
     """Return what serial transfers take before a fold, and behind it."""
-    copied = timing.serial_transfers
-    stationary = move if "stationary" in copied and not output_stationary else 0
-    outputs = stream * 0 + move if output_stationary else stream
+    copied, interval = timing.serial_transfers, timing.transfer_interval_cycles
+    stationary = beats if "stationary" in copied and not output_stationary else 0
+    outputs = stream * 0 + beats if output_stationary else stream
     return (
-        stream * ("inputs" in copied) + stationary,
-        outputs * ("outputs" in copied),
+        (stream * ("inputs" in copied) + stationary) * interval,
+        outputs * ("outputs" in copied) * interval,
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accel.spec_file import load_preset, parse_spec, to_yaml
 from accel.timing import (
     PATHS,
     TIMINGS,
@@ -72,6 +73,7 @@ def test_folds_follow_as_registers_allow(output_stationary: bool, stream: int) -
         ({"serial_transfers": ("stationary",)}, R),
         ({"serial_transfers": ("inputs",)}, T),
         ({"serial_transfers": ("outputs",)}, 0),
+        ({"serial_transfers": ("inputs",), "transfer_interval_cycles": 3}, 3 * T),
         ({"fold_control_cycles": 7}, 7),
         ({"instruction_control_cycles": 7}, 7),
     ],
@@ -86,6 +88,7 @@ def test_what_a_parameter_adds_to_the_last_output(change: dict[str, int], later:
     [
         ("first_pe", T - 1 + R, T),
         ("first_row", T - 1 + C - 1 + R, C - 1 + R),
+        ("first_column", T - 1 + R - 1 + R, R - 1 + R),
         ("last_pe", T - 1 + R - 1 + C - 1 + R, R - 1 + C - 1 + R),
         ("last_output", R + T + R + C - 1, R + T + R + C - 1),
     ],
@@ -100,6 +103,7 @@ def test_what_a_load_waits_for(wait: str, single_cycles: int, double_cycles: int
     [
         ("first_pe", T),
         ("first_row", T + C - 1),
+        ("first_column", T + R - 1),
         ("last_pe", T + R + C - 2),
         ("last_output", T + R + C - 1),
     ],
@@ -132,6 +136,7 @@ designs = st.builds(
     column_hop_cycles=st.integers(0, 2),
     output_cycles=st.integers(0, 2),
     serial_transfers=st.lists(st.sampled_from(TRANSFERS), unique=True).map(tuple),
+    transfer_interval_cycles=st.integers(1, 3),
     inputs_per_fold=st.integers(0, 9),
     fold_control_cycles=st.integers(0, 5),
     instruction_control_cycles=st.integers(0, 5),
@@ -162,6 +167,13 @@ def test_every_design_keeps_order(
     more = timing(stream, folds + 1)
     assert more.latency_cycles - result.latency_cycles >= stream
     assert timing(stream + 1, folds).occupancy_cycles >= result.occupancy_cycles
+
+
+@given(design=designs)
+def test_a_design_survives_its_yaml(design: Timing) -> None:
+    spec = load_preset("edge_32x32")
+    own = replace(spec, array=replace(spec.array, timing=design))
+    assert parse_spec(to_yaml(own), "own.yaml") == own
 
 
 @given(design=designs, rows=sides, columns=sides, output_stationary=st.booleans(), data=st.data())
