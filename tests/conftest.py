@@ -10,8 +10,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.golden.golden import Golden
+
+# A deadline would fail a test because the machine is busy with something else.
+settings.register_profile("rooftile", deadline=None)
+settings.load_profile("rooftile")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,7 +19,7 @@ def assert_exact(products: list[Product], array: ArraySpec) -> None:
         assert np.array_equal(got, expected)
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=3000)
 @given(products=sequences(), array=arrays)
 def test_closed_form_and_pes_agree(products: list[Product], array: ArraySpec) -> None:
     assert_exact(products, array)
