@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from accel.array_events import clocked
@@ -19,7 +19,6 @@ from reports.teach import STATES, Frame, Lesson, make_lesson, page
 from tests.accel.arrays import array_spec, arrays, product
 
 COMPUTING = STATES.index("computing")
-quiet = settings(deadline=None)
 
 
 @st.composite
@@ -45,7 +44,6 @@ def shown_output(lesson: Lesson) -> list[list[int | None]]:
     return [[shown.get((m, n)) for n in columns] for m in range(len(lesson.input))]
 
 
-@quiet
 @given(products(), arrays)
 def test_the_output_ends_as_numpys(given_product: Product, array: ArraySpec) -> None:
     lesson = make_lesson(given_product, array)
@@ -55,7 +53,6 @@ def test_the_output_ends_as_numpys(given_product: Product, array: ArraySpec) -> 
     assert len(finals) == len({(w.m, w.n) for w in finals}) == m * n
 
 
-@quiet
 @given(products(), arrays)
 def test_every_mac_is_one_busy_pe_in_one_cycle(given_product: Product, array: ArraySpec) -> None:
     lesson = make_lesson(given_product, array)
@@ -66,7 +63,6 @@ def test_every_mac_is_one_busy_pe_in_one_cycle(given_product: Product, array: Ar
     assert lesson.average_utilization == macs / (array.pes * len(lesson.frames))
 
 
-@quiet
 @given(products(), arrays)
 def test_the_marks_are_the_events_and_the_last_one_is_the_last_frame(
     given_product: Product, array: ArraySpec
@@ -76,7 +72,6 @@ def test_the_marks_are_the_events_and_the_last_one_is_the_last_frame(
     assert len(lesson.frames) == lesson.events.last_output + 1
 
 
-@quiet
 @given(products(), arrays)
 def test_pes_have_the_operands_that_the_page_says(given_product: Product, array: ArraySpec) -> None:
     lesson = make_lesson(given_product, array)
