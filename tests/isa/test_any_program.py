@@ -69,7 +69,7 @@ def faulty_programs(draw: st.DrawFn) -> Program:
     return replace(program, streams={**program.streams, stream: tuple(code)})
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(faulty_programs(), st.integers(0, 99))
 def test_any_program_gives_a_result_or_a_refusal(program: Program, seed: int) -> None:
     values = np.random.default_rng(seed).integers(0, 256, DRAM_BYTES, dtype=np.uint8)

@@ -29,7 +29,7 @@ operand=output tag=0
 """
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(programs())
 def test_assemble_inverts_disassemble(program: Program) -> None:
     assert assemble(disassemble(program)) == program

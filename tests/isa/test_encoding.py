@@ -14,7 +14,7 @@ from isa.instruction import Access, Operand, Queue, Signal, Store
 from isa.program import Program, Semaphore, Space, Stream
 from tests.isa.strategies import programs
 
-quiet = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quiet = settings(suppress_health_check=[HealthCheck.too_slow])
 EMPTY = Program(spaces=(), semaphores=(), streams={})
 
 

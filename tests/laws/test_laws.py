@@ -27,7 +27,6 @@ from workloads.layers import Linear
 from workloads.loaders.yaml import load_zoo
 
 relaxed = settings(
-    deadline=None,
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

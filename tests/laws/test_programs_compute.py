@@ -10,9 +10,7 @@ from tests.laws.graphs import OPERATORS, chains, single_layers
 from tests.laws.machines import ALL_DTYPES, MACHINES
 from workloads.graph import Graph
 
-relaxed = settings(
-    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+relaxed = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def prove(graph: Graph, spec: AcceleratorSpec, seed: int) -> None:

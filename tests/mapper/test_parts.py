@@ -24,7 +24,6 @@ from workloads.graph import Graph
 from workloads.layers import Linear, MatMul
 
 relaxed = settings(
-    deadline=None,
     max_examples=60,
     suppress_health_check=[
         HealthCheck.too_slow,

@@ -74,7 +74,7 @@ def points(draw: st.DrawFn) -> Row:
     return row | expected(flow, r, c, int(row["M"]), int(row["N"]), int(row["K"]))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.lists(points(), min_size=1, max_size=12))
 def test_any_point_follows_the_conventions(rows: list[Row]) -> None:
     columns = list(dict.fromkeys(key for row in rows for key in row))

@@ -28,7 +28,6 @@ from tests.reports.runs import Row, trace_by_hand, zoo_run
 from workloads.graph import Graph
 
 relaxed = settings(
-    deadline=None,
     max_examples=40,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
