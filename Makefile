@@ -3,6 +3,7 @@
 # make setup   only make .venv, with the command at .venv/bin/rooftile
 # make quick   the tests that aren't slow
 # make rtl     the array against its Verilog: 540 programs (needs Icarus Verilog or Verilator 5)
+# make dram    the DRAM controllers against DRAMsim3 and Ramulator 2.1: 735 streams, ten minutes
 # make bench   the speed claims of the README, measured here
 # make clean   remove what make made
 PYTHON ?= python3
@@ -10,7 +11,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run setup test check quick rtl bench clean help
+.PHONY: run setup test check quick rtl dram bench clean help
 
 
 run: setup
@@ -39,6 +40,12 @@ quick: setup
 
 rtl: setup
 	@$(BIN)/rooftile validate rtl --random 540
+
+dram: setup
+	@$(BIN)/rooftile validate dram --reference tests/published/dram/reference.csv \
+		--timings tests/published/dram/timings.csv
+	@$(BIN)/rooftile validate dram --reference tests/published/dram/ablation.csv \
+		--timings tests/published/dram/timings.csv
 
 bench: setup
 	@$(BIN)/python -m tests.bench.table

@@ -69,6 +69,31 @@ def designs(reference: Path, design: str | None) -> None:
 
 
 @validate.command()
+@click.option(
+    "--reference",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="CSV with one replayed stream per row.",
+)
+@click.option(
+    "--timings",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="CSV with one configuration per row.",
+)
+@click.option(
+    "--every", type=click.IntRange(1), default=1, show_default=True, help="Take each n-th row."
+)
+def dram(reference: Path, timings: Path, every: int) -> None:
+    """Compare the DRAM controllers with DRAMsim3 and Ramulator 2.1, stream by stream."""
+    from rooftile.validate.dram import validate_dram
+
+    with progress_line() as progress:
+        validation = validate_dram(reference, timings, every=every, progress=progress)
+    _report(validation)
+
+
+@validate.command()
 @click.option("--array", type=_ARRAY, help="Array, such as 16x16 (random runs: several).")
 @click.option("--dataflow", type=_DATAFLOW, help="Dataflow (by default all three).")
 @click.option(

@@ -79,7 +79,7 @@ def test_links_lead_somewhere(document: str) -> None:
 
 
 FOLDERS = (
-    *("accel", "accel/rtl", "foundation", "isa", "mapper", "reports"),
+    *("accel", "accel/dram", "accel/rtl", "foundation", "isa", "mapper", "reports"),
     *("rooftile", "rooftile/validate", "workloads"),
 )
 

@@ -1,0 +1,61 @@
+"""What a memory controller is to those who send it requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from accel.dram.banks import Banks
+
+#: A controller that waits for nothing.
+NEVER = 1 << 60
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """A transaction of one burst.
+
+    Parameters
+    ----------
+    address
+        In transactions; equal addresses are the same data.
+    is_write
+        Whether it writes.
+    bank
+        Number of the bank in the channel: ranks, then groups, then banks.
+    row
+        Row of the bank.
+    accepted, finished
+        Clocks: when the controller took it, when its last data is on the bus; -1 before.
+    command
+        What the bank has to do for it next; kept by the controller.
+    """
+
+    address: int
+    is_write: bool
+    bank: int
+    row: int
+    accepted: int = -1
+    finished: int = -1
+    command: int = -1
+
+
+class Controller(Protocol):
+    """A channel's controller, advanced clock by clock; it skips what changes nothing."""
+
+    banks: Banks
+
+    def can_accept(self, is_write: bool) -> bool:
+        """Return whether there is room for a request."""
+
+    def accept(self, request: Request, clock: int) -> None:
+        """Take a request before the clock's tick."""
+
+    def tick(self, clock: int) -> bool:
+        """Do what happens in a clock; return whether anything did."""
+
+    def next_change(self, clock: int) -> int:
+        """Return the first clock behind this one in which a tick does something by itself."""
+
+    def is_idle(self) -> bool:
+        """Return whether nothing is left to do but refreshes."""

@@ -1,0 +1,79 @@
+"""The DRAM controllers against DRAMsim3 and Ramulator 2.1."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from foundation.errors import RooftileError
+from rooftile.validate.dram import validate_dram
+from rooftile.validate.patterns import PATTERNS, Geometry, stream, stream_hash
+
+FOLDER = Path(__file__).with_name("dram")
+TIMINGS = FOLDER / "timings.csv"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "every"), [("reference", 19), ("ablation", 31)])
+def test_a_sample_of_rows_is_exact(name: str, every: int) -> None:
+    validation = validate_dram(FOLDER / f"{name}.csv", TIMINGS, every=every)
+    assert validation.passed
+    for line in validation.text.splitlines()[-2:]:
+        rows, exact = (int(words.split()[-2]) for words in line.split(";")[0].split(","))
+        assert rows == exact, validation.text
+
+
+def test_patterns_are_the_streams_that_were_run() -> None:
+    seen = set()
+    with (FOLDER / "reference.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            sizes = tuple(
+                int(row[name]) for name in ("transaction_bytes", "row_bytes", "bank_stride_bytes")
+            )
+            if (row["pattern"], sizes) not in seen:
+                seen.add((row["pattern"], sizes))
+                geometry = Geometry(
+                    transaction_bytes=sizes[0], row_bytes=sizes[1], bank_stride_bytes=sizes[2]
+                )
+                found = stream(row["pattern"], int(row["n_requests"]), geometry)
+                assert stream_hash(*found) == row["trace_fnv"], row["pattern"]
+    assert len({pattern for pattern, _ in seen}) == 15
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_pattern_has_whole_transactions(name: str) -> None:
+    geometry = Geometry(transaction_bytes=64, row_bytes=8192, bank_stride_bytes=262144)
+    addresses, writes = stream(name, 1000, geometry)
+    assert (addresses % 64 == 0).all()
+    assert (addresses >= 0).all()
+    assert len(writes) == 1000
+
+
+def edited(tmp_path: Path, column: str, value: str) -> Path:
+    """Return a reference of one row with one column changed."""
+    with (FOLDER / "reference.csv").open(newline="") as file:
+        row = next(csv.DictReader(file))
+    row[column] = value
+    path = tmp_path / "edited.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, row)
+        writer.writeheader()
+        writer.writerow(row)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("config", "ddr9", "config 'ddr9' isn't in"),
+        ("pattern", "seqrd", "pattern 'seqrd': must be one of seq_rd"),
+        ("trace_fnv", "0", "column 'trace_fnv' is 0 but pattern 'gemm3_al' is the stream 79f4"),
+        ("cycles", "many", "column 'cycles' must be a number but is 'many'"),
+        ("inject_width", "0", "column 'inject_width' must be a whole number of at least 1"),
+    ],
+)
+def test_a_wrong_row(tmp_path: Path, column: str, value: str, message: str) -> None:
+    with pytest.raises(RooftileError, match=message):
+        validate_dram(edited(tmp_path, column, value), TIMINGS)
