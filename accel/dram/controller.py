@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from accel.dram.banks import Banks
+from accel.dram.banks import Banks, Constraint
+from accel.dram.spec import DramSpec
 
 #: A controller that waits for nothing.
 NEVER = 1 << 60
@@ -59,3 +61,24 @@ class Controller(Protocol):
 
     def is_idle(self) -> bool:
         """Return whether nothing is left to do but refreshes."""
+
+
+class Buffered:
+    """Banks with a buffer for reads and one for writes: what every controller here has."""
+
+    def __init__(self, spec: DramSpec, constraints: Iterable[Constraint]) -> None:
+        self.banks = Banks(spec, constraints)
+        self._spec = spec
+        self._reads: list[Request] = []
+        self._writes: list[Request] = []
+
+    def can_accept(self, is_write: bool) -> bool:
+        """Return whether there is room for a request."""
+        if is_write:
+            return len(self._writes) < self._spec.write_queue
+        return len(self._reads) < self._spec.read_queue
+
+
+def still_to_come(earliest: int, clock: int) -> int:
+    """Return a clock from which a command may be issued, or never if it has passed."""
+    return earliest if earliest > clock else NEVER

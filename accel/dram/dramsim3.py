@@ -24,10 +24,9 @@ from accel.dram.banks import (
     REFRESH,
     WRITE,
     WRITE_PRECHARGE,
-    Banks,
     Constraint,
 )
-from accel.dram.controller import NEVER, Request
+from accel.dram.controller import NEVER, Buffered, Request, still_to_come
 from accel.dram.spec import DramSpec, DramTiming
 
 #: Hits after which a row gives way to an older request (command_queue.cc, ArbitratePrecharge).
@@ -66,14 +65,11 @@ def constraints(timing: DramTiming) -> Iterator[Constraint]:
     yield Constraint("rank", (REFRESH,), (ACTIVATE, REFRESH), t.rfc)
 
 
-class DramSim3Controller:
+class DramSim3Controller(Buffered):
     """The controller of one channel."""
 
     def __init__(self, spec: DramSpec) -> None:
-        self.banks = Banks(spec, constraints(spec.timing))
-        self._spec = spec
-        self._reads: list[Request] = []
-        self._writes: list[Request] = []
+        super().__init__(spec, constraints(spec.timing))
         self._queues: list[list[Request]] = [[] for _ in range(spec.banks)]
         self._queued = 0
         self._turn = 0
@@ -86,12 +82,6 @@ class DramSim3Controller:
         self._is_refreshing = False
         self._read_command = READ_PRECHARGE if spec.closes_pages else READ
         self._write_command = WRITE_PRECHARGE if spec.closes_pages else WRITE
-
-    def can_accept(self, is_write: bool) -> bool:
-        """Return whether there is room for a request."""
-        if is_write:
-            return len(self._writes) < self._spec.write_queue
-        return len(self._reads) < self._spec.read_queue
 
     def accept(self, request: Request, clock: int) -> None:
         """Take a request: one whose data is in the write buffer is done at once."""
@@ -124,11 +114,11 @@ class DramSim3Controller:
         for rank in self._refreshes[:1]:
             for bank in self.banks.banks_of(rank):
                 command = REFRESH if self.banks.open_row[bank] == CLOSED else PRECHARGE
-                first = min(first, _behind(self.banks.earliest(command, bank), clock))
+                first = min(first, still_to_come(self.banks.earliest(command, bank), clock))
         for bank, queue in enumerate(self._queues):
             if queue and not self._is_stopped(bank):
                 for command in {self._needed(request) for request in queue}:
-                    first = min(first, _behind(self.banks.earliest(command, bank), clock))
+                    first = min(first, still_to_come(self.banks.earliest(command, bank), clock))
         return first
 
     def is_idle(self) -> bool:
@@ -256,8 +246,3 @@ class DramSim3Controller:
             del source[place]
             return True
         return False
-
-
-def _behind(earliest: int, clock: int) -> int:
-    """Return a clock from which a command may be issued, if it is still to come."""
-    return earliest if earliest > clock else NEVER

@@ -24,10 +24,9 @@ from accel.dram.banks import (
     READ,
     REFRESH,
     WRITE,
-    Banks,
     Constraint,
 )
-from accel.dram.controller import NEVER, Request
+from accel.dram.controller import NEVER, Buffered, Request, still_to_come
 from accel.dram.spec import DramSpec, DramTiming
 
 #: Shares of the write buffer at which writes start and stop (controller_base.cpp).
@@ -92,14 +91,11 @@ def _nominal(t: DramTiming, data_bus: str) -> Iterator[Constraint]:
     yield Constraint("bank", (WRITE,), (PRECHARGE,), t.write_to_precharge)
 
 
-class Ramulator2Controller:
+class Ramulator2Controller(Buffered):
     """The controller of one channel."""
 
     def __init__(self, spec: DramSpec) -> None:
-        self.banks = Banks(spec, constraints(spec))
-        self._spec = spec
-        self._reads: list[Request] = []
-        self._writes: list[Request] = []
+        super().__init__(spec, constraints(spec))
         self._active: list[Request] = []
         self._active_in = [0] * spec.banks
         self._refreshes: list[int] = []
@@ -107,12 +103,6 @@ class Ramulator2Controller:
         self._is_writing = False
         two = spec.has_two_command_buses
         self._buses = (_COLUMN_BUS, _ROW_BUS) if two else (_COLUMN_BUS + _ROW_BUS,)
-
-    def can_accept(self, is_write: bool) -> bool:
-        """Return whether there is room for a request."""
-        if is_write:
-            return len(self._writes) < self._spec.write_queue
-        return len(self._reads) < self._spec.read_queue
 
     def accept(self, request: Request, clock: int) -> None:
         """Take a request: a read whose data is in the write buffer is done at once."""
@@ -145,14 +135,14 @@ class Ramulator2Controller:
         first = self._next_refresh
         if self._refreshes:
             command, bank = self._due()
-            first = min(first, _behind(self._earliest_for_rank(command, bank), now))
+            first = min(first, still_to_come(self._earliest_for_rank(command, bank), now))
         waiting = [self._active]
         if not self._refreshes:
             waiting.append(self._writes if self._is_writing else self._reads)
         for buffer in waiting:
             for request in buffer:
                 earliest = self.banks.earliest(self._needed(request), request.bank)
-                first = min(first, _behind(earliest, now))
+                first = min(first, still_to_come(earliest, now))
         return first - 1
 
     def is_idle(self) -> bool:
@@ -262,8 +252,3 @@ class Ramulator2Controller:
         if command == REFRESH:
             self._refreshes.pop(0)
         return True
-
-
-def _behind(earliest: int, clock: int) -> int:
-    """Return a clock from which a command may be issued, if it is still to come."""
-    return earliest if earliest > clock else NEVER
