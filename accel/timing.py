@@ -221,6 +221,49 @@ def array_timing(
     if timing.inputs_per_fold:
         folds = folds * -(-stream // timing.inputs_per_fold)
         stream = stream * 0 + timing.inputs_per_fold
+    fold = _fold_timing(timing, rows, columns, output_stationary, stream)
+    start = timing.instruction_control_cycles
+    last_fold = start + (folds - 1) * fold.occupancy_cycles
+    return ArrayTiming(
+        load_start=start + fold.load_start,
+        first_input=start + fold.first_input,
+        last_input=last_fold + fold.last_input,
+        first_output=start + fold.first_output,
+        last_output=last_fold + fold.last_output,
+        latency_cycles=last_fold + fold.latency_cycles,
+        occupancy_cycles=last_fold + fold.occupancy_cycles,
+        lead_cycles=fold.lead_cycles,
+        lead_limit_cycles=fold.lead_limit_cycles,
+    )
+
+
+@dataclass(slots=True)
+class ArrayQueue:
+    """When the array accepts one sequence of folds after another.
+
+    Parameters
+    ----------
+    free_cycle
+        When it accepts a sequence with no lead.
+    """
+
+    free_cycle: int = 0
+
+    def accept(self, cycle: int, timing: ArrayTiming[int]) -> int:
+        """Return when the array accepts a sequence that is offered from ``cycle`` on."""
+        start = max(cycle, self.free_cycle - timing.lead_cycles)
+        self.free_cycle = start + timing.occupancy_cycles + timing.lead_cycles
+        return start
+
+    def delay(self, cycles: int) -> None:
+        """Let the sequence that was accepted last hold the array for longer."""
+        self.free_cycle += cycles
+
+
+def _fold_timing(
+    timing: Timing, rows: int, columns: int, output_stationary: bool, stream: Count
+) -> ArrayTiming[Count]:
+    """Return when a single fold does what; it occupies the array until the next may follow."""
     row_hops = (-(-rows // timing.rows_per_hop) - 1) * timing.row_hop_cycles
     column_hops = (-(-columns // timing.columns_per_hop) - 1) * timing.column_hop_cycles
     beats = _beats(timing.drain_path if output_stationary else timing.load_path, rows, columns)
@@ -249,49 +292,24 @@ def array_timing(
 
     before, behind = _transfer_cycles(timing, output_stationary, beats, stream)
     before = before + timing.fold_control_cycles
-    interval = before + larger(next_input, larger(next_move, move)) + behind
-    load_start = timing.instruction_control_cycles + before
-    first_input = load_start + load
-    last_of_first = first_input + after_first + pipeline
-    earlier_folds = (folds - 1) * interval
+    first_input = before + load
+    last_input = first_input + after_first
+    last_output = last_input + pipeline
     return ArrayTiming(
-        load_start=load_start,
+        load_start=before,
         first_input=first_input,
-        last_input=earlier_folds + first_input + after_first,
+        last_input=last_input,
         first_output=(
-            last_of_first - drain - _first_drained_earlier(timing, row_hops, column_hops)
+            last_output - drain - _first_drained_earlier(timing, row_hops, column_hops)
             if output_stationary
             else first_input + row_hops + depth
         ),
-        last_output=earlier_folds + last_of_first,
-        latency_cycles=earlier_folds + last_of_first + 1 + behind,
-        occupancy_cycles=timing.instruction_control_cycles + earlier_folds + interval,
+        last_output=last_output,
+        latency_cycles=last_output + 1 + behind,
+        occupancy_cycles=before + larger(next_input, larger(next_move, move)) + behind,
         lead_cycles=smaller(after_first, lead_limit),
         lead_limit_cycles=lead_limit,
     )
-
-
-@dataclass(slots=True)
-class ArrayQueue:
-    """When the array accepts one sequence of folds after another.
-
-    Parameters
-    ----------
-    free_cycle
-        When it accepts a sequence with no lead.
-    """
-
-    free_cycle: int = 0
-
-    def accept(self, cycle: int, timing: ArrayTiming[int]) -> int:
-        """Return when the array accepts a sequence that is offered from ``cycle`` on."""
-        start = max(cycle, self.free_cycle - timing.lead_cycles)
-        self.free_cycle = start + timing.occupancy_cycles + timing.lead_cycles
-        return start
-
-    def delay(self, cycles: int) -> None:
-        """Let the sequence that was accepted last hold the array for longer."""
-        self.free_cycle += cycles
 
 
 def _beats(path: str, rows: int, columns: int) -> int:

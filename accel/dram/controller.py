@@ -6,7 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from accel.dram.banks import Banks, Constraint
+from accel.dram.banks import (
+    ACTIVATE,
+    CLOSED,
+    PRECHARGE,
+    READ,
+    READ_PRECHARGE,
+    WRITE,
+    WRITE_PRECHARGE,
+    Banks,
+    Constraint,
+)
 from accel.dram.spec import DramSpec
 
 #: A controller that waits for nothing.
@@ -71,12 +81,23 @@ class Buffered:
         self._spec = spec
         self._reads: list[Request] = []
         self._writes: list[Request] = []
+        self._read_command = READ_PRECHARGE if spec.closes_pages else READ
+        self._write_command = WRITE_PRECHARGE if spec.closes_pages else WRITE
 
     def can_accept(self, is_write: bool) -> bool:
         """Return whether there is room for a request."""
         if is_write:
             return len(self._writes) < self._spec.write_queue
         return len(self._reads) < self._spec.read_queue
+
+    def _needed(self, request: Request) -> int:
+        """Return the command that brings a request on: open its row, close another's, or access."""
+        open_row = self.banks.open_row[request.bank]
+        if open_row == CLOSED:
+            return ACTIVATE
+        if open_row != request.row:
+            return PRECHARGE
+        return self._write_command if request.is_write else self._read_command
 
 
 def still_to_come(earliest: int, clock: int) -> int:

@@ -80,8 +80,6 @@ class DramSim3Controller(Buffered):
         self._next_rank = 0
         self._refresh_interval = spec.timing.refi // spec.ranks
         self._is_refreshing = False
-        self._read_command = READ_PRECHARGE if spec.closes_pages else READ
-        self._write_command = WRITE_PRECHARGE if spec.closes_pages else WRITE
 
     def accept(self, request: Request, clock: int) -> None:
         """Take a request: one whose data is in the write buffer is done at once."""
@@ -201,14 +199,6 @@ class DramSim3Controller(Buffered):
         if self.banks.hits[bank] >= ROW_HIT_LIMIT:
             return False
         return any(request.row == self.banks.open_row[bank] for request in queue)
-
-    def _needed(self, request: Request) -> int:
-        open_row = self.banks.open_row[request.bank]
-        if open_row == CLOSED:
-            return ACTIVATE
-        if open_row != request.row:
-            return PRECHARGE
-        return self._write_command if request.is_write else self._read_command
 
     def _issue(self, request: Request, command: int, clock: int) -> None:
         self.banks.issue(command, request.bank, request.row, clock)

@@ -205,14 +205,6 @@ class Ramulator2Controller(Buffered):
             return False
         return hits.get(request.bank, NEVER) <= request.accepted
 
-    def _needed(self, request: Request) -> int:
-        open_row = self.banks.open_row[request.bank]
-        if open_row == CLOSED:
-            return ACTIVATE
-        if open_row != request.row:
-            return PRECHARGE
-        return WRITE if request.is_write else READ
-
     def _issue(self, request: Request, buffer: list[Request], now: int) -> None:
         command = request.command
         self.banks.issue(command, request.bank, request.row, now)

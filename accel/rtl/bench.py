@@ -85,14 +85,14 @@ def run_cases(
             progress(len(outcomes))
 
     # The largest first, so that no core is idle at the end.
-    longest_first = sorted(groups.values(), key=lambda part: -_work([cases[n] for n in part]))
+    longest_first = sorted(groups.values(), key=lambda part: -pe_cycles(cases[n] for n in part))
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         list(pool.map(run_group, longest_first))
     return [outcomes[number] for number in range(len(cases))]
 
 
-def _work(cases: Iterable[Case]) -> int:
-    """Return a measure of a build's time: PEs times cycles."""
+def pe_cycles(cases: Iterable[Case]) -> int:
+    """Return PEs times cycles of cases: what a simulator's time grows with."""
     return sum(
         case.array.pes * modelled(case.products, case.array)[-1].last_output for case in cases
     )

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from foundation.errors import RooftileError, SimulationError
 
-#: In the order in which one is chosen: Icarus builds in a tenth of a second, Verilator needs
-#: seconds for a large array, but then runs some hundred times as fast.
+#: In the order in which one is chosen: Icarus builds faster, Verilator runs faster, and most runs
+#: here are short.
 SIMULATORS = ("icarus", "verilator")
 HOW_TO_INSTALL = "apt-get install iverilog (or verilator 5)"
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,9 +15,16 @@ if TYPE_CHECKING:
     from rooftile.validate.validation import Validation
 
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 _ARRAY = options.Numbers("ROWSxCOLUMNS", example="16x16", separator="x", largest=1024)
 _GEMM = options.Numbers("M,N,K", example="50,40,30", separator=",", largest=65536)
 _DATAFLOW = click.Choice(["ws", "os", "is"], case_sensitive=False)
+
+
+def _file(option: str, what: str) -> Callable[[Command], Command]:
+    """Return the option of a file that a comparison needs."""
+    return click.option(option, required=True, type=click.Path(path_type=Path), help=what)
 
 
 @click.group()
@@ -25,12 +33,7 @@ def validate() -> None:
 
 
 @validate.command()
-@click.option(
-    "--reference",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="CSV with one (layer, array, dataflow) point per row.",
-)
+@_file("--reference", "CSV with one (layer, array, dataflow) point per row.")
 def scalesim(reference: Path) -> None:
     """Compare with SCALE-Sim's array cycles and scratchpad accesses, row by row."""
     from rooftile.validate.scalesim import validate_scalesim
@@ -54,12 +57,7 @@ def program(network: str, hardware: str, batch: int | None, dtype: str | None, s
 
 
 @validate.command()
-@click.option(
-    "--reference",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="CSV with one measured product per row.",
-)
+@_file("--reference", "CSV with one measured product per row.")
 @click.option("--design", help="Timing model or YAML file for all rows.")
 def designs(reference: Path, design: str | None) -> None:
     """Compare timing models with cycles that were measured on other people's RTL."""
@@ -69,18 +67,8 @@ def designs(reference: Path, design: str | None) -> None:
 
 
 @validate.command()
-@click.option(
-    "--reference",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="CSV with one replayed stream per row.",
-)
-@click.option(
-    "--timings",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="CSV with one configuration per row.",
-)
+@_file("--reference", "CSV with one replayed stream per row.")
+@_file("--timings", "CSV with one configuration per row.")
 @click.option(
     "--every", type=click.IntRange(1), default=1, show_default=True, help="Take each n-th row."
 )

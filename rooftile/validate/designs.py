@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from accel.spec import ArraySpec
 from accel.spec_file import load_timing
@@ -99,8 +100,10 @@ def _design(row: Mapping[str, str], where: str) -> Timing:
         timing = load_timing(Path(name))
     else:
         timing = TIMINGS[_one_of(row, "design", list(TIMINGS), where)]
-    changes = {column: integers(row, (column,), where)[0] for column in _CHANGES if row.get(column)}
-    return replace(timing, **changes)  # type: ignore[arg-type]
+    changes: dict[str, Any] = {
+        column: integers(row, (column,), where)[0] for column in _CHANGES if row.get(column)
+    }
+    return replace(timing, **changes)
 
 
 def _one_of(

@@ -50,6 +50,18 @@ _REQUIRED = (
 )
 _ORGANISATION = ("channels", "pseudochannels", "ranks", "sids", "bankgroups", "banks_per_group")
 
+_CLOCKS = (
+    *("burst_cycles", "AL", "CL", "CWL", "tRCDRD", "tRCDWR", "tRP", "tRAS", "tRC", "tRRD_S"),
+    *("tRRD_L", "tFAW", "t32AW", "tCCD_S", "tCCD_L", "tCCD_S_WR", "tCCD_L_WR", "tRTP", "wr_to_pre"),
+    *("tPPD", "rd_to_wr", "wr_to_rd_S", "wr_to_rd_L", "rd_to_rd_other_rank"),
+    *("rd_to_wr_other_rank", "wr_to_rd_other_rank", "wr_to_wr_other_rank", "tRFC", "tREFI"),
+)
+_CONFIGURATION = (
+    *("simulator", "config", "standard", "addr_map_name", "addr_map_lsb_to_msb", "cmd_bus"),
+    *("page_policy", "scheduler", "refresh", "read_queue", "write_queue", "cmd_queue_per_bank"),
+    *("rows", "row_bytes", "transaction_bytes", *_ORGANISATION, *_CLOCKS),
+)
+
 Row = Mapping[str, str]
 
 
@@ -108,7 +120,7 @@ def validate_dram(
     """
     configurations = {
         (row["simulator"], row["config"]): (f"{timings}:{number}", row)
-        for number, row in read_rows(timings, ("simulator", "config", *_ORGANISATION))
+        for number, row in read_rows(timings, _CONFIGURATION)
     }
     tasks = []
     for number, row in read_rows(reference, _REQUIRED)[::every]:
@@ -163,9 +175,8 @@ def _replay_row(task: tuple[Row, str, str, Row]) -> Replayed:
     if row["simulator"] == "Ramulator2.1":
         controller = _OWN_CONTROLLERS.get(timings["standard"], controller)
     channels = [controller(spec) for _ in range(count)]
-    numerator, denominator = (int(number_in(row, name, where)) for name in ("elig_num", "elig_den"))
-    (width,) = integers(row, ("inject_width",), where)
-    spacing = Fraction(numerator, denominator)
+    width, denominator = integers(row, ("inject_width", "elig_den"), where)
+    spacing = Fraction(int(number_in(row, "elig_num", where)), denominator)
     replay(requests, channels, Injection(width=width, spacing_clocks=spacing))
     done = [request for _, request in requests if request.finished >= 0]
     latencies = [r.finished - r.accepted for r in done if not r.is_write]
@@ -239,7 +250,7 @@ def dram_spec(timings: Row, where: str) -> DramSpec:
     pseudochannels, ranks, sids, groups, banks = integers(timings, _ORGANISATION[1:], where)
     queues = integers(timings, ("read_queue", "write_queue"), where)
     spec = DramSpec(
-        timing=_timing(timings),
+        timing=_timing(timings, where),
         ranks=pseudochannels if pseudochannels > 1 else ranks,
         bank_groups=groups * sids,
         banks_per_group=banks,
@@ -262,11 +273,11 @@ def dram_spec(timings: Row, where: str) -> DramSpec:
     return spec
 
 
-def _timing(timings: Row) -> DramTiming:
+def _timing(timings: Row, where: str) -> DramTiming:
     """Return a configuration's timings; an empty column is 0."""
 
     def clocks(column: str) -> int:
-        return int(timings[column] or 0)
+        return int(number_in(timings, column, where)) if timings[column] else 0
 
     standard, is_dramsim3 = timings["standard"], timings["simulator"] == "DRAMsim3"
     activate_slots, column_slots = (1, 1) if is_dramsim3 else _SLOTS.get(standard, (1, 1))

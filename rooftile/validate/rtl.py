@@ -10,7 +10,7 @@ import numpy as np
 from accel.array_events import Clocked, Events, clocked, final_outputs, modelled
 from accel.folds import Operand, Product
 from accel.ports import first_difference
-from accel.rtl.bench import Case, run_cases
+from accel.rtl.bench import Case, pe_cycles, run_cases
 from accel.rtl.simulators import choose_simulator
 from accel.spec_file import parse_spec
 from foundation.errors import RooftileError
@@ -22,7 +22,7 @@ from rooftile.validate.validation import Validation
 from workloads.evaluate import random_tensors
 from workloads.loaders.yaml import parse_network
 
-#: PEs times cycles that one command may simulate; Icarus needs about an hour for so many.
+#: PEs times cycles that one command may simulate: a mistyped size must not run for days.
 MAX_PE_CYCLES = 10**9
 #: Instructions of a single run whose events are shown.
 SHOWN = 16
@@ -240,12 +240,10 @@ class _Collector:
 
 
 def _check_size(cases: Sequence[Case]) -> None:
-    pe_cycles = sum(
-        case.array.pes * modelled(case.products, case.array)[-1].last_output for case in cases
-    )
-    if pe_cycles > MAX_PE_CYCLES:
+    needed = pe_cycles(cases)
+    if needed > MAX_PE_CYCLES:
         raise RooftileError(
-            f"the runs take {pe_cycles:,} PE cycles but at most {MAX_PE_CYCLES:,} can be simulated"
+            f"the runs take {needed:,} PE cycles but at most {MAX_PE_CYCLES:,} can be simulated"
             " in Verilog; choose a smaller product or fewer runs"
         )
 

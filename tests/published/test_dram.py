@@ -51,9 +51,9 @@ def test_a_pattern_has_whole_transactions(name: str) -> None:
     assert len(writes) == 1000
 
 
-def edited(tmp_path: Path, column: str, value: str) -> Path:
-    """Return a reference of one row with one column changed."""
-    with (FOLDER / "reference.csv").open(newline="") as file:
+def edited(tmp_path: Path, column: str, value: str, name: str = "reference.csv") -> Path:
+    """Return a file with its first row only, one column changed."""
+    with (FOLDER / name).open(newline="") as file:
         row = next(csv.DictReader(file))
     row[column] = value
     path = tmp_path / "edited.csv"
@@ -72,8 +72,34 @@ def edited(tmp_path: Path, column: str, value: str) -> Path:
         ("trace_fnv", "0", "column 'trace_fnv' is 0 but pattern 'gemm3_al' is the stream 79f4"),
         ("cycles", "many", "column 'cycles' must be a number but is 'many'"),
         ("inject_width", "0", "column 'inject_width' must be a whole number of at least 1"),
+        ("elig_den", "0", "column 'elig_den' must be a whole number of at least 1"),
     ],
 )
 def test_a_wrong_row(tmp_path: Path, column: str, value: str, message: str) -> None:
     with pytest.raises(RooftileError, match=message):
         validate_dram(edited(tmp_path, column, value), TIMINGS)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("tRCDRD", "soon", "column 'tRCDRD' must be a number but is 'soon'"),
+        ("ranks", "0", "column 'ranks' must be a whole number of at least 1"),
+        (
+            "addr_map_lsb_to_msb",
+            "co:7 xx:1",
+            "'addr_map_lsb_to_msb': 'xx:1': must be one of",
+        ),
+    ],
+)
+def test_a_wrong_configuration(tmp_path: Path, column: str, value: str, message: str) -> None:
+    timings = edited(tmp_path, column, value, "timings.csv")
+    with pytest.raises(RooftileError, match=message):
+        validate_dram(FOLDER / "reference.csv", timings, every=1000)
+
+
+def test_timings_without_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "timings.csv"
+    path.write_text(TIMINGS.read_text().replace("tRFC", "tRefresh", 1))
+    with pytest.raises(RooftileError, match=r"timings.csv:1: columns missing: tRFC$"):
+        validate_dram(FOLDER / "reference.csv", path, every=1000)

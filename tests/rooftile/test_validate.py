@@ -104,20 +104,7 @@ def with_simulator() -> None:
 
 @pytest.mark.usefixtures("with_simulator")
 def test_events_side_by_side(rooftile: Command) -> None:
-    done = rooftile(
-        *[
-            "validate",
-            "rtl",
-            "--array",
-            "3x4",
-            "--dataflow",
-            "ws",
-            "--registers",
-            "2",
-            "--gemm",
-            "6,5,7",
-        ]
-    )
+    done = rooftile(*SMALL)
     assert done.status == 0
     title, header, model, measured, closing = done.out.splitlines()
     assert title == (
@@ -145,20 +132,7 @@ def test_where_model_and_verilog_part(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_more_than_can_be_simulated(rooftile: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rtl, "MAX_PE_CYCLES", 100)
     monkeypatch.setattr(rtl, "choose_simulator", lambda _name: "icarus")
-    done = rooftile(
-        *[
-            "validate",
-            "rtl",
-            "--array",
-            "3x4",
-            "--dataflow",
-            "ws",
-            "--registers",
-            "2",
-            "--gemm",
-            "6,5,7",
-        ]
-    )
+    done = rooftile(*SMALL)
     assert (done.status, done.out) == (2, "")
     assert done.err == (
         "error: the runs take 528 PE cycles but at most 100 can be simulated in Verilog; choose a"

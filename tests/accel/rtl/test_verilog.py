@@ -79,7 +79,7 @@ def test_double_buffered_folds_cost_their_inputs(simulator: str, inputs: int, cy
 
 @pytest.mark.slow
 def test_a_large_array(simulator: str) -> None:
-    # Icarus takes a minute to build 16,384 PEs and 0.15 s for each of their cycles.
+    # One fold: Icarus needs minutes to build and run 16,384 PEs.
     products = [product(np.random.default_rng(0), (1, 2, 100, 120))]
     exact(products, array_spec(128, 128, "WS", 2), simulator)
 
