@@ -3,7 +3,7 @@
 # make setup   only make .venv, with the command at .venv/bin/rooftile
 # make quick   the tests that aren't slow
 # make rtl     the array against its Verilog: 540 programs (needs Icarus Verilog or Verilator 5)
-# make dram    the DRAM controllers against DRAMsim3 and Ramulator 2.1: 735 streams, ten minutes
+# make dram    the DRAM controllers against DRAMsim3 and Ramulator 2.1: 735 streams
 # make bench   the speed claims of the README, measured here
 # make clean   remove what make made
 PYTHON ?= python3
@@ -21,7 +21,8 @@ run: setup
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml
+# Modules of accel/dram are compiled while installing, where a C compiler is there.
+$(STAMP): pyproject.toml setup.py $(wildcard accel/dram/*.py accel/dram/*.pxd)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@

@@ -1,12 +1,11 @@
-"""What a memory controller is to those who send it requests."""
+"""What every controller of a channel has: banks, a buffer for reads and one for writes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
 
-from accel.dram.banks import (
+from accel.dram.banks import Banks
+from accel.dram.commands import (
     ACTIVATE,
     CLOSED,
     PRECHARGE,
@@ -14,92 +13,122 @@ from accel.dram.banks import (
     READ_PRECHARGE,
     WRITE,
     WRITE_PRECHARGE,
-    Banks,
     Constraint,
 )
+from accel.dram.requests import Requests
 from accel.dram.spec import DramSpec
-
-#: A controller that waits for nothing.
-NEVER = 1 << 60
+from accel.dram.transfers import Transfers
 
 
-@dataclass(slots=True, kw_only=True)
-class Request:
-    """A transaction of one burst.
+class Controller:
+    """A channel's controller, advanced clock by clock; it skips what changes nothing.
 
     Parameters
     ----------
-    address
-        In transactions; equal addresses are the same data.
-    is_write
-        Whether it writes.
-    bank
-        Number of the bank in the channel: ranks, then groups, then banks.
-    row
-        Row of the bank.
-    accepted, finished
-        Clocks: when the controller took it, when its last data is on the bus; -1 before.
-    command
-        What the bank has to do for it next; kept by the controller.
+    spec
+        The channel.
+    constraints
+        What its commands have to wait for.
+    lists
+        Lists of requests that the controller keeps.
+    transfers
+        What its requests belong to.
+    posts_writes
+        Whether a write counts as finished in the clock after it was accepted, or when its data
+        has crossed the bus.
     """
 
-    address: int
-    is_write: bool
-    bank: int
-    row: int
-    accepted: int = -1
-    finished: int = -1
-    command: int = -1
-
-
-class Controller(Protocol):
-    """A channel's controller, advanced clock by clock; it skips what changes nothing."""
-
-    banks: Banks
-
-    def can_accept(self, is_write: bool) -> bool:
-        """Return whether there is room for a request."""
-
-    def accept(self, request: Request, clock: int) -> None:
-        """Take a request before the clock's tick."""
-
-    def tick(self, clock: int) -> bool:
-        """Do what happens in a clock; return whether anything did."""
-
-    def next_change(self, clock: int) -> int:
-        """Return the first clock behind this one in which a tick does something by itself."""
-
-    def is_idle(self) -> bool:
-        """Return whether nothing is left to do but refreshes."""
-
-
-class Buffered:
-    """Banks with a buffer for reads and one for writes: what every controller here has."""
-
-    def __init__(self, spec: DramSpec, constraints: Iterable[Constraint]) -> None:
+    def __init__(
+        self,
+        spec: DramSpec,
+        constraints: Iterable[Constraint],
+        lists: int,
+        transfers: Transfers,
+        posts_writes: bool,
+    ) -> None:
         self.banks = Banks(spec, constraints)
-        self._spec = spec
-        self._reads: list[Request] = []
-        self._writes: list[Request] = []
+        self.reads = 0
+        self.writes = 0
+        #: Clock of the last column command, and the clock in which the last data leaves the bus.
+        self.last_column = -1
+        self.last_data = -1
+        #: Refreshes that are due, and the clock in which the last one issued has ended.
+        self.refreshes_due = 0
+        self.refreshed = -1
+        self._refresh_clocks = spec.timing.rfc
+        self._requests = Requests(2 * (spec.read_queue + spec.write_queue), lists)
+        self._transfers = transfers
+        self._posts_writes = posts_writes
+        self._read_queue = spec.read_queue
+        self._write_queue = spec.write_queue
         self._read_command = READ_PRECHARGE if spec.closes_pages else READ
         self._write_command = WRITE_PRECHARGE if spec.closes_pages else WRITE
+        self._read_clocks = spec.timing.read_latency + spec.timing.burst
+        self._write_clocks = spec.timing.write_latency + spec.timing.burst
 
     def can_accept(self, is_write: bool) -> bool:
         """Return whether there is room for a request."""
         if is_write:
-            return len(self._writes) < self._spec.write_queue
-        return len(self._reads) < self._spec.read_queue
+            return self.writes < self._write_queue
+        return self.reads < self._read_queue
 
-    def _needed(self, request: Request) -> int:
+    def accept(
+        self, address: int, bank: int, row: int, is_write: bool, transfer: int, clock: int
+    ) -> None:
+        """Take a request before the clock's tick.
+
+        Parameters
+        ----------
+        address
+            In transactions; equal addresses are the same data.
+        bank, row
+            Where it lies: ranks, then groups, then banks.
+        is_write
+            Whether it writes.
+        transfer
+            Number in the channel's `Transfers`.
+        clock
+            When it comes.
+        """
+        raise NotImplementedError
+
+    def tick(self, clock: int) -> bool:
+        """Do what happens in a clock; return whether anything did."""
+        raise NotImplementedError
+
+    def next_change(self, clock: int) -> int:
+        """Return the first clock behind this one in which a tick may do something by itself."""
+        raise NotImplementedError
+
+    def is_idle(self) -> bool:
+        """Return whether nothing is left to do but refreshes."""
+        raise NotImplementedError
+
+    def waits_for_row(self) -> bool:
+        """Return whether no waiting request finds its row open."""
+        raise NotImplementedError
+
+    def _needed(self, slot: int) -> int:
         """Return the command that brings a request on: open its row, close another's, or access."""
-        open_row = self.banks.open_row[request.bank]
+        open_row = self.banks.open_row[self._requests.bank[slot]]
         if open_row == CLOSED:
             return ACTIVATE
-        if open_row != request.row:
+        if open_row != self._requests.row[slot]:
             return PRECHARGE
-        return self._write_command if request.is_write else self._read_command
+        return self._write_command if self._requests.is_write[slot] else self._read_command
 
+    def _access(self, slot: int, clock: int) -> int:
+        """Note a request's column command; return when its data has crossed the bus."""
+        is_write = self._requests.is_write[slot]
+        finished = clock + (self._write_clocks if is_write else self._read_clocks)
+        self.last_column = clock
+        if finished > self.last_data:
+            self.last_data = finished
+        if not (is_write and self._posts_writes):
+            self._transfers.finish(self._requests.transfer[slot], finished)
+        return finished
 
-def still_to_come(earliest: int, clock: int) -> int:
-    """Return a clock from which a command may be issued, or never if it has passed."""
-    return earliest if earliest > clock else NEVER
+    def _post(self, transfer: int, clock: int) -> None:
+        """Note that a write was accepted."""
+        if self._posts_writes:
+            self._transfers.finish(transfer, clock + 1)

@@ -12,227 +12,355 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
 
-from accel.dram.banks import (
+from accel.dram.commands import (
     ACTIVATE,
     CLOSED,
-    COLUMN_COMMANDS,
+    NEVER,
+    NONE,
     PRECHARGE,
     READ,
-    READ_PRECHARGE,
     REFRESH,
-    WRITE,
     WRITE_PRECHARGE,
-    Constraint,
 )
-from accel.dram.controller import NEVER, Buffered, Request, still_to_come
-from accel.dram.spec import DramSpec, DramTiming
+from accel.dram.controller import Controller
+from accel.dram.dramsim3_rules import IDLE_DRAIN, ROW_HIT_LIMIT, constraints
+from accel.dram.spec import DramSpec
+from accel.dram.transfers import Transfers
 
-#: Hits after which a row gives way to an older request (command_queue.cc, ArbitratePrecharge).
-ROW_HIT_LIMIT = 4
-#: Writes that are worth draining when nothing else is to do (controller.cc, ScheduleTransaction).
-IDLE_DRAIN = 8
-
-
-def constraints(timing: DramTiming) -> Iterator[Constraint]:
-    """Yield the table of constraints of DRAMsim3's timing.cc."""
-    reads, writes = (READ, READ_PRECHARGE), (WRITE, WRITE_PRECHARGE)
-    t = timing
-    for level, read_gap, write_gap, write_to_read in (
-        ("group", max(t.burst, t.ccd_l), max(t.burst, t.ccd_l), t.write_to_read_l),
-        ("rank", max(t.burst, t.ccd_s), max(t.burst, t.ccd_s), t.write_to_read_s),
-        ("other_ranks", t.read_to_read_other, t.write_to_write_other, t.write_to_read_other),
-    ):
-        turnaround = t.read_to_write_other if level == "other_ranks" else t.read_to_write
-        yield Constraint(level, reads, reads, read_gap)
-        yield Constraint(level, writes, writes, write_gap)
-        yield Constraint(level, reads, writes, turnaround)
-        yield Constraint(level, writes, reads, write_to_read)
-    yield Constraint("bank", (READ,), (PRECHARGE,), t.rtp)
-    yield Constraint("bank", (WRITE,), (PRECHARGE,), t.write_to_precharge)
-    yield Constraint("bank", (READ_PRECHARGE,), (ACTIVATE,), t.burst + t.rtp + t.rp)
-    yield Constraint("bank", (READ_PRECHARGE,), (REFRESH,), t.rtp + t.rp)
-    yield Constraint("bank", (WRITE_PRECHARGE,), (ACTIVATE, REFRESH), t.write_to_precharge + t.rp)
-    yield Constraint("bank", (ACTIVATE,), (ACTIVATE,), t.rc)
-    yield Constraint("bank", (ACTIVATE,), reads, t.rcd_read)
-    yield Constraint("bank", (ACTIVATE,), writes, t.rcd_write)
-    yield Constraint("bank", (ACTIVATE,), (PRECHARGE,), t.ras)
-    yield Constraint("group", (ACTIVATE,), (ACTIVATE,), t.rrd_l)
-    yield Constraint("rank", (ACTIVATE,), (ACTIVATE,), t.rrd_s)
-    yield Constraint("bank", (PRECHARGE,), (ACTIVATE, REFRESH), t.rp)
-    yield Constraint("rank", (PRECHARGE,), (PRECHARGE,), t.ppd)
-    yield Constraint("rank", (REFRESH,), (ACTIVATE, REFRESH), t.rfc)
+#: Lists of requests: the read queue, the write buffer, a queue for each bank.
+READS, WRITES, FIRST_BANK = range(3)
 
 
-class DramSim3Controller(Buffered):
-    """The controller of one channel."""
+class DramSim3Controller(Controller):
+    """The controller of one channel.
 
-    def __init__(self, spec: DramSpec) -> None:
-        super().__init__(spec, constraints(spec.timing))
-        self._queues: list[list[Request]] = [[] for _ in range(spec.banks)]
+    A bank's queue isn't looked at before its ``_wake``, a clock before which none of its requests
+    can have become ready. What other banks do only delays them; whatever else happens to the bank
+    or its queue sets that clock anew.
+    """
+
+    def __init__(
+        self, spec: DramSpec, transfers: Transfers | None = None, posts_writes: bool = False
+    ) -> None:
+        super().__init__(
+            spec,
+            constraints(spec.timing),
+            FIRST_BANK + spec.banks,
+            transfers or Transfers(spec.read_queue),
+            posts_writes,
+        )
+        self._banks = spec.banks
+        self._command_queue = spec.command_queue
+        self._has_two_buses = spec.has_two_command_buses
         self._queued = 0
         self._turn = 0
         self._draining = 0
-        self._pending_reads: dict[int, list[Request]] = {}
-        self._pending_writes: set[int] = set()
-        self._refreshes: list[int] = []
+        #: Banks with requests in their queue, in any order, and where each stands there.
+        self._occupied = array("q", [0]) * spec.banks
+        self._place = array("q", [NONE]) * spec.banks
+        self._occupied_banks = 0
+        self._wake = array("q", [NEVER]) * spec.banks
+        #: Head of the list of reads that wait for the same data as a read in a slot.
+        self._waiting = array("q", [NONE]) * (4 * (spec.read_queue + spec.write_queue))
+        #: Reads and writes that wait for each bank's queue, and how many of them find room there.
+        self._waiting_for = array("q", [0]) * (2 * spec.banks)
+        self._movable = array("q", [0, 0])
+        #: A clock before which no bank has to be looked at.
+        self._first_wake = NEVER
         self._next_rank = 0
         self._refresh_interval = spec.timing.refi // spec.ranks
-        self._is_refreshing = False
+        self._next_refresh = self._refresh_interval if self._refresh_interval else NEVER
+        self._stopped_rank = NONE
+        self._found_command = NONE
 
-    def accept(self, request: Request, clock: int) -> None:
+    def accept(
+        self, address: int, bank: int, row: int, is_write: bool, transfer: int, clock: int
+    ) -> None:
         """Take a request: one whose data is in the write buffer is done at once."""
-        request.accepted = clock
-        if request.address in self._pending_writes:
-            request.finished = clock + 1
-        elif request.is_write:
-            self._pending_writes.add(request.address)
-            self._writes.append(request)
-        elif request.address in self._pending_reads:
-            self._pending_reads[request.address].append(request)
+        if self._requests.find(address, True) != NONE:
+            self._transfers.finish(transfer, clock + 1)
+            return
+        same = NONE if is_write else self._requests.find(address, False)
+        slot = self._requests.add(address, bank, row, is_write, transfer, clock)
+        if slot >= len(self._waiting):
+            self._waiting = array("q", self._waiting) + array("q", [NONE]) * len(self._waiting)
+        if same != NONE:
+            self._requests.following[slot] = self._waiting[same]
+            self._waiting[same] = slot
+            return
+        self._waiting[slot] = NONE
+        self._requests.index(slot)
+        source = WRITES if is_write else READS
+        self._requests.append(source, slot)
+        self._waiting_for[source * self._banks + bank] += 1
+        if self._requests.length[FIRST_BANK + bank] < self._command_queue:
+            self._movable[source] += 1
+        if is_write:
+            self.writes += 1
+            self._post(transfer, clock)
         else:
-            self._pending_reads[request.address] = [request]
-            self._reads.append(request)
+            self.reads += 1
 
     def tick(self, clock: int) -> bool:
         """Do what happens in a clock; return whether anything did."""
-        acts = self._start_refresh(clock)
-        issued = self._issue_for_refresh(clock)
-        if issued is None:
-            issued = self._issue_from_queues(clock)
-        if issued is not None and self._spec.has_two_command_buses:
-            self._issue_second(issued, clock)
-        return self._schedule_transaction() or issued is not None or acts
+        acts = False
+        if clock == self._next_refresh:
+            self._next_refresh += self._refresh_interval
+            self.refreshes_due += 1
+            acts = True
+        command = self._issue_for_refresh(clock) if self.refreshes_due else NONE
+        if command == NONE:
+            command = self._issue_next(clock, NONE)
+        if command != NONE:
+            acts = True
+            if self._has_two_buses:
+                self._issue_next(clock, command)
+        return self._schedule_transaction() or acts
 
     def next_change(self, clock: int) -> int:
-        """Return the first clock behind this one in which a tick does something by itself."""
-        interval = self._refresh_interval
-        first = (clock // interval + 1) * interval if interval else NEVER
-        for rank in self._refreshes[:1]:
-            for bank in self.banks.banks_of(rank):
-                command = REFRESH if self.banks.open_row[bank] == CLOSED else PRECHARGE
-                first = min(first, still_to_come(self.banks.earliest(command, bank), clock))
-        for bank, queue in enumerate(self._queues):
-            if queue and not self._is_stopped(bank):
-                for command in {self._needed(request) for request in queue}:
-                    first = min(first, still_to_come(self.banks.earliest(command, bank), clock))
-        return first
+        """Return the first clock behind this one in which a tick may do something by itself."""
+        first = self._next_refresh
+        if self.refreshes_due:
+            bank = self._next_rank * self.banks.per_rank
+            for each in range(bank, bank + self.banks.per_rank):
+                command = REFRESH if self.banks.open_row[each] == CLOSED else PRECHARGE
+                earliest = self.banks.earliest(command, each)
+                if clock < earliest < first:
+                    first = earliest
+        if self._first_wake < first:
+            first = self._first_wake
+        return first if first > clock else clock + 1
 
     def is_idle(self) -> bool:
         """Return whether nothing is left to do but refreshes; the last few writes stay."""
-        is_draining = self._draining > 0 or len(self._writes) > IDLE_DRAIN
-        return not self._reads and not self._queued and not is_draining
+        is_draining = self._draining > 0 or self.writes > IDLE_DRAIN
+        return self.reads == 0 and self._queued == 0 and not is_draining
 
-    def _start_refresh(self, clock: int) -> bool:
-        if not self._refresh_interval or clock == 0 or clock % self._refresh_interval:
-            return False
-        self._refreshes.append(self._next_rank)
-        self._next_rank = (self._next_rank + 1) % self._spec.ranks
+    def waits_for_row(self) -> bool:
+        """Return whether no waiting request finds its row open."""
+        for place in range(self._occupied_banks):
+            bank = self._occupied[place]
+            slot = self._requests.head[FIRST_BANK + bank]
+            while slot != NONE:
+                if self._requests.row[slot] == self.banks.open_row[bank]:
+                    return False
+                slot = self._requests.following[slot]
         return True
 
-    def _is_stopped(self, bank: int) -> bool:
-        return self._is_refreshing and bank // self._spec.banks_per_rank == self._refreshes[0]
-
-    def _issue_for_refresh(self, clock: int) -> int | None:
+    def _issue_for_refresh(self, clock: int) -> int:
         """Issue the refresh that is due, or a precharge on its way; return the command."""
-        if not self._refreshes:
-            return None
-        self._is_refreshing = True
-        banks, ready = self.banks, 0
-        for bank in banks.banks_of(self._refreshes[0]):
-            command = REFRESH if banks.open_row[bank] == CLOSED else PRECHARGE
-            if banks.earliest(command, bank) > clock:
+        rank = self._next_rank
+        self._stopped_rank = rank
+        first, ready = rank * self.banks.per_rank, 0
+        for bank in range(first, first + self.banks.per_rank):
+            command = REFRESH if self.banks.open_row[bank] == CLOSED else PRECHARGE
+            if self.banks.earliest(command, bank) > clock:
                 continue
             if command == PRECHARGE:
-                banks.issue(PRECHARGE, bank, CLOSED, clock)
+                self.banks.issue(PRECHARGE, bank, CLOSED, clock)
+                self._look_at(bank, clock)
                 return PRECHARGE
             ready += 1
-        if ready < self._spec.banks_per_rank:
-            return None
-        rank = self._refreshes.pop(0)
-        self._is_refreshing = False
-        banks.issue(REFRESH, banks.banks_of(rank)[0], CLOSED, clock)
+        if ready < self.banks.per_rank:
+            return NONE
+        self.banks.issue(REFRESH, first, CLOSED, clock)
+        self.refreshed = clock + self._refresh_clocks
+        self.refreshes_due -= 1
+        self._next_rank = (rank + 1) % self.banks.ranks
+        self._stopped_rank = NONE
+        self._first_wake = clock
         return REFRESH
 
-    def _issue_from_queues(self, clock: int) -> int | None:
-        """Issue the first ready command of the first queue in turn that has one."""
-        found = self._next_ready(clock)
-        if found is None:
-            return None
-        self._issue(*found, clock)
-        return found[1]
+    def _issue_next(self, clock: int, beside: int) -> int:
+        """Issue the first ready command of the first queue in turn that has one; return it.
 
-    def _issue_second(self, first: int, clock: int) -> None:
-        """Issue a row command beside a column command, or the other way round."""
-        found = self._next_ready(clock)
-        if found and (found[1] in COLUMN_COMMANDS) != (first in COLUMN_COMMANDS):
-            self._issue(*found, clock)
+        With a command ``beside`` it, only one of the other bus is issued.
+        """
+        slot = self._next_ready(clock)
+        if slot == NONE:
+            return NONE
+        command = self._found_command
+        if beside != NONE and is_column(beside) == is_column(command):
+            return NONE
+        self._issue(slot, command, clock)
+        return command
 
-    def _next_ready(self, clock: int) -> tuple[Request, int] | None:
-        for _ in range(len(self._queues)):
-            self._turn = (self._turn + 1) % len(self._queues)
-            queue = self._queues[self._turn]
-            if queue and not self._is_stopped(self._turn):
-                found = self._first_ready(queue, clock)
-                if found:
-                    return found
-        return None
-
-    def _first_ready(self, queue: list[Request], clock: int) -> tuple[Request, int] | None:
-        for place, request in enumerate(queue):
-            command = self._needed(request)
-            if self.banks.earliest(command, request.bank) > clock:
+    def _next_ready(self, clock: int) -> int:
+        """Return the first ready request, the queues taking turns; or ``NONE``."""
+        if clock < self._first_wake:
+            return NONE
+        best, best_distance, best_command = NONE, self._banks + 1, NONE
+        first_wake = NEVER
+        for place in range(self._occupied_banks):
+            bank = self._occupied[place]
+            if self._is_stopped(bank):
                 continue
-            if command == PRECHARGE and (place or self._keeps_row_open(queue)):
-                continue
-            is_write = command in (WRITE, WRITE_PRECHARGE)
-            if is_write and any(
-                not other.is_write and other.address == request.address for other in queue[:place]
-            ):
-                continue
-            return request, command
-        return None
+            if self._wake[bank] <= clock:
+                distance = bank - self._turn
+                if distance <= 0:
+                    distance += self._banks
+                if distance < best_distance:
+                    slot = self._first_ready(bank, clock)
+                    if slot != NONE:
+                        best, best_distance, best_command = slot, distance, self._found_command
+            if self._wake[bank] < first_wake:
+                first_wake = self._wake[bank]
+        self._first_wake = first_wake
+        if best != NONE:
+            self._turn = self._requests.bank[best]
+            self._found_command = best_command
+        return best
 
-    def _keeps_row_open(self, queue: list[Request]) -> bool:
-        bank = queue[0].bank
+    def _is_stopped(self, bank: int) -> bool:
+        return self._stopped_rank != NONE and self.banks.rank_of(bank) == self._stopped_rank
+
+    def _first_ready(self, bank: int, clock: int) -> int:
+        """Return a queue's first ready request, or ``NONE`` and note when to look again."""
+        requests, open_row = self._requests, self.banks.open_row[bank]
+        head = requests.head[FIRST_BANK + bank]
+        slot, wake = head, NEVER
+        known, earliest = NONE, NEVER
+        while slot != NONE:
+            command = self._useful(slot, head, open_row)
+            if command != NONE:
+                if command != known:
+                    known, earliest = command, self.banks.earliest(command, bank)
+                if earliest > clock:
+                    wake = min(wake, earliest)
+                elif self._is_allowed(command, slot, head):
+                    self._found_command = command
+                    return slot
+                if command == ACTIVATE:
+                    break
+            slot = requests.following[slot]
+        self._wake[bank] = wake
+        return NONE
+
+    def _useful(self, slot: int, head: int, open_row: int) -> int:
+        """Return what a request needs, or ``NONE`` where that is a turn of the queue's head."""
+        if open_row == self._requests.row[slot]:
+            return self._write_command if self._requests.is_write[slot] else self._read_command
+        if slot != head:
+            return NONE
+        return ACTIVATE if open_row == CLOSED else PRECHARGE
+
+    def _is_allowed(self, command: int, slot: int, head: int) -> bool:
+        """Return whether a queue's order allows a command that is ready."""
+        if command == ACTIVATE:
+            return True
+        if command == PRECHARGE:
+            return not self._keeps_row_open(head)
+        return not self._overtakes_read(head, slot)
+
+    def _overtakes_read(self, head: int, slot: int) -> bool:
+        """Return whether a write would be done before an older read of its address."""
+        if not self._requests.is_write[slot]:
+            return False
+        older = head
+        while older != slot:
+            is_same = self._requests.address[older] == self._requests.address[slot]
+            if is_same and not self._requests.is_write[older]:
+                return True
+            older = self._requests.following[older]
+        return False
+
+    def _keeps_row_open(self, head: int) -> bool:
+        """Return whether a row has hits left, and may serve them."""
+        bank = self._requests.bank[head]
         if self.banks.hits[bank] >= ROW_HIT_LIMIT:
             return False
-        return any(request.row == self.banks.open_row[bank] for request in queue)
+        slot = head
+        while slot != NONE:
+            if self._requests.row[slot] == self.banks.open_row[bank]:
+                return True
+            slot = self._requests.following[slot]
+        return False
 
-    def _issue(self, request: Request, command: int, clock: int) -> None:
-        self.banks.issue(command, request.bank, request.row, clock)
-        if command not in COLUMN_COMMANDS:
+    def _issue(self, slot: int, command: int, clock: int) -> None:
+        requests = self._requests
+        bank = requests.bank[slot]
+        self.banks.issue(command, bank, requests.row[slot], clock)
+        self._look_at(bank, clock)
+        if not is_column(command):
             return
-        self._queues[request.bank].remove(request)
+        if requests.length[FIRST_BANK + bank] == self._command_queue:
+            self._movable[READS] += self._waiting_for[READS * self._banks + bank]
+            self._movable[WRITES] += self._waiting_for[WRITES * self._banks + bank]
+        requests.remove(FIRST_BANK + bank, slot)
         self._queued -= 1
-        timing = self._spec.timing
-        if request.is_write:
-            request.finished = clock + timing.write_latency + timing.burst
-            self._pending_writes.discard(request.address)
-            return
-        for waiting in self._pending_reads.pop(request.address):
-            waiting.finished = clock + timing.read_latency + timing.burst
+        if requests.length[FIRST_BANK + bank] == 0:
+            self._leave(bank)
+        finished = self._access(slot, clock)
+        waiting = self._waiting[slot]
+        while waiting != NONE:
+            following = requests.following[waiting]
+            self._transfers.finish(requests.transfer[waiting], finished)
+            requests.release(waiting)
+            waiting = following
+        requests.forget(slot)
+        requests.release(slot)
 
     def _schedule_transaction(self) -> bool:
         """Move the oldest transaction whose bank has room to the bank's queue."""
-        is_full = len(self._writes) >= self._spec.write_queue
-        if not self._draining and (
-            is_full or (len(self._writes) > IDLE_DRAIN and not self._queued)
+        if self._draining == 0 and (
+            self.writes >= self._write_queue or (self.writes > IDLE_DRAIN and self._queued == 0)
         ):
-            self._draining = len(self._writes)
-        source = self._writes if self._draining else self._reads
-        for place, request in enumerate(source):
-            queue = self._queues[request.bank]
-            if len(queue) >= self._spec.command_queue:
-                continue
-            if request.is_write:
-                if request.address in self._pending_reads:
-                    self._draining = 0
-                    return True
-                self._draining -= 1
-            queue.append(request)
-            self._queued += 1
-            del source[place]
-            return True
-        return False
+            self._draining = self.writes
+        source = WRITES if self._draining else READS
+        if self._movable[source] == 0:
+            return False
+        requests = self._requests
+        slot = requests.head[source]
+        while requests.length[FIRST_BANK + requests.bank[slot]] >= self._command_queue:
+            slot = requests.following[slot]
+        self._move(slot, source)
+        return True
+
+    def _move(self, slot: int, source: int) -> None:
+        """Move a transaction to its bank's queue, or stop draining if its data is being read."""
+        requests, bank = self._requests, self._requests.bank[slot]
+        if source == WRITES:
+            if requests.find(requests.address[slot], False) != NONE:
+                self._draining = 0
+                return
+            self._draining -= 1
+            self.writes -= 1
+        else:
+            self.reads -= 1
+        requests.remove(source, slot)
+        requests.append(FIRST_BANK + bank, slot)
+        self._queued += 1
+        self._waiting_for[source * self._banks + bank] -= 1
+        self._movable[source] -= 1
+        if requests.length[FIRST_BANK + bank] == self._command_queue:
+            self._movable[READS] -= self._waiting_for[READS * self._banks + bank]
+            self._movable[WRITES] -= self._waiting_for[WRITES * self._banks + bank]
+        if self._place[bank] == NONE:
+            self._place[bank] = self._occupied_banks
+            self._occupied[self._occupied_banks] = bank
+            self._occupied_banks += 1
+            self._wake[bank] = NEVER
+        self._look_at(bank, self.banks.earliest(self._needed(slot), bank))
+
+    def _look_at(self, bank: int, clock: int) -> None:
+        """Look at a bank again, not later than in a clock."""
+        if clock < self._wake[bank]:
+            self._wake[bank] = clock
+        if clock < self._first_wake:
+            self._first_wake = clock
+
+    def _leave(self, bank: int) -> None:
+        """Take a bank off the list of those with requests."""
+        place = self._place[bank]
+        self._occupied_banks -= 1
+        last = self._occupied[self._occupied_banks]
+        self._occupied[place] = last
+        self._place[last] = place
+        self._place[bank] = NONE
+
+
+def is_column(command: int) -> bool:
+    """Return whether a command moves data."""
+    return READ <= command <= WRITE_PRECHARGE

@@ -13,106 +13,92 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
 
-from accel.dram.banks import (
+from accel.dram.commands import (
     ACTIVATE,
     CLOSED,
-    COLUMN_COMMANDS,
+    EVER,
+    NEVER,
+    NONE,
     PRECHARGE,
     PRECHARGE_ALL,
     READ,
     REFRESH,
-    WRITE,
-    Constraint,
 )
-from accel.dram.controller import NEVER, Buffered, Request, still_to_come
-from accel.dram.spec import DramSpec, DramTiming
+from accel.dram.controller import Controller
+from accel.dram.ramulator2_rules import command_buses, constraints, drain_thresholds
+from accel.dram.spec import DramSpec
+from accel.dram.transfers import Transfers
 
-#: Shares of the write buffer at which writes start and stop (controller_base.cpp).
-WRITES_START, WRITES_STOP = 0.8, 0.2
-
-_COLUMN_BUS = (READ, WRITE)
-_ROW_BUS = (ACTIVATE, PRECHARGE, PRECHARGE_ALL, REFRESH)
+#: Lists of requests: the active ones; then for each bank those of the read buffer, and for each
+#: bank those of the write buffer.
+ACTIVE, FIRST_READS = range(2)
 
 
-def constraints(spec: DramSpec) -> Iterator[Constraint]:
-    """Yield the table of constraints of Ramulator's standards.
+class Ramulator2Controller(Controller):
+    """The controller of one channel.
 
-    A command that holds the bus for several clocks counts from its first: what follows it waits
-    longer, what it follows less long.
+    A bank's requests in a buffer aren't looked at before their ``_wake``, a clock before which none
+    of them can have become ready. What other banks do only delays them; whatever else happens to
+    the bank or its requests sets that clock anew.
     """
-    t = spec.timing
-    slots = {ACTIVATE: t.activate_slots, READ: t.column_slots, WRITE: t.column_slots}
-    for rule in _nominal(t, "rank" if spec.has_pseudochannels else "channel"):
-        for command in rule.preceding:
-            for following in rule.following:
-                clocks = rule.clocks + slots.get(command, 1) - slots.get(following, 1)
-                yield Constraint(rule.level, (command,), (following,), clocks)
-    buses = (_COLUMN_BUS, _ROW_BUS) if spec.has_two_command_buses else (_COLUMN_BUS + _ROW_BUS,)
-    for bus in buses:
-        for command in bus:
-            if slots.get(command, 1) > 1:
-                yield Constraint("channel", (command,), bus, slots[command])
 
-
-def _nominal(t: DramTiming, data_bus: str) -> Iterator[Constraint]:
-    yield Constraint(data_bus, (READ,), (READ,), t.burst)
-    yield Constraint(data_bus, (WRITE,), (WRITE,), t.burst)
-    yield Constraint("rank", (READ,), (READ,), t.ccd_s)
-    yield Constraint("rank", (WRITE,), (WRITE,), t.ccd_s_write)
-    yield Constraint("rank", (READ,), (WRITE,), t.read_to_write)
-    yield Constraint("rank", (WRITE,), (READ,), t.write_to_read_s)
-    if data_bus == "channel":
-        yield Constraint("other_ranks", (READ,), (READ,), t.read_to_read_other)
-        yield Constraint("other_ranks", (READ,), (WRITE,), t.read_to_write_other)
-        yield Constraint("other_ranks", (WRITE,), (READ,), t.write_to_read_other)
-    yield Constraint("rank", (READ,), (PRECHARGE_ALL,), t.rtp)
-    yield Constraint("rank", (WRITE,), (PRECHARGE_ALL,), t.write_to_precharge)
-    yield Constraint("rank", (ACTIVATE,), (ACTIVATE,), t.rrd_s)
-    yield Constraint("rank", (ACTIVATE,), (PRECHARGE_ALL,), t.ras)
-    yield Constraint("rank", (PRECHARGE_ALL,), (ACTIVATE,), t.rp_all)
-    if t.ppd:
-        both = (PRECHARGE, PRECHARGE_ALL)
-        yield Constraint("rank", both, both, t.ppd)
-    yield Constraint("rank", (ACTIVATE,), (REFRESH,), t.rc)
-    yield Constraint("rank", (PRECHARGE, PRECHARGE_ALL), (REFRESH,), t.rp)
-    yield Constraint("rank", (REFRESH,), (ACTIVATE, PRECHARGE_ALL), t.rfc)
-    yield Constraint("group", (READ,), (READ,), t.ccd_l)
-    yield Constraint("group", (WRITE,), (WRITE,), t.ccd_l_write)
-    yield Constraint("group", (WRITE,), (READ,), t.write_to_read_l)
-    yield Constraint("group", (ACTIVATE,), (ACTIVATE,), t.rrd_l)
-    yield Constraint("bank", (ACTIVATE,), (ACTIVATE,), t.rc)
-    yield Constraint("bank", (ACTIVATE,), (READ,), t.rcd_read)
-    yield Constraint("bank", (ACTIVATE,), (WRITE,), t.rcd_write)
-    yield Constraint("bank", (ACTIVATE,), (PRECHARGE,), t.ras)
-    yield Constraint("bank", (PRECHARGE,), (ACTIVATE,), t.rp)
-    yield Constraint("bank", (READ,), (PRECHARGE,), t.rtp)
-    yield Constraint("bank", (WRITE,), (PRECHARGE,), t.write_to_precharge)
-
-
-class Ramulator2Controller(Buffered):
-    """The controller of one channel."""
-
-    def __init__(self, spec: DramSpec) -> None:
-        super().__init__(spec, constraints(spec))
-        self._active: list[Request] = []
-        self._active_in = [0] * spec.banks
-        self._refreshes: list[int] = []
+    def __init__(
+        self, spec: DramSpec, transfers: Transfers | None = None, posts_writes: bool = False
+    ) -> None:
+        super().__init__(
+            spec,
+            constraints(spec),
+            FIRST_READS + 2 * spec.banks,
+            transfers or Transfers(spec.read_queue),
+            posts_writes,
+        )
+        self._banks = spec.banks
+        self._first_writes = FIRST_READS + spec.banks
+        self._row_hits_first = spec.row_hits_first
+        #: Active requests of each bank.
+        self._active_in = array("q", [0]) * spec.banks
+        #: For each list: requests that find their row open, and when to look at it again.
+        self._hits = array("q", [0]) * (FIRST_READS + 2 * spec.banks)
+        self._wake = array("q", [EVER]) * (FIRST_READS + 2 * spec.banks)
+        #: Lists that aren't empty, of reads and behind them of writes, in any order; how many; and
+        #: where each list stands there.
+        self._occupied = array("q", [0]) * (2 * spec.banks)
+        self._occupied_lists = array("q", [0, 0])
+        self._place = array("q", [NONE]) * (FIRST_READS + 2 * spec.banks)
+        self._refresh_interval = spec.timing.refi
         self._next_refresh = spec.timing.refi or NEVER
+        self._next_rank = 0
         self._is_writing = False
-        two = spec.has_two_command_buses
-        self._buses = (_COLUMN_BUS, _ROW_BUS) if two else (_COLUMN_BUS + _ROW_BUS,)
+        self._writes_start, self._writes_stop = drain_thresholds(spec.write_queue)
+        #: When a list that was just looked at may have a ready request.
+        self._found_wake = NEVER
+        buses = command_buses(spec)
+        self._has_row_bus = len(buses) > 1
+        self._main_bus, self._row_bus = buses[0], buses[len(buses) - 1]
 
-    def accept(self, request: Request, clock: int) -> None:
+    def accept(
+        self, address: int, bank: int, row: int, is_write: bool, transfer: int, clock: int
+    ) -> None:
         """Take a request: a read whose data is in the write buffer is done at once."""
-        request.accepted = clock
-        if request.is_write:
-            self._writes.append(request)
-        elif any(write.address == request.address for write in self._writes):
-            request.finished = clock + 1
+        if not is_write and self._requests.find(address, True) != NONE:
+            self._transfers.finish(transfer, clock + 1)
+            return
+        slot = self._requests.add(address, bank, row, is_write, transfer, clock)
+        number = (self._first_writes if is_write else FIRST_READS) + bank
+        self._requests.append(number, slot)
+        if self.banks.open_row[bank] == row:
+            self._hits[number] += 1
+        self._wake[number] = EVER
+        if self._place[number] == NONE:
+            self._enter(number)
+        if is_write:
+            self._requests.index(slot)
+            self.writes += 1
+            self._post(transfer, clock)
         else:
-            self._reads.append(request)
+            self.reads += 1
 
     def tick(self, clock: int) -> bool:
         """Do what happens in a clock; return whether anything did.
@@ -121,126 +107,269 @@ class Ramulator2Controller(Buffered):
         of the next clock.
         """
         now = clock + 1
-        acts = now == self._next_refresh
-        if acts:
-            self._next_refresh += self._spec.timing.refi
-            self._refreshes += range(self._spec.ranks)
-        for bus in self._buses:
-            acts = self._issue_on(bus, now) or acts
+        acts = False
+        if now == self._next_refresh:
+            self._next_refresh += self._refresh_interval
+            self.refreshes_due += self.banks.ranks
+            acts = True
+        if self._issue_on(self._main_bus, now):
+            acts = True
+        if self._has_row_bus and self._issue_on(self._row_bus, now):
+            acts = True
         return acts
 
     def next_change(self, clock: int) -> int:
-        """Return the first clock behind this one in which a tick does something by itself."""
-        now = clock + 1
-        first = self._next_refresh
-        if self._refreshes:
-            command, bank = self._due()
-            first = min(first, still_to_come(self._earliest_for_rank(command, bank), now))
-        waiting = [self._active]
-        if not self._refreshes:
-            waiting.append(self._writes if self._is_writing else self._reads)
-        for buffer in waiting:
-            for request in buffer:
-                earliest = self.banks.earliest(self._needed(request), request.bank)
-                first = min(first, still_to_come(earliest, now))
-        return first - 1
+        """Return the first clock behind this one in which a tick may do something by itself."""
+        now, first = clock + 1, self._next_refresh
+        if self.refreshes_due:
+            earliest = self._earliest_for_rank(self._due())
+            if now < earliest < first:
+                first = earliest
+        else:
+            buffer = 1 if self._is_writing else 0
+            for place in range(self._occupied_lists[buffer]):
+                wake = self._wake[self._occupied[buffer * self._banks + place]]
+                if wake < first:
+                    first = wake
+        slot = self._requests.head[ACTIVE]
+        while slot != NONE:
+            earliest = self.banks.earliest(self._needed(slot), self._requests.bank[slot])
+            if earliest < first:
+                first = earliest
+            slot = self._requests.following[slot]
+        return first - 1 if first > now else clock + 1
 
     def is_idle(self) -> bool:
         """Return whether nothing is left to do but refreshes."""
-        return not self._reads and not self._writes and not self._active
+        return self.reads == 0 and self.writes == 0 and self._requests.length[ACTIVE] == 0
 
-    def _issue_on(self, bus: tuple[int, ...], now: int) -> bool:
-        """Issue a command on a bus: for an active request, a refresh, a read or a write."""
-        request = self._best(self._active, bus, now) if READ in bus else None
-        if request is not None:
-            self._issue(request, self._active, now)
-            return True
-        if self._refreshes:
-            return self._issue_for_refresh(bus, now)
-        buffer = self._served_buffer()
-        request = self._best(buffer, bus, now)
-        if request is None:
+    def waits_for_row(self) -> bool:
+        """Return whether no waiting request finds its row open."""
+        if self._requests.length[ACTIVE]:
             return False
-        self._issue(request, buffer, now)
+        buffer = 1 if self._is_writing else 0
+        for place in range(self._occupied_lists[buffer]):
+            if self._hits[self._occupied[buffer * self._banks + place]]:
+                return False
         return True
 
-    def _served_buffer(self) -> list[Request]:
-        share = len(self._writes) / self._spec.write_queue
-        if not self._is_writing and (share > WRITES_START or not self._reads):
-            self._is_writing = True
-        elif self._is_writing and share < WRITES_STOP and self._reads:
-            self._is_writing = False
-        return self._writes if self._is_writing else self._reads
+    def _issue_on(self, bus: int, now: int) -> bool:
+        """Issue a command on a bus: for an active request, a refresh, a read or a write."""
+        slot = self._best_active(now) if bus >> READ & 1 == 1 else NONE
+        if slot != NONE:
+            self._issue(slot, ACTIVE, now)
+            return True
+        if self.refreshes_due:
+            return self._issue_for_refresh(bus, now)
+        slot = self._best_waiting(bus, now)
+        if slot == NONE:
+            return False
+        self._issue(slot, self._list_of(slot), now)
+        return True
 
-    def _best(self, buffer: list[Request], bus: tuple[int, ...], now: int) -> Request | None:
-        """Return the oldest request whose next command is on the bus and may be issued now."""
-        hits: dict[int, int] = {}
-        for request in buffer:
-            request.command = self._needed(request)
-            if request.command in COLUMN_COMMANDS:
-                oldest = hits.get(request.bank, request.accepted)
-                hits[request.bank] = min(oldest, request.accepted)
-        best = None
-        for request in buffer:
-            if request.command not in bus:
-                continue
-            if request.command == PRECHARGE and self._is_kept_open(request, hits):
-                continue
-            if not self._is_edge_for(request.command, request.bank, now):
-                continue
-            if best is not None and request.accepted >= best.accepted:
-                continue
-            if self.banks.earliest(request.command, request.bank) <= now:
-                best = request
+    def _list_of(self, slot: int) -> int:
+        """Return the list that a request waits in."""
+        first = self._first_writes if self._requests.is_write[slot] else FIRST_READS
+        return first + self._requests.bank[slot]
+
+    def _best_active(self, now: int) -> int:
+        """Return the active request that was accepted first of those that are ready."""
+        requests, best = self._requests, NONE
+        slot = requests.head[ACTIVE]
+        while slot != NONE:
+            if best == NONE or requests.accepted[slot] < requests.accepted[best]:
+                command = self._needed(slot)
+                bank = requests.bank[slot]
+                is_ready = self.banks.earliest(command, bank) <= now
+                if is_ready and self._is_edge_for(command, bank, now):
+                    best = slot
+            slot = requests.following[slot]
         return best
+
+    def _best_waiting(self, bus: int, now: int) -> int:
+        """Return the oldest request of the served buffer whose command is ready, on a bus."""
+        buffer, best = self._served_buffer(), NONE
+        for place in range(self._occupied_lists[buffer]):
+            number = self._occupied[buffer * self._banks + place]
+            if self._wake[number] > now:
+                continue
+            slot = self._candidate(number, bus, now)
+            if slot != NONE and (
+                best == NONE or self._requests.order[slot] < self._requests.order[best]
+            ):
+                best = slot
+        return best
+
+    def _served_buffer(self) -> int:
+        """Return 0 for the reads or 1 for the writes; they change places by the writes' share."""
+        if not self._is_writing and (self.writes >= self._writes_start or self.reads == 0):
+            self._is_writing = True
+        elif self._is_writing and self.writes < self._writes_stop and self.reads:
+            self._is_writing = False
+        return 1 if self._is_writing else 0
+
+    def _candidate(self, number: int, bus: int, now: int) -> int:
+        """Return a list's oldest request that is ready, or ``NONE`` and note when to look again."""
+        requests = self._requests
+        head = requests.head[number]
+        bank = requests.bank[head]
+        if self._is_held(bank):
+            return NONE
+        self._found_wake = NEVER
+        if self.banks.open_row[bank] == CLOSED:
+            best = head if self._may_issue(head, bus, now) else NONE
+        else:
+            best = self._hit_or_miss(number, head, bus, now)
+        self._wake[number] = self._found_wake
+        return best
+
+    def _hit_or_miss(self, number: int, head: int, bus: int, now: int) -> int:
+        """Return a list's oldest row hit or row miss: which is ready, or the older one of both."""
+        requests, hit, miss = self._requests, NONE, NONE
+        if self._hits[number]:
+            hit = self._first_of(head, True)
+        if self._hits[number] < requests.length[number]:
+            miss = self._first_of(head, False)
+            if self._is_kept_open(miss, hit):
+                miss = NONE
+        can_hit = hit != NONE and self._may_issue(hit, bus, now)
+        can_miss = miss != NONE and self._may_issue(miss, bus, now)
+        if can_hit and not (can_miss and requests.order[miss] < requests.order[hit]):
+            return hit
+        return miss if can_miss else NONE
+
+    def _may_issue(self, slot: int, bus: int, now: int) -> bool:
+        """Return whether a request's command may be issued on a bus; note when it is ready."""
+        command, bank = self._needed(slot), self._requests.bank[slot]
+        earliest = self.banks.earliest(command, bank)
+        self._found_wake = min(self._found_wake, max(earliest, now))
+        return earliest <= now and bus >> command & 1 == 1 and self._is_edge_for(command, bank, now)
+
+    def _first_of(self, head: int, is_hit: bool) -> int:
+        """Return a list's first request whose row is, or isn't, the open one."""
+        requests, slot = self._requests, head
+        open_row = self.banks.open_row[requests.bank[head]]
+        while (requests.row[slot] == open_row) != is_hit:
+            slot = requests.following[slot]
+        return slot
 
     def _is_edge_for(self, _command: int, _bank: int, _now: int) -> bool:
         """Return whether a command may be issued on this edge of the clock."""
         return True
 
-    def _is_kept_open(self, request: Request, hits: dict[int, int]) -> bool:
-        if self._active_in[request.bank]:
+    def _is_held(self, _bank: int) -> bool:
+        """Return whether a bank's requests have to wait for what isn't a command of theirs."""
+        return False
+
+    def _is_kept_open(self, miss: int, hit: int) -> bool:
+        """Return whether a bank's row stays open against its oldest row miss."""
+        if self._active_in[self._requests.bank[miss]]:
             return True
-        if not self._spec.row_hits_first:
+        if not self._row_hits_first or hit == NONE:
             return False
-        return hits.get(request.bank, NEVER) <= request.accepted
+        return self._requests.accepted[hit] <= self._requests.accepted[miss]
 
-    def _issue(self, request: Request, buffer: list[Request], now: int) -> None:
-        command = request.command
-        self.banks.issue(command, request.bank, request.row, now)
+    def _issue(self, slot: int, number: int, now: int) -> None:
+        """Issue what a request needs; ``number`` is the list that it is in."""
+        requests, command = self._requests, self._needed(slot)
+        bank = requests.bank[slot]
+        self.banks.issue(command, bank, requests.row[slot], now)
         if command == PRECHARGE:
+            self._set_hits(bank)
             return
-        buffer.remove(request)
+        if number == ACTIVE:
+            requests.remove(ACTIVE, slot)
+            self._active_in[bank] -= 1
+        else:
+            self._leave_buffer(slot, number)
         if command == ACTIVATE:
-            self._active.append(request)
-            self._active_in[request.bank] += 1
+            self._set_hits(bank)
+            self._activated(slot, now)
             return
-        if buffer is self._active:
-            self._active_in[request.bank] -= 1
-        timing = self._spec.timing
-        latency = timing.write_latency if request.is_write else timing.read_latency
-        request.finished = now + latency + timing.burst
+        if number != ACTIVE:
+            self._hits[number] -= 1
+        self._wake[FIRST_READS + bank] = EVER
+        self._wake[self._first_writes + bank] = EVER
+        self._access(slot, now)
+        requests.release(slot)
 
-    def _due(self) -> tuple[int, int]:
-        """Return what the next refresh needs, and a bank of its rank."""
-        banks = self.banks.banks_of(self._refreshes[0])
-        is_open = any(self.banks.open_row[bank] != CLOSED for bank in banks)
-        return (PRECHARGE_ALL if is_open else REFRESH), banks[0]
+    def _activated(self, slot: int, _now: int) -> None:
+        """Put a request whose row is being opened where it goes first."""
+        self._requests.append(ACTIVE, slot)
+        self._active_in[self._requests.bank[slot]] += 1
 
-    def _earliest_for_rank(self, command: int, bank: int) -> int:
-        rank = bank // self._spec.banks_per_rank
-        return max(self.banks.earliest(command, each) for each in self.banks.banks_of(rank))
+    def _leave_buffer(self, slot: int, number: int) -> None:
+        self._requests.remove(number, slot)
+        if self._requests.length[number] == 0:
+            self._leave(number)
+        if self._requests.is_write[slot]:
+            self._requests.forget(slot)
+            self.writes -= 1
+        else:
+            self.reads -= 1
 
-    def _issue_for_refresh(self, bus: tuple[int, ...], now: int) -> bool:
-        command, bank = self._due()
-        if command not in bus or self._earliest_for_rank(command, bank) > now:
+    def _set_hits(self, bank: int) -> None:
+        """Count the row hits of a bank's requests anew, and look at them again."""
+        self._hits[FIRST_READS + bank] = self._count_hits(FIRST_READS + bank)
+        self._hits[self._first_writes + bank] = self._count_hits(self._first_writes + bank)
+        self._wake[FIRST_READS + bank] = EVER
+        self._wake[self._first_writes + bank] = EVER
+
+    def _count_hits(self, number: int) -> int:
+        slot, hits = self._requests.head[number], 0
+        while slot != NONE:
+            if self._requests.row[slot] == self.banks.open_row[self._requests.bank[slot]]:
+                hits += 1
+            slot = self._requests.following[slot]
+        return hits
+
+    def _due(self) -> int:
+        """Return what the next refresh needs."""
+        first = self._next_rank * self.banks.per_rank
+        for bank in range(first, first + self.banks.per_rank):
+            if self.banks.open_row[bank] != CLOSED:
+                return PRECHARGE_ALL
+        return REFRESH
+
+    def _earliest_for_rank(self, command: int) -> int:
+        """Return when all banks of the rank to be refreshed may get a command."""
+        first, clock = self._next_rank * self.banks.per_rank, EVER
+        for bank in range(first, first + self.banks.per_rank):
+            clock = max(clock, self.banks.earliest(command, bank))
+        return clock
+
+    def _issue_for_refresh(self, bus: int, now: int) -> bool:
+        command, first = self._due(), self._next_rank * self.banks.per_rank
+        if bus >> command & 1 == 0 or self._earliest_for_rank(command) > now:
             return False
-        if not self._is_edge_for(command, bank, now):
+        if not self._is_edge_for(command, first, now):
             return False
-        rank_banks = self.banks.banks_of(self._refreshes[0])
-        if command == PRECHARGE_ALL and any(self._active_in[each] for each in rank_banks):
-            return False
-        self.banks.issue(command, bank, CLOSED, now)
+        for bank in range(first, first + self.banks.per_rank):
+            if (command == PRECHARGE_ALL and self._active_in[bank]) or self._is_held(bank):
+                return False
+        self.banks.issue(command, first, CLOSED, now)
+        for bank in range(first, first + self.banks.per_rank):
+            self._set_hits(bank)
         if command == REFRESH:
-            self._refreshes.pop(0)
+            self.refreshed = now + self._refresh_clocks
+            self.refreshes_due -= 1
+            self._next_rank = (self._next_rank + 1) % self.banks.ranks
         return True
+
+    def _enter(self, number: int) -> None:
+        """Put a list among those that aren't empty."""
+        buffer = 1 if number >= self._first_writes else 0
+        place = self._occupied_lists[buffer]
+        self._occupied[buffer * self._banks + place] = number
+        self._place[number] = place
+        self._occupied_lists[buffer] += 1
+
+    def _leave(self, number: int) -> None:
+        """Take a list off those that aren't empty."""
+        buffer = 1 if number >= self._first_writes else 0
+        place = self._place[number]
+        self._occupied_lists[buffer] -= 1
+        last = self._occupied[buffer * self._banks + self._occupied_lists[buffer]]
+        self._occupied[buffer * self._banks + place] = last
+        self._place[last] = place
+        self._place[number] = NONE

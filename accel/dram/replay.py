@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from accel.dram.controller import NEVER, Controller, Request
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.dram.commands import NEVER
+from accel.dram.controller import Controller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,51 +30,128 @@ class Injection:
     spacing_clocks: Fraction
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestStream:
+    """Requests in order: arrays of one length, typecode ``q``.
+
+    Parameters
+    ----------
+    channel, bank, row
+        Where the data of each lies.
+    address
+        In transactions; equal addresses are the same data.
+    is_write
+        1 for a write, 0 for a read.
+    """
+
+    channel: array[int]
+    bank: array[int]
+    row: array[int]
+    address: array[int]
+    is_write: array[int]
+
+
 def replay(
-    requests: Sequence[tuple[int, Request]], channels: Sequence[Controller], injection: Injection
-) -> None:
+    stream: RequestStream, channels: Sequence[Controller], injection: Injection
+) -> NDArray[np.int64]:
     """Send requests, in order, to their channels, until all are accepted and done.
 
     Parameters
     ----------
-    requests
-        (channel, request) pairs; the clocks of what happens to a request are written into it.
+    stream
+        The requests; request i is transfer i of the channels' `Transfers`.
     channels
         The controllers, idle.
     injection
         How fast the stream is.
+
+    Returns
+    -------
+    NDArray[np.int64]
+        For each request the clock in which it was accepted.
     """
-    wake = [0] * len(channels)
-    clock, sent = 0, 0
     numerator, denominator = injection.spacing_clocks.as_integer_ratio()
-    while True:
-        for _ in range(injection.width):
-            if sent == len(requests) or clock < sent * numerator // denominator:
-                break
-            channel, request = requests[sent]
-            if not channels[channel].can_accept(request.is_write):
-                break
-            channels[channel].accept(request, clock)
-            wake[channel] = clock
-            sent += 1
-        for number, controller in enumerate(channels):
-            if wake[number] <= clock:
-                acted = controller.tick(clock)
-                wake[number] = clock + 1 if acted else controller.next_change(clock)
-        if sent == len(requests):
-            if all(controller.is_idle() for controller in channels):
+    run = _Replay(stream, channels, injection.width, numerator, denominator)
+    run.run()
+    return np.asarray(run.accepted)
+
+
+class _Replay:
+    def __init__(
+        self,
+        stream: RequestStream,
+        channels: Sequence[Controller],
+        width: int,
+        numerator: int,
+        denominator: int,
+    ) -> None:
+        self._channel, self._bank, self._row = stream.channel, stream.bank, stream.row
+        self._address, self._is_write = stream.address, stream.is_write
+        self._count = len(stream.address)
+        self._controllers = list(channels)
+        self._channels = len(channels)
+        self._width, self._numerator, self._denominator = width, numerator, denominator
+        self._sent = 0
+        self._eligible = 0
+        self._wake = array("q", [0]) * len(channels)
+        self.accepted = array("q", [0]) * self._count
+
+    def run(self) -> None:
+        """Go from clock to clock in which something happens."""
+        clock = 0
+        while clock < NEVER:
+            self._offer(clock)
+            self._tick(clock)
+            clock = self._next_clock(clock)
+
+    def _offer(self, clock: int) -> None:
+        for _ in range(self._width):
+            request = self._sent
+            if request == self._count or clock < self._eligible:
                 return
-            arrival = NEVER
-        else:
-            arrival = _next_offer(requests[sent], channels, clock, sent * numerator // denominator)
-        clock = max(clock + 1, min(arrival, *wake))
+            controller: Controller = self._controllers[self._channel[request]]
+            is_write = self._is_write[request] == 1
+            if not controller.can_accept(is_write):
+                return
+            controller.accept(
+                self._address[request],
+                self._bank[request],
+                self._row[request],
+                is_write,
+                request,
+                clock,
+            )
+            self._wake[self._channel[request]] = clock
+            self.accepted[request] = clock
+            self._sent += 1
+            self._eligible = self._sent * self._numerator // self._denominator
 
+    def _tick(self, clock: int) -> None:
+        for number in range(self._channels):
+            if self._wake[number] <= clock:
+                controller: Controller = self._controllers[number]
+                if controller.tick(clock):
+                    self._wake[number] = clock + 1
+                else:
+                    self._wake[number] = controller.next_change(clock)
 
-def _next_offer(
-    request: tuple[int, Request], channels: Sequence[Controller], clock: int, eligible: int
-) -> int:
-    """Return when the next request can be accepted if no controller does anything before."""
-    channel, next_request = request
-    if not channels[channel].can_accept(next_request.is_write):
-        return NEVER
-    return max(clock + 1, eligible)
+    def _next_clock(self, clock: int) -> int:
+        """Return the next clock in which anything happens; never, when all is done."""
+        first = NEVER
+        if self._sent < self._count:
+            controller: Controller = self._controllers[self._channel[self._sent]]
+            if controller.can_accept(self._is_write[self._sent] == 1):
+                first = max(clock + 1, self._eligible)
+        elif self._is_idle():
+            return NEVER
+        for number in range(self._channels):
+            if self._wake[number] < first:
+                first = self._wake[number]
+        return first if first > clock else clock + 1
+
+    def _is_idle(self) -> bool:
+        for number in range(self._channels):
+            controller: Controller = self._controllers[number]
+            if not controller.is_idle():
+                return False
+        return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,14 +12,17 @@ from math import log2
 from pathlib import Path
 from statistics import median
 
+import numpy as np
+
 from accel.dram.address import AddressMap, parse_map
-from accel.dram.controller import Controller, Request
+from accel.dram.controller import Controller
 from accel.dram.dramsim3 import DramSim3Controller
 from accel.dram.ramulator2 import Ramulator2Controller
 from accel.dram.ramulator2_hbm3 import Hbm3Controller
 from accel.dram.ramulator2_lpddr5 import Lpddr5Controller
-from accel.dram.replay import Injection, replay
+from accel.dram.replay import Injection, RequestStream, replay
 from accel.dram.spec import DramSpec, DramTiming
+from accel.dram.transfers import Transfers
 from foundation.errors import RooftileError, nearest
 from rooftile.validate.patterns import Geometry, stream, stream_hash
 from rooftile.validate.reference import integers, number_in, read_rows
@@ -27,12 +31,12 @@ from rooftile.validate.validation import Validation
 #: Largest error of cycles and of mean read latency that passes, in percent.
 MEDIAN_CYCLES, WORST_CYCLES, MEDIAN_LATENCY = 0.2, 2.0, 2.0
 
-CONTROLLERS: Mapping[str, Callable[[DramSpec], Controller]] = {
+CONTROLLERS: Mapping[str, Callable[[DramSpec, Transfers], Controller]] = {
     "DRAMsim3": DramSim3Controller,
     "Ramulator2.1": Ramulator2Controller,
 }
 #: Standards for which Ramulator has a controller of their own.
-_OWN_CONTROLLERS: Mapping[str, Callable[[DramSpec], Controller]] = {
+_OWN_CONTROLLERS: Mapping[str, Callable[[DramSpec, Transfers], Controller]] = {
     "LPDDR5": Lpddr5Controller,
     "HBM3": Hbm3Controller,
 }
@@ -174,18 +178,20 @@ def _replay_row(task: tuple[Row, str, str, Row]) -> Replayed:
     controller = CONTROLLERS[row["simulator"]]
     if row["simulator"] == "Ramulator2.1":
         controller = _OWN_CONTROLLERS.get(timings["standard"], controller)
-    channels = [controller(spec) for _ in range(count)]
+    transfers = _one_for_each(len(requests.address))
+    channels = [controller(spec, transfers) for _ in range(count)]
     width, denominator = integers(row, ("inject_width", "elig_den"), where)
     spacing = Fraction(int(number_in(row, "elig_num", where)), denominator)
-    replay(requests, channels, Injection(width=width, spacing_clocks=spacing))
-    done = [request for _, request in requests if request.finished >= 0]
-    latencies = [r.finished - r.accepted for r in done if not r.is_write]
+    accepted = replay(requests, channels, Injection(width=width, spacing_clocks=spacing))
+    finished = np.asarray(transfers.last)
+    is_read = (finished >= 0) & (np.asarray(requests.is_write) == 0)
+    latencies = (finished - accepted)[is_read]
     return Replayed(
         simulator=row["simulator"],
         title=f"{row['simulator']} {row['config']} {row['pattern']} {row['rate']}",
-        cycles=(max(request.finished for request in done), number_in(row, "cycles", where)),
+        cycles=(int(finished.max()), number_in(row, "cycles", where)),
         read_latency_cycles=(
-            round(sum(latencies) / max(len(latencies), 1), 3),
+            round(int(latencies.sum()) / max(len(latencies), 1), 3),
             number_in(row, "avg_read_latency_cycles", where),
         ),
         activates=(
@@ -195,10 +201,18 @@ def _replay_row(task: tuple[Row, str, str, Row]) -> Replayed:
     )
 
 
+def _one_for_each(requests: int) -> Transfers:
+    """Return a transfer for each request."""
+    transfers = Transfers(requests)
+    for _ in range(requests):
+        transfers.open(1)
+    return transfers
+
+
 def _requests(
     row: Row, where: str, spec: DramSpec, address_map: AddressMap, timings: Row
-) -> list[tuple[int, Request]]:
-    """Return the row's stream as (channel, request) pairs."""
+) -> RequestStream:
+    """Return the row's stream."""
     count, transaction_bytes, row_bytes, bank_stride_bytes, _ = integers(row, _SIZES, where)
     geometry = Geometry(
         transaction_bytes=transaction_bytes,
@@ -217,17 +231,9 @@ def _requests(
     rank = places["pc"] if spec.has_pseudochannels else places["ra"]
     group = places["sid"] * (spec.bank_groups // max(int(timings["sids"]), 1)) + places["bg"]
     bank = (rank * spec.bank_groups + group) * spec.banks_per_group + places["ba"]
-    return [
-        (channel, Request(address=address, is_write=is_write, bank=number, row=bank_row))
-        for channel, address, is_write, number, bank_row in zip(
-            places["ch"].tolist(),
-            transactions.tolist(),
-            writes.tolist(),
-            bank.tolist(),
-            places["ro"].tolist(),
-            strict=True,
-        )
-    ]
+    columns = (places["ch"], bank, places["ro"], transactions, writes.astype(np.int64))
+    channel, bank_, row_, address, is_write = (array("q", c.tolist()) for c in columns)
+    return RequestStream(channel=channel, bank=bank_, row=row_, address=address, is_write=is_write)
 
 
 def address_map(timings: Row, where: str) -> AddressMap:

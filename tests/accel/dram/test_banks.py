@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from accel.dram.banks import (
+from accel.dram.banks import Banks
+from accel.dram.commands import (
     ACTIVATE,
     CLOSED,
     PRECHARGE,
@@ -12,10 +13,9 @@ from accel.dram.banks import (
     READ,
     REFRESH,
     WRITE,
-    Banks,
 )
-from accel.dram.dramsim3 import constraints as dramsim3_constraints
-from accel.dram.ramulator2 import constraints as ramulator2_constraints
+from accel.dram.dramsim3_rules import constraints as dramsim3_constraints
+from accel.dram.ramulator2_rules import constraints as ramulator2_constraints
 from tests.accel.dram.specs import SPEC, TIMING
 
 SAME, SAME_GROUP, SAME_RANK, OTHER_RANK = 0, 1, 4, 16
