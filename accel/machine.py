@@ -1,40 +1,37 @@
 """The machine: SimPy processes that run a program and record what every unit did.
 
-One process per instruction queue. Events are at tile grain: an instruction's time is a closed form
+One process per instruction queue (`accel.instruction_queue`), and one that lets a DRAM go on while
+nothing else happens. Events are at tile grain: an instruction's time is a closed form
 (`accel.systolic`, `accel.vector`, `accel.memory`), and a queue only meets the event loop when it
 is busy, blocked, or when a result lands.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections import deque
 from collections.abc import Generator
 from functools import cache
-from math import prod
-from typing import Any, assert_never
+from math import inf
 
-import numpy as np
 import simpy
 
-from accel.memory import BandwidthMemory, MainMemory
+from accel.dma import Transfer
+from accel.dram.memory import DramMemory
+from accel.events import CountingEnvironment, Recorder, Semaphore, Unit
+from accel.instruction_queue import InstructionQueue
+from accel.memory import BandwidthMemory, MainMemory, WhenServed
 from accel.scratchpad import port_cycles
-from accel.spec import AcceleratorSpec
+from accel.spec import AcceleratorSpec, MemorySpec
 from accel.systolic import ArrayWork, matmul_work
-from accel.timing import ArrayQueue
-from accel.trace import COLUMNS, OPCODES, STRUCTURAL_CAUSES, WAIT, Column, Trace
+from accel.trace import STRUCTURAL_CAUSES, Trace
 from accel.units import FS_PER_SECOND, Clock
-from accel.vector import vector_cycles, vector_operations
 from foundation.errors import SimulationError
-from isa.instruction import Access, Gather, Load, MatMul, Queue, Signal, Store, Vector, Wait
+from isa.instruction import Access, Gather, Load, Queue, Store
 from isa.program import Program, Stream
-
-Process = Generator[simpy.Event, object, None]
 
 #: Seconds in 2**63 femtoseconds.
 MAX_SECONDS = 2**63 // FS_PER_SECOND
-START, END = COLUMNS.index("start_fs"), COLUMNS.index("end_fs")
-LOAD, GATHER, STORE, MATMUL, VECTOR = (OPCODES.index(name) for name in OPCODES[:-1])
+#: The latest time, in femtoseconds.
+MAX_FS = 2**63 - 1
 
 
 class Machine:
@@ -55,113 +52,26 @@ class Machine:
         return _Run(self._spec, program).trace()
 
 
-class _CountingEnvironment(simpy.Environment):
-    """An event loop that knows how many events it was given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.events = 0
-
-    def schedule(self, *arguments: Any, **options: Any) -> None:
-        """Schedule an event, and count it."""
-        self.events += 1
-        super().schedule(*arguments, **options)
-
-
-class _Semaphore:
-    """A counter as a line of tokens, each with the time from which it can be taken.
-
-    A token that is signalled for later needs no event of its own unless a queue waits for it.
-    """
-
-    def __init__(self, env: simpy.Environment, initial: int) -> None:
-        self._env = env
-        self._tokens = deque([0] * initial)
-        self._line: deque[simpy.Event] = deque()
-
-    def take(self) -> simpy.Event | None:
-        """Take a token, or return the event that will bring one."""
-        if not self._tokens:
-            event = self._env.event()
-            self._line.append(event)
-            return event
-        wait_fs = self._tokens.popleft() - self._env.now
-        return self._env.timeout(wait_fs) if wait_fs > 0 else None
-
-    def give(self, at_fs: int) -> None:
-        """Add a token that can be taken from ``at_fs`` on."""
-        if not self._line:
-            self._tokens.append(at_fs)
-            return
-        waiting = self._line.popleft()
-        wait_fs = at_fs - self._env.now
-        if wait_fs <= 0:
-            waiting.succeed()
-            return
-        landing = self._env.timeout(wait_fs)
-        assert landing.callbacks is not None
-        landing.callbacks.append(waiting.trigger)
-
-
-class _Recorder:
-    """The trace's rows, one after the other in one flat array."""
-
-    def __init__(self) -> None:
-        self._values = array("q")
-
-    def add(self, row: list[int]) -> int:
-        """Append a row in the order of ``COLUMNS``, and return where its end time stands."""
-        self._values.extend(row)
-        return len(self._values) - len(COLUMNS) + END
-
-    def cut(self, position: int, end_fs: int) -> None:
-        """Let an interval end no later than ``end_fs``."""
-        if self._values[position] > end_fs:
-            self._values[position] = end_fs
-
-    def columns(self) -> dict[str, Column]:
-        """Return the columns by name."""
-        table = np.frombuffer(self._values, dtype=np.int64).reshape(-1, len(COLUMNS))
-        return dict(zip(COLUMNS, np.ascontiguousarray(table.T), strict=True))
-
-
-class _Unit:
-    """A unit whose busy intervals are recorded without overlap.
-
-    An interval lasts until its result is there, or until the unit starts its next work: what a
-    pipeline finishes behind new work isn't counted twice.
-    """
-
-    def __init__(self, number: int, recorder: _Recorder) -> None:
-        self.number = number
-        self._recorder = recorder
-        self._last_end: int | None = None
-
-    def busy(self, start_fs: int, end_fs: int, row: list[int]) -> None:
-        """Record an interval; ``row`` has all columns but the times."""
-        if self._last_end is not None:
-            self._recorder.cut(self._last_end, start_fs)
-        row[START], row[END] = start_fs, end_fs
-        self._last_end = self._recorder.add(row)
-
-
 class _Run:
     """One program on one machine: the state that processes share."""
 
     def __init__(self, spec: AcceleratorSpec, program: Program) -> None:
         self.spec = spec
         self.program = program
-        self.env = _CountingEnvironment()
+        self.env = CountingEnvironment()
         self.clock = Clock(hz=spec.clock_hz)
-        self.recorder = _Recorder()
+        self.recorder = Recorder()
         self.unit_names: list[str] = []
         self.waiting: dict[Stream, int] = {}
-        self.memories: dict[int, MainMemory] = {
-            number: BandwidthMemory(memory)
+        self._cores = sorted({stream.core for stream in program.streams})
+        self._memories = {
+            number: self._memory(memory)
             for number, space in enumerate(program.spaces)
             for memory in spec.memories
             if space.is_main_memory and memory.name == space.name
         }
+        #: What wakes the memories' process when all they had is done; None while they are awake.
+        self._asleep: simpy.Event | None = None
         self.port_bytes_per_cycle = {
             number: scratchpad.bandwidth_bytes_per_cycle
             for number, space in enumerate(program.spaces)
@@ -173,8 +83,8 @@ class _Run:
 
     def trace(self) -> Trace:
         """Run to the end and return what happened."""
-        cores = sorted({stream.core for stream in self.program.streams})
-        queues = [queue for core in cores for queue in self._core(core, len(cores) > 1)]
+        queues = [queue for core in self._cores for queue in self._core(core)]
+        self.env.process(self._advance_memories())
         done = self.env.all_of([self.env.process(queue.process()) for queue in queues])
         try:
             self.env.run(until=done)
@@ -193,10 +103,40 @@ class _Run:
             events=self.env.events,
         )
 
-    def _core(self, core: int, several: bool) -> list[_QueueProcess]:
+    def _memory(self, spec: MemorySpec) -> MainMemory:
+        if spec.dram is None:
+            return BandwidthMemory(spec)
+        return DramMemory(spec.dram, engines=2 * len(self._cores))
+
+    def request(
+        self, space: int, queue: Stream, instruction: Load | Gather | Store, served: WhenServed
+    ) -> None:
+        """Ask a main memory for a transfer; ``served`` is called once it is known when it lands."""
+        engine = 2 * self._cores.index(queue.core) + (queue.queue is Queue.STORE)
+        transfer = Transfer(engine, instruction)
+        self._memories[space].request(int(self.env.now), transfer, served)
+        if self._asleep is not None:
+            self._asleep.succeed()
+            self._asleep = None
+
+    def _advance_memories(self) -> Generator[simpy.Event, object, None]:
+        """Let memories go on up to the next event of the others, as often as there is one."""
+        memories = list(self._memories.values())
+        while True:
+            until = self.env.peek()
+            limit = MAX_FS if until == inf else int(until)
+            if any(memory.advance(limit) for memory in memories):
+                continue
+            if any(memory.is_busy() for memory in memories) and until != inf:
+                yield self.env.timeout(int(until) - int(self.env.now))
+            else:
+                self._asleep = self.env.event()
+                yield self._asleep
+
+    def _core(self, core: int) -> list[InstructionQueue]:
         """Return the processes of one core, its semaphores and units made."""
-        prefix = f"core{core}." if several else ""
-        semaphores = [_Semaphore(self.env, s.initial) for s in self.program.semaphores]
+        prefix = f"core{core}." if len(self._cores) > 1 else ""
+        semaphores = [Semaphore(self.env, s.initial) for s in self.program.semaphores]
         units = {queue: self._unit(f"{prefix}{queue.name.lower()}") for queue in Queue}
         engines = {
             (queue, number): self._unit(f"{prefix}{queue.name.lower()}:{space.name}")
@@ -205,14 +145,14 @@ class _Run:
             if space.is_main_memory
         }
         return [
-            _QueueProcess(self, stream, semaphores, units[stream.queue], engines)
+            InstructionQueue(self, stream, semaphores, units[stream.queue], engines)
             for stream in self.program.streams
             if stream.core == core
         ]
 
-    def _unit(self, name: str) -> _Unit:
+    def _unit(self, name: str) -> Unit:
         self.unit_names.append(name)
-        return _Unit(len(self.unit_names) - 1, self.recorder)
+        return Unit(len(self.unit_names) - 1, self.recorder)
 
     def _too_long(self) -> SimulationError:
         return SimulationError(
@@ -247,190 +187,3 @@ class _Run:
             int(port_cycles(size_bytes, self.port_bytes_per_cycle[space]))
             for space, size_bytes in by_space.items()
         )
-
-
-class _QueueProcess:
-    """One in-order instruction queue and the unit behind it."""
-
-    def __init__(
-        self,
-        run: _Run,
-        stream: Stream,
-        semaphores: list[_Semaphore],
-        unit: _Unit,
-        engines: dict[tuple[Queue, int], _Unit],
-    ) -> None:
-        self._run = run
-        self._env = run.env
-        self._clock = run.clock
-        self._stream = stream
-        self._semaphores = semaphores
-        self._unit = unit
-        self._engines = engines
-        self._in_flight: deque[int] = deque()
-        self._array = ArrayQueue()
-        self.finished_fs = 0
-
-    @property
-    def _now(self) -> int:
-        """The time in femtoseconds: every delay is an integer, so the time is."""
-        return int(self._env.now)
-
-    def process(self) -> Process:
-        """Execute the stream in order."""
-        for instruction in self._run.program.streams[self._stream]:
-            match instruction:
-                case Wait():
-                    yield from self._wait(instruction.semaphore)
-                case Signal():
-                    self._signal(instruction.semaphore)
-                case MatMul():
-                    yield from self._matmul(instruction)
-                case Vector():
-                    yield from self._vector(instruction)
-                case Load():
-                    yield from self._dma(instruction, LOAD, instruction.source.space)
-                case Gather():
-                    yield from self._dma(instruction, GATHER, instruction.table.space)
-                case Store():
-                    yield from self._dma(instruction, STORE, instruction.destination.space)
-                case _:
-                    assert_never(instruction)
-
-    def _wait(self, semaphore: int) -> Process:
-        event = self._semaphores[semaphore].take()
-        if event is None:
-            return
-        start = self._now
-        self._run.waiting[self._stream] = semaphore
-        yield event
-        del self._run.waiting[self._stream]
-        self._record_wait(start, self._now, semaphore)
-
-    def _signal(self, semaphore: int) -> None:
-        self._semaphores[semaphore].give(max(self.finished_fs, self._now))
-
-    def _matmul(self, instruction: MatMul) -> Process:
-        work = self._run.matmul_work(instruction.extents, instruction.accumulate)
-        size_bytes = work.scratchpad_bytes(instruction.dtype)
-        traffic = [
-            (instruction.input, size_bytes["input"]),
-            (instruction.weight, size_bytes["weight"]),
-            (instruction.psum, size_bytes["psum"]),
-        ]
-        groups, m, n, k = instruction.extents
-        row = self._row(
-            MATMUL,
-            instruction.tag,
-            size_bytes=sum(size for _, size in traffic),
-            work=(
-                groups * m * n * k,
-                work.folds,
-                work.mapped_pes,
-                work.input_reads,
-                work.weight_reads,
-                work.psum_reads,
-                work.psum_writes,
-                0,
-            ),
-        )
-        timing = work.timing
-        start = self._clock.edge_fs(
-            self._array.accept(self._clock.cycle_at_or_after(self._now), timing)
-        )
-        if start > self._now:
-            yield self._sleep_until(start)
-        self.finished_fs = self._later(start, timing.latency_cycles)
-        self._unit.busy(start, self.finished_fs, row)
-        earliest = timing.occupancy_cycles + timing.lead_cycles - timing.lead_limit_cycles
-        yield self._sleep_until(self._later(start, earliest))
-        stalled = self._run.port_cycles(traffic) - timing.occupancy_cycles
-        if stalled > 0:
-            self._array.delay(stalled)
-            stall_end = self._later(self._now, stalled)
-            self.finished_fs = self._later(self.finished_fs, stalled)
-            self._record_wait(self._now, stall_end, self._structural("scratchpad_port"))
-            yield self._sleep_until(stall_end)
-
-    def _vector(self, instruction: Vector) -> Process:
-        elements = prod(instruction.shape)
-        cycles = int(
-            vector_cycles(
-                self._run.spec.vector,
-                function=instruction.function,
-                activation=instruction.activation,
-                elements=elements,
-            )
-        )
-        operations = vector_operations(
-            function=instruction.function, activation=instruction.activation, elements=elements
-        )
-        read_bytes = elements * instruction.input_dtype.size_bytes
-        written = instruction.shape[: len(instruction.shape) - instruction.reduced]
-        traffic = [(access, read_bytes) for access in instruction.inputs]
-        traffic.append((instruction.output, prod(written) * instruction.output_dtype.size_bytes))
-        row = self._row(
-            VECTOR,
-            instruction.tag,
-            size_bytes=sum(size for _, size in traffic),
-            work=(0, 0, 0, 0, 0, 0, 0, operations),
-        )
-        start = self._now
-        busy_end = self._later(start, cycles)
-        self._unit.busy(start, busy_end, row)
-        self.finished_fs = self._later(start, max(cycles, self._run.port_cycles(traffic)))
-        if self.finished_fs > busy_end:
-            self._record_wait(busy_end, self.finished_fs, self._structural("scratchpad_port"))
-        yield self._sleep_until(self.finished_fs)
-
-    def _dma(self, instruction: Load | Gather | Store, opcode: int, space: int) -> Process:
-        if len(self._in_flight) >= self._run.spec.dma.outstanding:
-            start, landing = self._now, self._in_flight.popleft()
-            if landing > start:
-                yield self._sleep_until(landing)
-                self._record_wait(start, landing, self._structural("dma_slot"))
-        size_bytes = instruction.size_bytes
-        served = self._run.memories[space].request(self._now, size_bytes)
-        start = self._edge(served.start_fs)
-        landed = self._edge(served.landed_fs)
-        engine = self._engines[self._stream.queue, space]
-        row = self._row(opcode, instruction.tag, size_bytes=size_bytes)
-        row[0], row[5] = engine.number, instruction.operand
-        if start > self._now:
-            self._record_wait(self._now, start, self._structural("memory_busy"), unit=engine.number)
-        engine.busy(start, landed, row)
-        self._in_flight.append(landed)
-        self.finished_fs = max(self.finished_fs, landed)
-
-    def _row(
-        self,
-        opcode: int,
-        tag: int,
-        *,
-        size_bytes: int = 0,
-        work: tuple[int, ...] = (0, 0, 0, 0, 0, 0, 0, 0),
-    ) -> list[int]:
-        """Return a trace row in the order of ``COLUMNS``, its times still open."""
-        return [self._unit.number, opcode, 0, 0, tag, -1, size_bytes, *work, -1]
-
-    def _record_wait(self, start: int, end: int, cause: int, unit: int | None = None) -> None:
-        if end > start:
-            row = self._row(WAIT, -1)
-            row[START], row[END] = start, end
-            row[-1] = cause
-            row[0] = self._unit.number if unit is None else unit
-            self._run.recorder.add(row)
-
-    def _structural(self, cause: str) -> int:
-        return len(self._run.program.semaphores) + STRUCTURAL_CAUSES.index(cause)
-
-    def _edge(self, time_fs: int) -> int:
-        """Return the first clock edge at or after a time."""
-        return self._later(time_fs, 0)
-
-    def _later(self, time_fs: int, cycles: int) -> int:
-        """Return the edge ``cycles`` after the first one at or after a time."""
-        return self._clock.edge_fs(self._clock.cycle_at_or_after(time_fs) + cycles)
-
-    def _sleep_until(self, time_fs: int) -> simpy.Event:
-        return self._env.timeout(time_fs - self._now)

@@ -1,31 +1,55 @@
-"""A main memory as bandwidth and latency.
-
-This is where a bank-level DRAM model comes in: whatever has ``request`` can serve the machine.
-"""
+"""Main memories: what DMA engines need from one, and one of bandwidth and latency."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
 from typing import NamedTuple, Protocol
 
+from accel.dma import Transfer
 from accel.spec import MemorySpec
+from accel.trace import MEMORY_CAUSES
 
 FS_PER_SECOND = 10**15
 
 
 class Served(NamedTuple):
-    """When a transfer holds the memory, and when its last byte is where it should be."""
+    """When a memory works on a transfer.
+
+    ``end_fs`` is when it may start the engine's next one, ``landed_fs`` when the last byte is where
+    it should be, and ``causes`` the parts of the time from ``start_fs`` to ``landed_fs`` by
+    `accel.trace.MEMORY_CAUSES`, in any unit.
+    """
 
     start_fs: int
     end_fs: int
     landed_fs: int
+    causes: tuple[int, ...]
+
+
+WhenServed = Callable[[Served], None]
 
 
 class MainMemory(Protocol):
     """What the DMA engines need from a main memory."""
 
-    def request(self, now_fs: int, size_bytes: int) -> Served:
-        """Serve a transfer that is asked for at ``now_fs``; calls come in order of time."""
+    def request(self, now_fs: int, transfer: Transfer, served: WhenServed) -> None:
+        """Take a transfer that is asked for at ``now_fs``; calls come in order of time.
+
+        ``served`` is called once it is known when the transfer is served, in each engine's order.
+        """
+
+    def advance(self, until_fs: int) -> bool:
+        """Go on up to a time before which no other transfer is asked for.
+
+        Returns
+        -------
+        bool
+            Whether it became known when a transfer is served: the memory may have stopped there.
+        """
+
+    def is_busy(self) -> bool:
+        """Return whether there are transfers of which it isn't known when they are served."""
 
 
 class BandwidthMemory:
@@ -43,16 +67,29 @@ class BandwidthMemory:
         self._busy_bytes = 0
         self._free_fs = 0
 
-    def request(self, now_fs: int, size_bytes: int) -> Served:
+    def request(self, now_fs: int, transfer: Transfer, served: WhenServed) -> None:
         """Serve a transfer after those asked for before it."""
         if now_fs > self._free_fs:
             self._busy_since_fs, self._busy_bytes, self._free_fs = now_fs, 0, now_fs
         start = self._free_fs
-        self._busy_bytes += size_bytes
+        self._busy_bytes += transfer.size_bytes
         self._free_fs = self._busy_since_fs + self._transfer_fs(self._busy_bytes)
-        return Served(start, self._free_fs, self._free_fs + self._latency_fs)
+        causes = (self._free_fs - start, self._latency_fs, *_NO_OTHERS)
+        served(Served(start, self._free_fs, self._free_fs + self._latency_fs, causes))
+
+    def advance(self, until_fs: int) -> bool:
+        """Do nothing: all is known when a transfer is asked for."""
+        del until_fs
+        return False
+
+    def is_busy(self) -> bool:
+        """Return False: all is known."""
+        return False
 
     def _transfer_fs(self, size_bytes: int) -> int:
         if self._bandwidth == inf:
             return 0
         return -(-size_bytes * FS_PER_SECOND // int(self._bandwidth))
+
+
+_NO_OTHERS = (0,) * (len(MEMORY_CAUSES) - 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from accel.dram.memory_spec import DramMemorySpec
 from accel.timing import Timing
 from foundation.dtype import Dtype
 from foundation.errors import SpecError, nearest
@@ -108,7 +109,7 @@ class DmaSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemorySpec:
-    """A main memory as bandwidth and latency.
+    """A main memory.
 
     Parameters
     ----------
@@ -122,6 +123,9 @@ class MemorySpec:
         From the last byte at the memory to its arrival, in femtoseconds.
     holds
         Which of ``TENSOR_CLASSES`` live here.
+    dram
+        Its channels where it is modelled bank by bank: bandwidth and latency are then its peak and
+        that of a read of an idle channel, for closed forms and rooflines.
     """
 
     name: str
@@ -129,6 +133,7 @@ class MemorySpec:
     bandwidth_bytes_per_s: float
     latency_fs: int
     holds: tuple[str, ...]
+    dram: DramMemorySpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +171,12 @@ class AcceleratorSpec:
                 raise SpecError(f"memory '{name}': the name is used twice; rename one")
         for operand in OPERANDS:
             self._sole_holder(operand, [s.name for s in self.scratchpads if operand in s.holds])
+        banked = [memory.name for memory in self.memories if memory.dram is not None]
+        if len(banked) > 1:
+            raise SpecError(
+                f"machine '{self.name}': at most 1 memory can be modelled bank by bank but"
+                f" {len(banked)} are ({', '.join(banked)}); give the others bandwidth and latency"
+            )
         for tensor_class in TENSOR_CLASSES:
             self._sole_holder(
                 tensor_class, [m.name for m in self.memories if tensor_class in m.holds]

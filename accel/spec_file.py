@@ -109,9 +109,8 @@ def _spec(document: Document) -> AcceleratorSpec:
                 ("base",),
                 f"must be one of {', '.join(known)} but is '{base}'{nearest(str(base), known)}",
             )
-        preset = read(_PRESETS / f"{base}.yaml", SpecError).data
         own = {key: value for key, value in data.items() if key != "base"}
-        merged = replace(document, data=_merged(preset, own))
+        merged = replace(document, data=_merged(_preset_data(base), own))
     machine = merged.validate(MachineFile)
     try:
         return machine.spec()
@@ -119,6 +118,15 @@ def _spec(document: Document) -> AcceleratorSpec:
         about_memories = any(f": '{name}' must be held" in str(error) for name in TENSOR_CLASSES)
         line = document.line(("memories" if about_memories else "scratchpads",))
         raise SpecError(f"{document.name}:{line}: {error}") from None
+
+
+def _preset_data(name: str) -> Any:
+    """Return what a preset's file says, with what it takes from another preset."""
+    data = read(_PRESETS / f"{name}.yaml", SpecError).data
+    if "base" not in data:
+        return data
+    base = _preset_data(data["base"])
+    return _merged(base, {key: value for key, value in data.items() if key != "base"})
 
 
 def _merged(base: Any, own: Any) -> Any:

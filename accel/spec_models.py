@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from accel.dram.memory_models import DramPart, dram_text
 from accel.spec import (
     OPERANDS,
     TENSOR_CLASSES,
@@ -259,9 +260,21 @@ class MemoryPart(_Part):
     """A main memory."""
 
     capacity: Capacity
-    bandwidth: Bandwidth
-    latency: Latency
+    bandwidth: Bandwidth | None = None
+    latency: Latency | None = None
+    dram: DramPart | None = None
     holds: list[str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_model(self) -> MemoryPart:
+        has_numbers = self.bandwidth is not None and self.latency is not None
+        if self.dram is None and not has_numbers:
+            raise ValueError("needs 'bandwidth' and 'latency', or 'dram'")
+        if self.dram is not None and (self.bandwidth is not None or self.latency is not None):
+            raise ValueError("has 'dram', which says bandwidth and latency; remove these two")
+        if self.dram is not None:
+            self.dram.check_capacity(self.capacity)
+        return self
 
     @field_validator("holds")
     @classmethod
@@ -270,12 +283,20 @@ class MemoryPart(_Part):
 
     def spec(self, name: str) -> MemorySpec:
         """Return the memory of this name."""
+        dram = self.dram.spec() if self.dram is not None else None
+        if dram is None:
+            assert self.bandwidth is not None
+            assert self.latency is not None
+            bandwidth, latency_fs = float(self.bandwidth), self.latency
+        else:
+            bandwidth, latency_fs = dram.peak_bytes_per_s, dram.idle_read_fs
         return MemorySpec(
             name=name,
             capacity_bytes=self.capacity,
-            bandwidth_bytes_per_s=float(self.bandwidth),
-            latency_fs=self.latency,
+            bandwidth_bytes_per_s=bandwidth,
+            latency_fs=latency_fs,
             holds=tuple(self.holds),
+            dram=dram,
         )
 
 
@@ -358,6 +379,16 @@ def _notes_lines(notes: str) -> list[str]:
     return [f"notes: {escaped}".rstrip()]
 
 
+def _memory_model(memory: MemorySpec) -> str:
+    """Return a memory's bandwidth and latency, or its DRAM."""
+    if memory.dram is not None:
+        return f"dram: {dram_text(memory.dram)}"
+    return (
+        f"bandwidth: {BANDWIDTH.text(memory.bandwidth_bytes_per_s)},"
+        f" latency: {DURATION.text(memory.latency_fs)}"
+    )
+
+
 def machine_text(spec: AcceleratorSpec) -> str:
     """Return a machine as YAML, every value with its unit."""
     lines = [f"name: {_plain(spec.name)}"]
@@ -381,9 +412,8 @@ def machine_text(spec: AcceleratorSpec) -> str:
         f"dma: {{outstanding: {spec.dma.outstanding}}}",
         "memories:",
         *(
-            f"  {m.name}: {{capacity: {CAPACITY.text(m.capacity_bytes)},"
-            f" bandwidth: {BANDWIDTH.text(m.bandwidth_bytes_per_s)},"
-            f" latency: {DURATION.text(m.latency_fs)}, holds: [{', '.join(m.holds)}]}}"
+            f"  {m.name}: {{capacity: {CAPACITY.text(m.capacity_bytes)}, {_memory_model(m)},"
+            f" holds: [{', '.join(m.holds)}]}}"
             for m in spec.memories
         ),
     ]

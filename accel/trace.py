@@ -17,6 +17,11 @@ WAIT = OPCODES.index("wait")
 #: transfer, the scratchpads' ports.
 STRUCTURAL_CAUSES = ("dma_slot", "memory_busy", "scratchpad_port")
 
+#: What a transfer's time at a main memory is spent on: moving data (and what belongs to it, such as
+#: turning the bus round), waiting for data that is on its way, opening and closing rows, refreshes,
+#: and waiting for room in the window of requests that an engine may have under way.
+MEMORY_CAUSES = ("dram_bandwidth", "dram_latency", "row_conflict", "refresh", "queue_full")
+
 #: Columns, in the order in which the machine appends them. Times are femtoseconds.
 COLUMNS = (
     "unit",  # number of the unit in Trace.units
@@ -35,6 +40,7 @@ COLUMNS = (
     "psum_writes",
     "operations",  # of a vector instruction
     "cause",  # number in Trace.causes of what a wait is for, -1 otherwise
+    *(f"{cause}_fs" for cause in MEMORY_CAUSES),  # parts of a DMA's time; they add up
 )
 
 

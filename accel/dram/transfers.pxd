@@ -1,9 +1,6 @@
 # C types of transfers.py.
-cimport cython
-
 cdef long long NONE
 
-@cython.final
 cdef class Transfers:
     cdef readonly long long[::1] left, last
     cdef long long[::1] _next_free, _completed_before

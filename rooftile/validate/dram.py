@@ -15,11 +15,7 @@ from statistics import median
 import numpy as np
 
 from accel.dram.address import AddressMap, parse_map
-from accel.dram.controller import Controller
-from accel.dram.dramsim3 import DramSim3Controller
-from accel.dram.ramulator2 import Ramulator2Controller
-from accel.dram.ramulator2_hbm3 import Hbm3Controller
-from accel.dram.ramulator2_lpddr5 import Lpddr5Controller
+from accel.dram.controllers import controller_for
 from accel.dram.replay import Injection, RequestStream, replay
 from accel.dram.spec import DramSpec, DramTiming
 from accel.dram.transfers import Transfers
@@ -31,15 +27,8 @@ from rooftile.validate.validation import Validation
 #: Largest error of cycles and of mean read latency that passes, in percent.
 MEDIAN_CYCLES, WORST_CYCLES, MEDIAN_LATENCY = 0.2, 2.0, 2.0
 
-CONTROLLERS: Mapping[str, Callable[[DramSpec, Transfers], Controller]] = {
-    "DRAMsim3": DramSim3Controller,
-    "Ramulator2.1": Ramulator2Controller,
-}
-#: Standards for which Ramulator has a controller of their own.
-_OWN_CONTROLLERS: Mapping[str, Callable[[DramSpec, Transfers], Controller]] = {
-    "LPDDR5": Lpddr5Controller,
-    "HBM3": Hbm3Controller,
-}
+#: Our names of the simulators' controllers.
+SIMULATORS = {"DRAMsim3": "dramsim3", "Ramulator2.1": "ramulator2"}
 #: Ramulator's LPDDR5_6400: nAAD and nWCKPST, and how much nRPab is longer than nRP (lpddr5.py).
 _LPDDR5_WINDOW, _LPDDR5_RUNS_ON, _LPDDR5_ALL_BANKS = 8, 1, 2
 #: Clocks for which an activate and a column command hold the command bus in Ramulator's standards.
@@ -167,19 +156,17 @@ def _summary(results: Sequence[Replayed]) -> Validation:
 def _replay_row(task: tuple[Row, str, str, Row]) -> Replayed:
     """Replay one row: (row, its place, the configuration's place, the configuration)."""
     row, where, timings_where, timings = task
-    if row["simulator"] not in CONTROLLERS:
+    if row["simulator"] not in SIMULATORS:
         raise RooftileError(
-            f"{where}: simulator '{row['simulator']}' must be one of {', '.join(CONTROLLERS)}"
-            f"{nearest(row['simulator'], CONTROLLERS)}"
+            f"{where}: simulator '{row['simulator']}' must be one of {', '.join(SIMULATORS)}"
+            f"{nearest(row['simulator'], SIMULATORS)}"
         )
     spec = dram_spec(timings, timings_where)
     requests = _requests(row, where, spec, address_map(timings, timings_where), timings)
     (count,) = integers(timings, ("channels",), timings_where)
-    controller = CONTROLLERS[row["simulator"]]
-    if row["simulator"] == "Ramulator2.1":
-        controller = _OWN_CONTROLLERS.get(timings["standard"], controller)
+    controller = controller_for(SIMULATORS[row["simulator"]], timings["standard"])
     transfers = _one_for_each(len(requests.address))
-    channels = [controller(spec, transfers) for _ in range(count)]
+    channels = [controller(spec, transfers, False) for _ in range(count)]
     width, denominator = integers(row, ("inject_width", "elig_den"), where)
     spacing = Fraction(int(number_in(row, "elig_num", where)), denominator)
     accepted = replay(requests, channels, Injection(width=width, spacing_clocks=spacing))

@@ -15,7 +15,7 @@ from workloads.loaders.yaml import zoo_names
 
 HUGE_BYTES = 100 * 1024 * 1024
 ZOO = ", ".join(zoo_names())
-PRESETS = "edge_32x32, eyeriss_v1_like, gemmini_default, tpu_v1, tpu_v4i_like"
+PRESETS = "edge_32x32, edge_ddr4, eyeriss_v1_like, gemmini_default, tpu_v1, tpu_v4i_like"
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,119 @@
+"""DMA transfers: which bytes of a main memory an instruction moves, and in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isa.instruction import Access, Gather, Load, Store, transfer_bytes
+
+Numbers = NDArray[np.int64]
+
+#: Of SplitMix64 (`gathered_rows`).
+_GAMMA = 0x9E3779B97F4A7C15
+_MIXES = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
+
+
+class Runs(NamedTuple):
+    """Contiguous bytes of a main memory: all of one length, in the order in which they go."""
+
+    starts: Numbers
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One DMA instruction as a main memory sees it.
+
+    Parameters
+    ----------
+    engine
+        Number of the DMA engine that asks.
+    instruction
+        What it executes.
+    """
+
+    engine: int
+    instruction: Load | Gather | Store
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it writes to the main memory."""
+        return isinstance(self.instruction, Store)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes moved."""
+        return self.instruction.size_bytes
+
+    def runs(self) -> Runs:
+        """Return the bytes that it moves.
+
+        # Approximation: which rows a gather reads is in the data, which timing doesn't know: they
+        # are taken as random, the same in each run.
+        """
+        what = self.instruction
+        if isinstance(what, Gather):
+            row_bytes = what.row_elements * what.element_bytes
+            rows = gathered_rows(what.rows, what.table_rows)
+            return Runs(what.table.base + rows * what.table.strides[0], row_bytes)
+        access = what.destination if isinstance(what, Store) else what.source
+        return contiguous_runs(access, what.shape, what.element_bytes)
+
+
+def contiguous_runs(access: Access, shape: tuple[int, ...], element_bytes: int) -> Runs:
+    """Return the runs of a strided box, in the order of their addresses where strides nest.
+
+    An engine goes through the dimensions from the largest stride to the smallest, whatever their
+    order in the instruction: in the scratchpad any order is as good. A dimension of stride 0
+    repeats what is moved once.
+    """
+    moved = sorted(
+        (stride, extent)
+        for stride, extent in zip(access.strides, shape, strict=True)
+        if stride and extent > 1
+    )
+    size_bytes = element_bytes
+    while moved and moved[0][0] == size_bytes:
+        size_bytes *= moved.pop(0)[1]
+    starts = np.array([access.base], dtype=np.int64)
+    for stride, extent in reversed(moved):
+        starts = np.add.outer(starts, np.arange(extent, dtype=np.int64) * stride).ravel()
+    assert len(starts) * size_bytes == transfer_bytes(shape, access, element_bytes)
+    return Runs(starts, size_bytes)
+
+
+def transactions(runs: Runs, transaction_bytes: int) -> Numbers:
+    """Return the numbers of the transactions that move some runs, in order.
+
+    A transaction is aligned; one that holds the end of a run and the start of the next is needed
+    once.
+    """
+    first = runs.starts // transaction_bytes
+    last = (runs.starts + runs.size_bytes - 1) // transaction_bytes
+    counts = last - first + 1
+    if len(first) > 1:
+        is_shared = first[1:] == last[:-1]
+        first[1:] += is_shared
+        counts[1:] -= is_shared
+    ends = np.cumsum(counts)
+    numbers: Numbers = np.repeat(first - (ends - counts), counts) + np.arange(ends[-1])
+    return numbers
+
+
+def gathered_rows(count: int, table_rows: int) -> Numbers:
+    """Return a row for each of some indices: the SplitMix64 hash of its place.
+
+    References
+    ----------
+    .. [1] G. Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
+    """
+    mixed = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GAMMA)
+    for shift, factor in _MIXES:
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    rows: Numbers = (mixed % np.uint64(table_rows)).astype(np.int64)
+    return rows
