@@ -39,6 +39,7 @@ def explain_text(report: Report, plan: Plan, name: str) -> str:
         f"{name}: {layer.operator} {layer.shape} on {report.spec.name}",
         f"{work.total_cycles:,} cycles: {work.compute_cycles:,} compute,"
         f" {work.stall_cycles:,} stall{_stall_parts(work)}",
+        *_cause_lines(work),
         "",
         "where each unit's cycles went",
         *_stacks(work),
@@ -58,6 +59,17 @@ def explain_text(report: Report, plan: Plan, name: str) -> str:
 def _stall_parts(work: WorkReport) -> str:
     ordered = sorted(work.stalls.items(), key=lambda item: -item[1])
     return f" ({', '.join(f'{cause} {cycles:,}' for cause, cycles in ordered)})" if ordered else ""
+
+
+def _cause_lines(work: WorkReport) -> Iterable[str]:
+    """Yield why the layer stalls, if it does: the causes add up to its stall cycles."""
+    if not work.causes:
+        return
+    yield ""
+    yield "why it stalls"
+    for cause, cycles in sorted(work.causes.items(), key=lambda item: -item[1]):
+        share = cycles / work.stall_cycles
+        yield f"  {cause:<22} {cycles:>14,} {share:>6.1%}  {'#' * round(share * _BAR)}".rstrip()
 
 
 def _stacks(work: WorkReport) -> Iterable[str]:

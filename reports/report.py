@@ -17,8 +17,9 @@ from accel.vector import peak_operations_per_cycle
 from isa.instruction import Operand
 from mapper.kernel import compulsory_bytes
 from mapper.plan import Plan, PlannedLayer
+from reports.cycles import total_cycles
 from reports.labels import operator_label, shape_label
-from reports.stats import UnitCycles, added, total_cycles
+from reports.stats import UnitCycles, added
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,9 @@ class WorkReport:
     compute_cycles, stall_cycles, total_cycles
         Cycles in which the primary unit works (the array, else the vector unit), the others, all.
     stalls
-        Cause to stall cycles; they add up.
+        What is waited for, to stall cycles; they add up.
+    causes
+        Why, to stall cycles; they add up as well.
     units
         Unit to where its cycles went.
     resources
@@ -88,6 +91,7 @@ class WorkReport:
     stall_cycles: int
     total_cycles: int
     stalls: Mapping[str, int]
+    causes: Mapping[str, int]
     units: Mapping[str, UnitCycles]
     resources: Mapping[str, float]
     macs: int
@@ -255,6 +259,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
         stall_cycles=total - cycles.compute,
         total_cycles=total,
         stalls=cycles.stalls,
+        causes=cycles.causes,
         units=units,
         resources=resources,
         macs=macs,
@@ -347,6 +352,7 @@ def _record(layer: LayerReport) -> dict[str, Any]:
         "stall_cycles": work.stall_cycles,
         "total_cycles": work.total_cycles,
         "waits_for": "; ".join(f"{cause} {cycles}" for cause, cycles in work.stalls.items()),
+        "stall_causes": "; ".join(f"{cause} {cycles}" for cause, cycles in work.causes.items()),
         "spatial_utilization": work.spatial_utilization,
         "mac_utilization": work.mac_utilization,
         "dram_input_bytes": work.dram_bytes.get("input", 0),
@@ -367,6 +373,7 @@ _EMPTY = WorkReport(
     stall_cycles=0,
     total_cycles=0,
     stalls={},
+    causes={},
     units={},
     resources={},
     macs=0,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.trace import OPCODES, Column, Repeated, Trace
+from accel.trace import OPCODES, Column, Trace
 from accel.units import Clock
 
 Intervals = tuple[Column, Column]
@@ -131,6 +131,15 @@ def _joined(first: Intervals | None, second: Intervals) -> Intervals:
     return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
 
 
+def primary_unit(trace: Trace) -> str | None:
+    """Return the array's name if it works, else the vector unit's; None if neither does."""
+    for name in ("matrix", "vector"):
+        own = (trace["unit"] == trace.units.index(name)) & (trace["cause"] < 0)
+        if (trace["end_fs"][own] > trace["start_fs"][own]).any():
+            return name
+    return None
+
+
 def stalls(
     trace: Trace, clock: Clock, units: Mapping[str, UnitCycles]
 ) -> tuple[int, dict[str, int]]:
@@ -140,7 +149,7 @@ def stalls(
     it doesn't wait for itself is the tail: the vector unit, or what that waits for, then stores. A
     layer that only moves data has no primary unit: it stalls for loads, then for stores.
     """
-    primary = next((name for name in ("matrix", "vector") if units[name].busy), None)
+    primary = primary_unit(trace)
     found = dict(units[primary].waits) if primary else {}
     compute = units[primary].busy if primary else 0
     start, end = clock.cycles(trace["start_fs"]), clock.cycles(trace["end_fs"])
@@ -182,54 +191,3 @@ def added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for key, value in part.items():
             total[key] = total.get(key, 0) + value
     return total
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkCycles:
-    """Where the cycles of a whole piece of work went.
-
-    Parameters
-    ----------
-    total, compute
-        All cycles, and those of the primary unit.
-    stalls
-        Cause to the other cycles; they add up.
-    units
-        Unit to where its cycles went.
-    """
-
-    total: int
-    compute: int
-    stalls: Mapping[str, int]
-    units: Mapping[str, UnitCycles]
-
-
-def total_cycles(pieces: Sequence[Repeated], clock: Clock) -> WorkCycles:
-    """Return the cycles of pieces that run one after the other, each as often as it repeats."""
-    total = compute = 0
-    found: list[dict[str, int]] = []
-    units: dict[str, list[tuple[UnitCycles, int]]] = {}
-    for piece in pieces:
-        own = unit_cycles(piece.trace, clock)
-        own_compute, own_stalls = stalls(piece.trace, clock, own)
-        total += piece.count * clock.cycle_at_or_after(piece.trace.end_fs)
-        compute += piece.count * own_compute
-        found.append({cause: piece.count * cycles for cause, cycles in own_stalls.items()})
-        for name, cycles in own.items():
-            units.setdefault(name, []).append((cycles, piece.count))
-    return WorkCycles(
-        total=total,
-        compute=compute,
-        stalls=added(found),
-        units={name: _summed(parts) for name, parts in units.items()},
-    )
-
-
-def _summed(parts: Sequence[tuple[UnitCycles, int]]) -> UnitCycles:
-    return UnitCycles(
-        busy=sum(count * unit.busy for unit, count in parts),
-        waits=added(
-            {cause: count * cycles for cause, cycles in unit.waits.items()} for unit, count in parts
-        ),
-        idle=sum(count * unit.idle for unit, count in parts),
-    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TextIO
 
 import numpy as np
@@ -17,11 +18,14 @@ from numpy.typing import NDArray
 from accel.trace import OPCODES, Column, Repeated, Trace
 from accel.units import Clock
 from mapper.plan import Plan
+from reports.bandwidth import bandwidth_over_time
 from reports.report import Report
 from reports.stats import words_of_causes
 
 #: Slices of one unit in one layer, at most: neighbours are joined beyond that.
 MAX_SLICES = 2000
+#: Steps of the curve of bandwidth over time in one piece of work.
+BANDWIDTH_BINS = 100
 FS_PER_MICROSECOND = 10**9
 _LAYERS_TRACK = 0
 
@@ -45,7 +49,10 @@ def write_timeline(
             piece_cycle = start_cycle
             for piece in traces[layer.work_number]:
                 start_fs = clock.edge_fs(piece_cycle)
-                for event in _unit_events(piece.trace, tracks, start_fs):
+                for event in chain(
+                    _unit_events(piece.trace, tracks, start_fs),
+                    _bandwidth_events(piece.trace, start_fs),
+                ):
                     stream.write(",\n")
                     stream.write(event)
                 piece_cycle += piece.count * clock.cycle_at_or_after(piece.trace.end_fs)
@@ -124,6 +131,23 @@ def _unit_events(trace: Trace, tracks: dict[str, int], start_fs: int) -> Iterato
             yield (
                 f'{{"ph": "X", "pid": 0, "tid": {track}, "name": "{name}",'
                 f' "ts": {ts!r}, "dur": {dur!r}}}'
+            )
+
+
+def _bandwidth_events(trace: Trace, start_fs: int) -> Iterator[str]:
+    """Yield how fast each DMA engine moves data over time: a counter track for each."""
+    for unit in trace.units:
+        if ":" not in unit:
+            continue
+        edges, rates = bandwidth_over_time(trace, unit, BANDWIDTH_BINS)
+        if not rates.any():
+            continue
+        values = [*(rates / 1e9).tolist(), 0.0]
+        for edge, rate in zip(edges.tolist(), values, strict=True):
+            ts = edge / FS_PER_MICROSECOND + start_fs / FS_PER_MICROSECOND
+            yield (
+                f'{{"ph": "C", "pid": 0, "name": "{unit} (GB/s)", "ts": {ts!r},'
+                f' "args": {{"GB/s": {rate:.6g}}}}}'
             )
 
 

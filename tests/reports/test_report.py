@@ -29,7 +29,7 @@ ENDINGS = (
     "_bytes",
     "_ops_per_byte",
     "_utilization",
-    *("layer", "operator", "shape", "waits_for", "bound_by"),
+    *("layer", "operator", "shape", "waits_for", "stall_causes", "bound_by"),
     *("macs", "operations", "tiles", "folds"),
 )
 
