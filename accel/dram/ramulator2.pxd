@@ -6,7 +6,7 @@ cdef long long ACTIVE, FIRST_READS
 
 cdef class Ramulator2Controller(Controller):
     cdef long long _banks, _first_writes, _refresh_interval, _next_refresh, _next_rank
-    cdef long long _found_wake, _main_bus, _row_bus, _writes_start, _writes_stop
+    cdef long long _found_wake, _main_bus, _row_bus, _writes_start, _writes_stop, _active_wake
     cdef bint _row_hits_first, _is_writing, _has_row_bus
     cdef long long[::1] _active_in, _hits, _wake, _occupied, _occupied_lists, _place
 
@@ -25,6 +25,7 @@ cdef class Ramulator2Controller(Controller):
     cdef bint _is_kept_open(self, long long miss, long long hit) noexcept
     cdef void _issue(self, long long slot, long long number, long long now) noexcept
     cdef void _activated(self, long long slot, long long now) noexcept
+    cdef void _make_active(self, long long slot) noexcept
     cdef void _leave_buffer(self, long long slot, long long number) noexcept
     cdef void _set_hits(self, long long bank) noexcept
     cdef long long _count_hits(self, long long number) noexcept

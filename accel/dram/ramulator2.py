@@ -57,8 +57,9 @@ class Ramulator2Controller(Controller):
         self._banks = spec.banks
         self._first_writes = FIRST_READS + spec.banks
         self._row_hits_first = spec.row_hits_first
-        #: Active requests of each bank.
+        #: Active requests of each bank, and a clock before which none of them can be ready.
         self._active_in = array("q", [0]) * spec.banks
+        self._active_wake = NEVER
         #: For each list: requests that find their row open, and when to look at it again.
         self._hits = array("q", [0]) * (FIRST_READS + 2 * spec.banks)
         self._wake = array("q", [EVER]) * (FIRST_READS + 2 * spec.banks)
@@ -131,12 +132,7 @@ class Ramulator2Controller(Controller):
                 wake = self._wake[self._occupied[buffer * self._banks + place]]
                 if wake < first:
                     first = wake
-        slot = self._requests.head[ACTIVE]
-        while slot != NONE:
-            earliest = self.banks.earliest(self._needed(slot), self._requests.bank[slot])
-            if earliest < first:
-                first = earliest
-            slot = self._requests.following[slot]
+        first = min(first, self._active_wake)
         return first - 1 if first > now else clock + 1
 
     def is_idle(self) -> bool:
@@ -174,16 +170,23 @@ class Ramulator2Controller(Controller):
 
     def _best_active(self, now: int) -> int:
         """Return the active request that was accepted first of those that are ready."""
-        requests, best = self._requests, NONE
+        if now < self._active_wake:
+            return NONE
+        requests, best, wake = self._requests, NONE, NEVER
         slot = requests.head[ACTIVE]
         while slot != NONE:
-            if best == NONE or requests.accepted[slot] < requests.accepted[best]:
-                command = self._needed(slot)
-                bank = requests.bank[slot]
-                is_ready = self.banks.earliest(command, bank) <= now
-                if is_ready and self._is_edge_for(command, bank, now):
-                    best = slot
+            # Its row is open: nobody closes it before its access.
+            command = self._write_command if requests.is_write[slot] else self._read_command
+            earliest = self.banks.earliest(command, requests.bank[slot])
+            wake = min(wake, earliest)
+            if (
+                earliest <= now
+                and (best == NONE or requests.accepted[slot] < requests.accepted[best])
+                and self._is_edge_for(command, requests.bank[slot], now)
+            ):
+                best = slot
             slot = requests.following[slot]
+        self._active_wake = wake
         return best
 
     def _best_waiting(self, bus: int, now: int) -> int:
@@ -294,9 +297,14 @@ class Ramulator2Controller(Controller):
         requests.release(slot)
 
     def _activated(self, slot: int, _now: int) -> None:
+        """Go on with a request whose activate was issued."""
+        self._make_active(slot)
+
+    def _make_active(self, slot: int) -> None:
         """Put a request whose row is being opened where it goes first."""
         self._requests.append(ACTIVE, slot)
         self._active_in[self._requests.bank[slot]] += 1
+        self._active_wake = EVER
 
     def _leave_buffer(self, slot: int, number: int) -> None:
         self._requests.remove(number, slot)

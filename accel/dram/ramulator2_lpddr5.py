@@ -84,8 +84,7 @@ class Lpddr5Controller(Ramulator2Controller):
         if slot == NONE or self._deadline > until:
             return False
         self._activating = NONE
-        self._requests.append(ACTIVE, slot)
-        self._active_in[self._requests.bank[slot]] += 1
+        self._make_active(slot)
         return True
 
     def _activated(self, slot: int, now: int) -> None:
