@@ -15,7 +15,7 @@ from math import inf
 import simpy
 
 from accel.dma import Transfer
-from accel.dram.memory import DramMemory
+from accel.dram.memory import DramMemory, RequestLog
 from accel.events import CountingEnvironment, Recorder, Semaphore, Unit
 from accel.instruction_queue import InstructionQueue
 from accel.memory import BandwidthMemory, MainMemory, WhenServed
@@ -35,10 +35,20 @@ MAX_FS = 2**63 - 1
 
 
 class Machine:
-    """Runs programs on the chip that a spec describes."""
+    """Runs programs on the chip that a spec describes.
 
-    def __init__(self, spec: AcceleratorSpec) -> None:
+    Parameters
+    ----------
+    spec
+        The chip.
+    log
+        Called for each transfer of a DRAM with its clock, its transactions' numbers, and whether
+        they write.
+    """
+
+    def __init__(self, spec: AcceleratorSpec, log: RequestLog | None = None) -> None:
         self._spec = spec
+        self._log = log
 
     def run(self, program: Program) -> Trace:
         """Return the trace of ``program``, started on an idle machine.
@@ -49,13 +59,14 @@ class Machine:
             When every queue that isn't finished waits for a semaphore, or the program takes longer
             than a trace can hold.
         """
-        return _Run(self._spec, program).trace()
+        return _Run(self._spec, program, self._log).trace()
 
 
 class _Run:
     """One program on one machine: the state that processes share."""
 
-    def __init__(self, spec: AcceleratorSpec, program: Program) -> None:
+    def __init__(self, spec: AcceleratorSpec, program: Program, log: RequestLog | None) -> None:
+        self._log = log
         self.spec = spec
         self.program = program
         self.env = CountingEnvironment()
@@ -106,7 +117,7 @@ class _Run:
     def _memory(self, spec: MemorySpec) -> MainMemory:
         if spec.dram is None:
             return BandwidthMemory(spec)
-        return DramMemory(spec.dram, engines=2 * len(self._cores))
+        return DramMemory(spec.dram, engines=2 * len(self._cores), log=self._log)
 
     def request(
         self, space: int, queue: Stream, instruction: Load | Gather | Store, served: WhenServed

@@ -16,6 +16,7 @@ from rooftile.progress import progress_line
 from rooftile.validate.commands import validate
 
 if TYPE_CHECKING:
+    from mapper.plan import Plan
     from rooftile.simulation import Result
 
 #: File descriptor of standard output.
@@ -68,6 +69,18 @@ def cli() -> None:
 @options.dtype
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
 @click.option("--no-plots", is_flag=True, help="Write no roofline pictures.")
+@click.option(
+    "--trace-dram",
+    type=click.Path(path_type=Path),
+    help="File for all requests to the DRAM; they are simulated once more for it.",
+)
+@click.option(
+    "--trace-format",
+    type=click.Choice(["dramsim3", "ramulator2"]),
+    default="dramsim3",
+    show_default=True,
+    help="Which simulator can replay them.",
+)
 def run(
     network: str,
     hardware: str,
@@ -75,14 +88,24 @@ def run(
     dtype: str | None,
     output: Path | None,
     no_plots: bool,
+    trace_dram: Path | None,
+    trace_format: str,
 ) -> None:
     """Simulate NETWORK (a zoo name or a YAML file) and print a table of its layers."""
+    from foundation.output_file import check_output_file
     from reports.files import check_output_folder
+    from rooftile.dram_trace import check_has_dram
+    from rooftile.sources import find_hardware
 
     if output is not None:
         check_output_folder(output)
+    if trace_dram is not None:
+        check_output_file(trace_dram)
+        check_has_dram(find_hardware(hardware))
     result = _simulate(network, hardware, batch, dtype)
     click.echo(str(result))
+    if trace_dram is not None:
+        _write_dram_trace(result.plan, trace_dram, trace_format)
     if output is not None:
         folder = result.write(output, plots=not no_plots)
         pictures = [] if no_plots else [f"roofline: {folder / 'roofline.png'}"]
@@ -208,6 +231,15 @@ def teach(
 
 
 cli.add_command(validate)
+
+
+def _write_dram_trace(plan: Plan, path: Path, form: str) -> None:
+    """Write the requests to the DRAM, with the layer's name on the terminal."""
+    from rooftile.dram_trace import write_dram_trace
+
+    with progress_line() as show:
+        write_dram_trace(path, plan, form, show and (lambda layer: show(f"tracing {layer}")))
+    click.echo(f"DRAM requests: {path}")
 
 
 def _simulate(network: str, hardware: str, batch: int | None, dtype: str | None) -> Result:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +10,8 @@ from accel.array_events import modelled
 from accel.folds import Operand, Product
 from accel.spec import ArraySpec
 from accel.timing import TIMINGS
-from foundation.errors import OutputError, RooftileError
+from foundation.errors import RooftileError
+from foundation.output_file import check_output_file, write_output_file
 from reports.teach import Lesson, make_lesson, page
 
 #: Cycles that one page can show; a few MB at most.
@@ -55,7 +53,7 @@ def teach(
     OutputError
         When the page can't be written; nothing is left half-written.
     """
-    _check_path(path)
+    check_output_file(path)
     spec = ArraySpec(
         rows=array[0],
         columns=array[1],
@@ -71,7 +69,7 @@ def teach(
             " choose a smaller product or a larger array"
         )
     lesson = make_lesson(product, spec)
-    _write(path, page(lesson))
+    write_output_file(path, [page(lesson)])
     return lesson
 
 
@@ -83,50 +81,3 @@ def _random_product(gemm: tuple[int, int, int], seed: int) -> Product:
         return rng.integers(-LARGEST_OPERAND, LARGEST_OPERAND + 1, (1, rows, columns), np.int8)
 
     return Product(input=operand(m, k), weight=operand(k, n))
-
-
-def _check_path(path: Path) -> None:
-    """Raise OutputError unless ``path`` can be written: before a run, not after it."""
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        mode = stat.S_IFREG
-    except OSError as error:
-        raise _cannot_write(path, error) from None
-    if stat.S_ISDIR(mode):
-        raise OutputError(f"output '{path}': is a folder; give the name of a file")
-    if not stat.S_ISREG(mode):  # replacing a device or pipe by a file would break it
-        raise OutputError(f"output '{path}': isn't a regular file; choose another name")
-    parent = path.absolute().parent
-    if not parent.is_dir():
-        raise OutputError(f"output '{path}': its parent '{parent}' isn't a folder; make it first")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise OutputError(
-            f"output '{path}': no permission to write in '{parent}'; choose another place"
-        )
-
-
-def _write(path: Path, text: str) -> None:
-    """Write the file as a whole or not at all."""
-    partial = None
-    try:
-        target = path.resolve()
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        os.close(descriptor)
-        partial = Path(name)
-        partial.write_text(text, encoding="utf-8")
-        partial.chmod(0o644)
-        partial.replace(target)
-    except OSError as error:
-        raise _cannot_write(path, error) from None
-    finally:
-        if partial is not None:
-            partial.unlink(missing_ok=True)
-
-
-def _cannot_write(path: Path, error: OSError) -> OutputError:
-    reason = error.strerror or str(error)
-    return OutputError(
-        f"output '{path}': can't be written ({reason[:1].lower()}{reason[1:]});"
-        " nothing was left behind"
-    )

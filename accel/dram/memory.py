@@ -18,6 +18,9 @@ from accel.dram.states import DATA, IDLE, LATENCY, QUEUE, REFRESHING, ROW
 from accel.memory import Served, WhenServed
 from accel.units import Clock
 
+#: Takes the clock of a transfer, its transactions' numbers, and whether they write.
+RequestLog = Callable[[int, NDArray[np.int64], bool], None]
+
 
 @dataclass(slots=True)
 class _UnderWay:
@@ -49,7 +52,7 @@ class DramMemory:
         self,
         spec: DramMemorySpec,
         engines: int,
-        log: Callable[[int, NDArray[np.int64], bool], None] | None = None,
+        log: RequestLog | None = None,
     ) -> None:
         self._spec = spec
         self._log = log

@@ -145,7 +145,7 @@ def test_a_full_disk_leaves_the_old_page_as_it_was(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     Path("page.html").touch()
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "replace", full)
     done = rooftile("teach", *SMALL, "-o", "page.html")
     assert done.err == (
         "error: output 'page.html': can't be written (no space left on device); nothing was left"
