@@ -5,13 +5,14 @@
 # make rtl     the array against its Verilog: 540 programs (needs Icarus Verilog or Verilator 5)
 # make dram    the DRAM controllers against DRAMsim3 and Ramulator 2.1: 735 streams
 # make bench   the speed claims of the README, measured here
+# make soak    10^8 requests through one DRAM controller, and the memory that takes
 # make clean   remove what make made
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run setup test check quick rtl dram bench clean help
+.PHONY: run setup test check quick rtl dram bench soak clean help
 
 
 run: setup
@@ -50,6 +51,10 @@ dram: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench.table
+	@$(BIN)/python -m tests.bench.dram
+
+soak: setup
+	@$(BIN)/python -m tests.bench.dram --soak
 
 help:
 	@sed -n 's/^# //p' Makefile

@@ -92,16 +92,12 @@ def run(
     trace_format: str,
 ) -> None:
     """Simulate NETWORK (a zoo name or a YAML file) and print a table of its layers."""
-    from foundation.output_file import check_output_file
     from reports.files import check_output_folder
-    from rooftile.dram_trace import check_has_dram
-    from rooftile.sources import find_hardware
 
     if output is not None:
         check_output_folder(output)
     if trace_dram is not None:
-        check_output_file(trace_dram)
-        check_has_dram(find_hardware(hardware))
+        _check_dram_trace(trace_dram, hardware)
     result = _simulate(network, hardware, batch, dtype)
     click.echo(str(result))
     if trace_dram is not None:
@@ -231,6 +227,16 @@ def teach(
 
 
 cli.add_command(validate)
+
+
+def _check_dram_trace(path: Path, hardware: str) -> None:
+    """Raise before the run what would stop the writing of its requests."""
+    from foundation.output_file import check_output_file
+    from rooftile.dram_trace import check_has_dram
+    from rooftile.sources import find_hardware
+
+    check_output_file(path)
+    check_has_dram(find_hardware(hardware))
 
 
 def _write_dram_trace(plan: Plan, path: Path, form: str) -> None:

@@ -7,7 +7,7 @@ cdef long long ROW_HIT_LIMIT, IDLE_DRAIN, READS, WRITES, FIRST_BANK
 
 @cython.final
 cdef class DramSim3Controller(Controller):
-    cdef long long _banks, _command_queue, _queued, _turn, _draining, _occupied_banks
+    cdef long long _banks, _command_queue, _queued, _queued_writes, _turn, _draining, _occupied_banks
     cdef long long _next_rank, _refresh_interval, _next_refresh, _stopped_rank, _found_command, _first_wake
     cdef bint _has_two_buses
     cdef long long[::1] _occupied, _place, _wake, _waiting, _waiting_for, _movable

@@ -54,7 +54,9 @@ class DramSim3Controller(Controller):
         self._banks = spec.banks
         self._command_queue = spec.command_queue
         self._has_two_buses = spec.has_two_command_buses
+        #: Commands in the banks' queues, and those of them that write.
         self._queued = 0
+        self._queued_writes = 0
         self._turn = 0
         self._draining = 0
         #: Banks with requests in their queue, in any order, and where each stands there.
@@ -222,6 +224,7 @@ class DramSim3Controller(Controller):
         head = requests.head[FIRST_BANK + bank]
         slot, wake = head, NEVER
         known, earliest = NONE, NEVER
+        is_mixed = 0 < self._queued_writes < self._queued
         while slot != NONE:
             command = self._useful(slot, head, open_row)
             if command != NONE:
@@ -232,8 +235,10 @@ class DramSim3Controller(Controller):
                 elif self._is_allowed(command, slot, head):
                     self._found_command = command
                     return slot
-                if command == ACTIVATE:
-                    break
+                if command == ACTIVATE or (
+                    command != PRECHARGE and not is_mixed and earliest > clock
+                ):
+                    break  # all behind it need the same
             slot = requests.following[slot]
         self._wake[bank] = wake
         return NONE
@@ -290,6 +295,7 @@ class DramSim3Controller(Controller):
             self._movable[WRITES] += self._waiting_for[WRITES * self._banks + bank]
         requests.remove(FIRST_BANK + bank, slot)
         self._queued -= 1
+        self._queued_writes -= requests.is_write[slot]
         if requests.length[FIRST_BANK + bank] == 0:
             self._leave(bank)
         finished = self._access(slot, clock)
@@ -332,6 +338,7 @@ class DramSim3Controller(Controller):
         requests.remove(source, slot)
         requests.append(FIRST_BANK + bank, slot)
         self._queued += 1
+        self._queued_writes += requests.is_write[slot]
         self._waiting_for[source * self._banks + bank] -= 1
         self._movable[source] -= 1
         if requests.length[FIRST_BANK + bank] == self._command_queue:

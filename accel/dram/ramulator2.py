@@ -196,12 +196,30 @@ class Ramulator2Controller(Controller):
             number = self._occupied[buffer * self._banks + place]
             if self._wake[number] > now:
                 continue
+            head = self._requests.head[number]
+            if best != NONE and self._requests.order[head] > self._requests.order[best]:
+                continue
+            earliest = self._earliest_of_all(number, self._requests.bank[head])
+            if earliest > now:
+                self._wake[number] = earliest
+                continue
             slot = self._candidate(number, bus, now)
             if slot != NONE and (
                 best == NONE or self._requests.order[slot] < self._requests.order[best]
             ):
                 best = slot
         return best
+
+    def _earliest_of_all(self, number: int, bank: int) -> int:
+        """Return when a list's requests are ready if all need the same; ever, if they don't."""
+        if self.banks.open_row[bank] == CLOSED:
+            return self.banks.earliest(ACTIVATE, bank)
+        if self._hits[number] == 0:
+            return self.banks.earliest(PRECHARGE, bank)
+        if self._hits[number] < self._requests.length[number]:
+            return EVER
+        is_write = number >= self._first_writes
+        return self.banks.earliest(self._write_command if is_write else self._read_command, bank)
 
     def _served_buffer(self) -> int:
         """Return 0 for the reads or 1 for the writes; they change places by the writes' share."""

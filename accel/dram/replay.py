@@ -138,16 +138,18 @@ class _Replay:
     def _next_clock(self, clock: int) -> int:
         """Return the next clock in which anything happens; never, when all is done."""
         first = NEVER
-        if self._sent < self._count:
-            controller: Controller = self._controllers[self._channel[self._sent]]
-            if controller.can_accept(self._is_write[self._sent] == 1):
-                first = max(clock + 1, self._eligible)
-        elif self._is_idle():
-            return NEVER
         for number in range(self._channels):
             if self._wake[number] < first:
                 first = self._wake[number]
-        return first if first > clock else clock + 1
+        if first <= clock + 1:
+            return clock + 1
+        if self._sent < self._count:
+            controller: Controller = self._controllers[self._channel[self._sent]]
+            if controller.can_accept(self._is_write[self._sent] == 1):
+                first = min(first, max(clock + 1, self._eligible))
+        elif self._is_idle():
+            return NEVER
+        return first
 
     def _is_idle(self) -> bool:
         for number in range(self._channels):

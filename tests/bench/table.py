@@ -27,6 +27,7 @@ class Claim:
 CLAIMS = (
     Claim(network="resnet18", hardware="edge_32x32", seconds=1.0, megabytes=200),
     Claim(network="resnet50", hardware="tpu_v1", seconds=2.0),
+    Claim(network="resnet50", hardware="edge_ddr4", seconds=3.0),
     Claim(network="bert_large", hardware="tpu_v1", seconds=2.0),
     Claim(network="bert_large", hardware="edge_32x32", seconds=2.0),
     Claim(network="gpt3_175b_prefill", hardware="tpu_v1", seconds=10.0),
