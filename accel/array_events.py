@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from accel.folds import Fold, Product, Words, folds, output, words
 from accel.pe_array import FoldEvents, run
 from accel.ports import Ports
+from accel.several_arrays import matmul_work
 from accel.spec import ArraySpec
-from accel.systolic import DATAFLOWS, matmul_work
+from accel.systolic import DATAFLOWS
 from accel.timing import ArrayQueue
 
 

@@ -8,13 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.randomness import random_places
 from isa.instruction import Access, Gather, Load, Store, transfer_bytes
 
 Numbers = NDArray[np.int64]
-
-#: Of SplitMix64 (`gathered_rows`).
-_GAMMA = 0x9E3779B97F4A7C15
-_MIXES = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 
 
 class Runs(NamedTuple):
@@ -58,7 +55,7 @@ class Transfer:
         what = self.instruction
         if isinstance(what, Gather):
             row_bytes = what.row_elements * what.element_bytes
-            rows = gathered_rows(what.rows, what.table_rows)
+            rows = random_places(np.arange(what.rows), what.table_rows)
             return Runs(what.table.base + rows * what.table.strides[0], row_bytes)
         access = what.destination if isinstance(what, Store) else what.source
         return contiguous_runs(access, what.shape, what.element_bytes)
@@ -102,18 +99,3 @@ def transactions(runs: Runs, transaction_bytes: int) -> Numbers:
     ends = np.cumsum(counts)
     numbers: Numbers = np.repeat(first - (ends - counts), counts) + np.arange(ends[-1])
     return numbers
-
-
-def gathered_rows(count: int, table_rows: int) -> Numbers:
-    """Return a row for each of some indices: the SplitMix64 hash of its place.
-
-    References
-    ----------
-    .. [1] G. Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
-    """
-    mixed = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GAMMA)
-    for shift, factor in _MIXES:
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    mixed ^= mixed >> np.uint64(31)
-    rows: Numbers = (mixed % np.uint64(table_rows)).astype(np.int64)
-    return rows

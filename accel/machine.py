@@ -20,8 +20,9 @@ from accel.events import CountingEnvironment, Recorder, Semaphore, Unit
 from accel.instruction_queue import InstructionQueue
 from accel.memory import BandwidthMemory, MainMemory, WhenServed
 from accel.scratchpad import port_cycles
+from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec, MemorySpec
-from accel.systolic import ArrayWork, matmul_work
+from accel.systolic import ArrayWork
 from accel.trace import STRUCTURAL_CAUSES, Trace
 from accel.units import FS_PER_SECOND, Clock
 from foundation.errors import SimulationError

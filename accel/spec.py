@@ -19,18 +19,20 @@ TENSOR_CLASSES = ("parameters", "activations")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArraySpec:
-    """A systolic array.
+    """A systolic array, or several alike that work on one instruction together.
 
     Parameters
     ----------
     rows, columns
-        Size in PEs, one MAC per PE and cycle.
+        Size of one array in PEs, one MAC per PE and cycle.
     dataflow
         Which operand stays in the PEs: ``WS``, ``OS`` or ``IS`` (`accel.systolic.DATAFLOWS`).
     timing
         When it does what.
     dtypes
         Names of the operand types it multiplies.
+    count
+        Number of arrays.
     """
 
     rows: int
@@ -38,11 +40,18 @@ class ArraySpec:
     dataflow: str
     timing: Timing
     dtypes: tuple[str, ...]
+    count: int = 1
 
     @property
     def pes(self) -> int:
-        """Number of PEs."""
-        return self.rows * self.columns
+        """Number of PEs of all arrays."""
+        return self.count * self.rows * self.columns
+
+    @property
+    def label(self) -> str:
+        """Number, size and dataflow: ``4 of 128x128 WS``."""
+        several = f"{self.count} of " if self.count > 1 else ""
+        return f"{several}{self.rows}x{self.columns} {self.dataflow}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,6 +188,7 @@ class TimingPart(_Part):
 class ArrayPart(_Part):
     """The systolic array."""
 
+    count: int = Field(default=1, ge=1, le=1024)
     rows: int = Field(ge=1, le=65536)
     columns: int = Field(ge=1, le=65536)
     dataflow: str
@@ -330,6 +331,7 @@ class MachineFile(_Part):
                 dataflow=self.array.dataflow,
                 timing=self.array.timing.timing(),
                 dtypes=tuple(self.array.dtypes),
+                count=self.array.count,
             ),
             vector=VectorSpec(
                 lanes=self.vector.lanes,
@@ -398,7 +400,8 @@ def machine_text(spec: AcceleratorSpec) -> str:
     cycles = ", ".join(f"{name}: {value!r}" for name, value in vector.cycles_per_element.items())
     lines += [
         f"clock: {FREQUENCY.text(spec.clock_hz)}",
-        f"array: {{rows: {array.rows}, columns: {array.columns}, dataflow: {array.dataflow},"
+        f"array: {{count: {array.count}, rows: {array.rows}, columns: {array.columns},"
+        f" dataflow: {array.dataflow},"
         f" timing: {_timing_text(array.timing)}, dtypes: [{', '.join(array.dtypes)}]}}",
         "scratchpads:",
         *(

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic
 
-from accel.spec import ArraySpec
 from accel.timing import ArrayTiming, Count, Timing, array_timing
 from foundation.dtype import DTYPES, Dtype
 
@@ -143,23 +142,6 @@ def array_work(
         weight_reads=accesses["weight"],
         psum_reads=accesses["psum"] - groups * m * n * (1 - accumulate),
         psum_writes=accesses["psum"],
-    )
-
-
-def matmul_work(
-    array: ArraySpec, *, groups: Count, m: Count, n: Count, k: Count, accumulate: Count
-) -> ArrayWork[Count]:
-    """Return `array_work` on the array of a spec."""
-    return array_work(
-        rows=array.rows,
-        columns=array.columns,
-        dataflow=DATAFLOWS[array.dataflow],
-        timing=array.timing,
-        groups=groups,
-        m=m,
-        n=n,
-        k=k,
-        accumulate=accumulate,
     )
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accel.scratchpad import port_cycles
+from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec, MemorySpec
-from accel.systolic import ArrayWork, matmul_work
+from accel.systolic import ArrayWork
 from accel.timing import Count, larger
 from accel.vector import vector_cycles
 from foundation.dtype import DTYPES

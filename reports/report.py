@@ -263,7 +263,9 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
         units=units,
         resources=resources,
         macs=macs,
-        spatial_utilization=sums["mapped_pes"] / (folds * spec.array.pes) if folds else 0.0,
+        spatial_utilization=sums["mapped_pes"] / (folds * spec.array.rows * spec.array.columns)
+        if folds
+        else 0.0,
         mac_utilization=macs / (spec.array.pes * total) if total else 0.0,
         dram_bytes=_total_by(pieces, _bytes_by_operand),
         memory_bytes=memory_bytes,

@@ -111,7 +111,7 @@ def _title(report: Report) -> str:
     array = report.spec.array
     return (
         f"{report.network}, batch {report.batch}, on {report.spec.name}"
-        f" ({array.rows}x{array.columns} {array.dataflow}, {format_hz(report.spec.clock_hz)})"
+        f" ({array.label}, {format_hz(report.spec.clock_hz)})"
     )
 
 

@@ -80,8 +80,8 @@ def describe(file: Path) -> str:
     """
     if _is_hardware(str(file)):
         spec = load_spec(file)
-        array = f"{spec.array.rows}x{spec.array.columns} {spec.array.dataflow}"
-        return f"{file}: valid hardware '{spec.name}', {array} at {format_hz(spec.clock_hz)}"
+        clock = format_hz(spec.clock_hz)
+        return f"{file}: valid hardware '{spec.name}', {spec.array.label} at {clock}"
     graph = load_network(file)
     return (
         f"{file}: valid network '{graph.name}', {len(graph.layers)} layers,"

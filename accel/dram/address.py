@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from accel.dram.spec import DramSpec
 
 Numbers = NDArray[np.int64]
 
 #: Parts of an address: channel, rank, pseudo-channel, stack, bank group, bank, column, row.
 FIELDS = ("ch", "ra", "pc", "sid", "bg", "ba", "co", "ro")
+
+
+class Places(NamedTuple):
+    """Where transactions lie: channel, bank of the channel, row of the bank."""
+
+    channel: Numbers
+    bank: Numbers
+    row: Numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +39,24 @@ class AddressMap:
 
     fields: tuple[tuple[str, int], ...]
     is_hashed: bool = False
+
+    def places(self, transactions: Numbers, channel: DramSpec, stacks: int) -> Places:
+        """Return where transaction numbers lie.
+
+        Parameters
+        ----------
+        transactions
+            Their numbers.
+        channel
+            Ranks or pseudo-channels, bank groups and banks.
+        stacks
+            Among how many stacks (``sid``) the bank groups of a rank are.
+        """
+        found = self.locate(transactions)
+        rank = found["pc"] if channel.has_pseudochannels else found["ra"]
+        group = found["sid"] * (channel.bank_groups // stacks) + found["bg"]
+        bank = (rank * channel.bank_groups + group) * channel.banks_per_group + found["ba"]
+        return Places(found["ch"], bank, found["ro"])
 
     def locate(self, transactions: Numbers) -> dict[str, Numbers]:
         """Return each field of transaction numbers; bits above the last field are dropped."""

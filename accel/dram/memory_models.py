@@ -94,7 +94,7 @@ class DramPart(BaseModel):
 
     def spec(self) -> DramMemorySpec:
         """Return the memory's channels."""
-        standard, organisation = self.table, self.table.organisation
+        standard = self.table
         channel = standard.channel(self.controller)
         return DramMemorySpec(
             standard=standard,
@@ -109,7 +109,6 @@ class DramPart(BaseModel):
             ),
             channels=self.channels,
             address_map=self._map,
-            stack_groups=organisation.bank_groups,
             window=self.window,
         )
 

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.dram.address import AddressMap
+from accel.dram.address import AddressMap, Places
 from accel.dram.spec import DramSpec
 from accel.dram.standards import Standard
 
 Numbers = NDArray[np.int64]
-
-
-class Places(NamedTuple):
-    """Where transactions lie: channel, bank of the channel, row of the bank."""
-
-    channel: Numbers
-    bank: Numbers
-    row: Numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +30,6 @@ class DramMemorySpec:
         How many.
     address_map
         From transactions to channels, banks and rows.
-    stack_groups
-        Bank groups of one stack (``sid``) of a rank.
     window
         Requests that a DMA engine may have under way.
     """
@@ -50,7 +39,6 @@ class DramMemorySpec:
     channel: DramSpec
     channels: int
     address_map: AddressMap
-    stack_groups: int
     window: int = 64
 
     @property
@@ -65,12 +53,8 @@ class DramMemorySpec:
 
     def locate(self, transactions: Numbers) -> Places:
         """Return where transactions lie."""
-        places = self.address_map.locate(transactions)
-        channel = self.channel
-        rank = places["pc"] if channel.has_pseudochannels else places["ra"]
-        group = places["sid"] * self.stack_groups + places["bg"]
-        bank = (rank * channel.bank_groups + group) * channel.banks_per_group + places["ba"]
-        return Places(places["ch"], bank, places["ro"])
+        stacks = self.standard.organisation.stacks
+        return self.address_map.places(transactions, self.channel, stacks)
 
     @property
     def peak_bytes_per_s(self) -> float:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from accel.several_arrays import matmul_work
 from accel.spec import ArraySpec
 from accel.spec_file import load_timing
-from accel.systolic import DATAFLOWS, ArrayWork, matmul_work
+from accel.systolic import DATAFLOWS, ArrayWork
 from accel.timing import TIMINGS, Timing
 from foundation.errors import RooftileError, nearest
 from rooftile.validate.reference import integers, read_rows

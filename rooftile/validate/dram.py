@@ -214,11 +214,8 @@ def _requests(
             f" the stream {found} here"
         )
     transactions = addresses // transaction_bytes
-    places = address_map.locate(transactions)
-    rank = places["pc"] if spec.has_pseudochannels else places["ra"]
-    group = places["sid"] * (spec.bank_groups // max(int(timings["sids"]), 1)) + places["bg"]
-    bank = (rank * spec.bank_groups + group) * spec.banks_per_group + places["ba"]
-    columns = (places["ch"], bank, places["ro"], transactions, writes.astype(np.int64))
+    places = address_map.places(transactions, spec, max(int(timings["sids"]), 1))
+    columns = (*places, transactions, writes.astype(np.int64))
     channel, bank_, row_, address, is_write = (array("q", c.tolist()) for c in columns)
     return RequestStream(channel=channel, bank=bank_, row=row_, address=address, is_write=is_write)
 

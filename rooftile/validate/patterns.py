@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foundation.errors import RooftileError, nearest
+from foundation.randomness import random_places
 
 Numbers = NDArray[np.int64]
 
@@ -52,31 +53,16 @@ def _strided(stride_bytes: int, span_bytes: int, index: Numbers) -> Numbers:
     return distance % span_bytes + distance // span_bytes * LINE_BYTES
 
 
-def _random(index: Numbers, places: int) -> Numbers:
-    """Return a place for each index: its SplitMix64 hash, modulo their number.
-
-    References
-    ----------
-    .. [1] G. Steele et al., "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
-    """
-    mixed = index.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    mixed ^= mixed >> np.uint64(31)
-    places_of: Numbers = (mixed % np.uint64(places)).astype(np.int64)
-    return places_of
-
-
 def _random_lines(index: Numbers, geometry: Geometry) -> Numbers:
     """Return the transactions of random lines, each line from its start to its end."""
     per_line = max(1, LINE_BYTES // geometry.transaction_bytes)
-    lines = _random(index // per_line, FOOTPRINT_BYTES // LINE_BYTES)
+    lines = random_places(index // per_line, FOOTPRINT_BYTES // LINE_BYTES)
     return lines * LINE_BYTES + index % per_line * geometry.transaction_bytes
 
 
 def _random_transactions(index: Numbers, geometry: Geometry) -> Numbers:
     size = geometry.transaction_bytes
-    return _random(index, FOOTPRINT_BYTES // size) * size
+    return random_places(index, FOOTPRINT_BYTES // size) * size
 
 
 def _tiles(pitch_bytes: int, index: Numbers, geometry: Geometry) -> Numbers:

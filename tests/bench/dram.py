@@ -45,11 +45,8 @@ def numbers(
 def requests(standard: Standard, pattern: str) -> RequestStream:
     """Return reads of a pattern."""
     transactions = numbers(pattern, REQUESTS, standard)
-    organisation = standard.organisation
-    places = parse_map(ROWS_FIRST).locate(transactions)
-    bank = places["bg"] * organisation.banks_per_group + places["ba"]
-    none = np.zeros(REQUESTS, np.int64)
-    columns = (none, bank, places["ro"], transactions, none)
+    places = parse_map(ROWS_FIRST).places(transactions, standard.channel("ramulator2"), 1)
+    columns = (*places, transactions, np.zeros(REQUESTS, np.int64))
     channel, banks, rows, addresses, writes = (array("q", c.tolist()) for c in columns)
     return RequestStream(channel=channel, bank=banks, row=rows, address=addresses, is_write=writes)
 
@@ -89,15 +86,13 @@ def soak(count: int = SOAK_REQUESTS) -> Iterator[str]:
     window = Window(1, 64)
     controller = controller_for("ramulator2", standard.family)(spec, window, True)
     channels = Channels([controller], window, 1, spec.timing.burst, spec.timing.write_to_read_l, 0)
-    organisation = standard.organisation
-    locate = interleaved_map(organisation.field_sizes(1)).locate
+    address_map = interleaved_map(standard.organisation.field_sizes(1))
     start, first_mb, sent, served = time.perf_counter(), 0.0, 0, 0
     while served < count:
         transactions = np.arange(sent, sent + SOAK_BATCH, dtype=np.int64)
-        places = locate(transactions)
-        bank = places["bg"] * organisation.banks_per_group + places["ba"]
+        places = address_map.places(transactions, spec, 1)
         number, is_write = window.open(SOAK_BATCH), sent // SOAK_BATCH % 3 == 2
-        columns = (transactions, bank, places["ro"])
+        columns = (transactions, places.bank, places.row)
         address, banks, rows = (array("q", column.tobytes()) for column in columns)
         channels.send(0, 0, Segment(number, is_write, channels.clock, address, banks, rows))
         sent += SOAK_BATCH

@@ -41,7 +41,6 @@ def spec(
         channel=replace(channel, timing=timing, read_queue=queue, write_queue=queue),
         channels=channels,
         address_map=address_map or interleaved_map(table.organisation.field_sizes(channels)),
-        stack_groups=table.organisation.bank_groups,
         window=window,
     )
 
