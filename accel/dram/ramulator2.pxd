@@ -14,7 +14,7 @@ cdef class Ramulator2Controller(Controller):
     cdef long long _list_of(self, long long slot) noexcept
     cdef long long _best_active(self, long long now) noexcept
     cdef long long _best_waiting(self, long long bus, long long now) noexcept
-    cdef long long _earliest_of_all(self, long long number, long long bank) noexcept
+    cdef long long _only_command(self, long long number, long long bank) noexcept
     cdef long long _served_buffer(self) noexcept
     cdef long long _candidate(self, long long number, long long bus, long long now) noexcept
     cdef long long _hit_or_miss(self, long long number, long long head, long long bus,

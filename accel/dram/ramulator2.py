@@ -199,10 +199,14 @@ class Ramulator2Controller(Controller):
             head = self._requests.head[number]
             if best != NONE and self._requests.order[head] > self._requests.order[best]:
                 continue
-            earliest = self._earliest_of_all(number, self._requests.bank[head])
-            if earliest > now:
-                self._wake[number] = earliest
-                continue
+            command = self._only_command(number, self._requests.bank[head])
+            if command != NONE:
+                earliest = self.banks.earliest(command, self._requests.bank[head])
+                if earliest > now:
+                    self._wake[number] = earliest
+                    continue
+                if bus >> command & 1 == 0:
+                    continue
             slot = self._candidate(number, bus, now)
             if slot != NONE and (
                 best == NONE or self._requests.order[slot] < self._requests.order[best]
@@ -210,16 +214,15 @@ class Ramulator2Controller(Controller):
                 best = slot
         return best
 
-    def _earliest_of_all(self, number: int, bank: int) -> int:
-        """Return when a list's requests are ready if all need the same; ever, if they don't."""
+    def _only_command(self, number: int, bank: int) -> int:
+        """Return what all requests of a list need; ``NONE`` if they need different commands."""
         if self.banks.open_row[bank] == CLOSED:
-            return self.banks.earliest(ACTIVATE, bank)
+            return ACTIVATE
         if self._hits[number] == 0:
-            return self.banks.earliest(PRECHARGE, bank)
+            return PRECHARGE
         if self._hits[number] < self._requests.length[number]:
-            return EVER
-        is_write = number >= self._first_writes
-        return self.banks.earliest(self._write_command if is_write else self._read_command, bank)
+            return NONE
+        return self._write_command if number >= self._first_writes else self._read_command
 
     def _served_buffer(self) -> int:
         """Return 0 for the reads or 1 for the writes; they change places by the writes' share."""
