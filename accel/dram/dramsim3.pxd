@@ -17,7 +17,7 @@ cdef class DramSim3Controller(Controller):
     cdef long long _next_ready(self, long long clock) noexcept
     cdef bint _is_stopped(self, long long bank) noexcept
     cdef long long _first_ready(self, long long bank, long long clock) noexcept
-    cdef long long _useful(self, long long slot, long long head, long long open_row) noexcept
+    cdef long long _first_ready_of_row(self, long long bank, long long head, long long clock) noexcept
     cdef bint _is_allowed(self, long long command, long long slot, long long head) noexcept
     cdef bint _overtakes_read(self, long long head, long long slot) noexcept
     cdef bint _keeps_row_open(self, long long head) noexcept

@@ -220,14 +220,26 @@ class DramSim3Controller(Controller):
 
     def _first_ready(self, bank: int, clock: int) -> int:
         """Return a queue's first ready request, or ``NONE`` and note when to look again."""
+        head = self._requests.head[FIRST_BANK + bank]
+        if self.banks.open_row[bank] != CLOSED:
+            return self._first_ready_of_row(bank, head, clock)
+        earliest = self.banks.earliest(ACTIVATE, bank)
+        if earliest > clock:
+            self._wake[bank] = earliest
+            return NONE
+        self._found_command = ACTIVATE
+        return head
+
+    def _first_ready_of_row(self, bank: int, head: int, clock: int) -> int:
+        """Return the first ready request of a queue whose bank has an open row, as above."""
         requests, open_row = self._requests, self.banks.open_row[bank]
-        head = requests.head[FIRST_BANK + bank]
         slot, wake = head, NEVER
         known, earliest = NONE, NEVER
         is_mixed = 0 < self._queued_writes < self._queued
         while slot != NONE:
-            command = self._useful(slot, head, open_row)
-            if command != NONE:
+            is_hit = requests.row[slot] == open_row
+            if is_hit or slot == head:
+                command = self._needed(slot)
                 if command != known:
                     known, earliest = command, self.banks.earliest(command, bank)
                 if earliest > clock:
@@ -235,26 +247,14 @@ class DramSim3Controller(Controller):
                 elif self._is_allowed(command, slot, head):
                     self._found_command = command
                     return slot
-                if command == ACTIVATE or (
-                    command != PRECHARGE and not is_mixed and earliest > clock
-                ):
-                    break  # all behind it need the same
+                if is_hit and not is_mixed and earliest > clock:
+                    break  # what else is useful behind it needs the same
             slot = requests.following[slot]
         self._wake[bank] = wake
         return NONE
 
-    def _useful(self, slot: int, head: int, open_row: int) -> int:
-        """Return what a request needs, or ``NONE`` where that is a turn of the queue's head."""
-        if open_row == self._requests.row[slot]:
-            return self._write_command if self._requests.is_write[slot] else self._read_command
-        if slot != head:
-            return NONE
-        return ACTIVATE if open_row == CLOSED else PRECHARGE
-
     def _is_allowed(self, command: int, slot: int, head: int) -> bool:
         """Return whether a queue's order allows a command that is ready."""
-        if command == ACTIVATE:
-            return True
         if command == PRECHARGE:
             return not self._keeps_row_open(head)
         return not self._overtakes_read(head, slot)
