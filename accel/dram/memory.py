@@ -120,7 +120,9 @@ class DramMemory:
         """Note when a transfer has landed, and say so for all that have in their engine's order."""
         engine = self._engine_of.pop(number)
         line = self._lines[engine]
-        next(one for one in line if one.number == number).landed_fs = landed_fs
+        # A number is used again while a transfer that had it waits for those before it in the line.
+        landing = next(one for one in line if one.number == number and one.landed_fs < 0)
+        landing.landed_fs = landed_fs
         said = False
         while line and line[0].landed_fs >= 0:
             one, said = line.popleft(), True

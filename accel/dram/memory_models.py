@@ -29,7 +29,7 @@ class DramPart(BaseModel):
     pages: str = "open"
     refresh: bool = True
     read_queue: int = Field(default=32, ge=1, le=1024)
-    write_queue: int = Field(default=32, ge=10, le=1024)
+    write_queue: int = Field(default=32, ge=1, le=1024)
     command_queue: int = Field(default=8, ge=1, le=1024)
     window: int = Field(default=64, ge=1, le=65536)
     timings_in_clocks: dict[str, int] = {}

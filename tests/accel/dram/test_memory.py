@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -143,6 +144,30 @@ def test_all_that_is_asked_for_is_served_in_order_and_accounted_for(
         assert all(a.landed_fs <= b.start_fs for a, b in pairwise(own))
         assert all(one.start_fs <= one.landed_fs for one in own)
         assert all(min(one.causes) >= 0 for one in own)
+
+
+def test_transfers_that_end_out_of_order_land_in_order() -> None:
+    """A short one on a free channel is done before a long one on the other; numbers come again."""
+    own = parse_map("bg:2 co:7 ba:2 ra:0 ro:16 ch:1 pc:0 sid:0")
+    what = spec(channels=2, address_map=own)
+    half = what.standard.organisation.capacity_bytes
+    memory, found = DramMemory(what, engines=1), list[tuple[int, Served]]()
+    sizes = [200_000, *(64 * number for number in range(1, 40))]
+    now_fs = 0
+    for number, size in enumerate(sizes):
+        base = half + number * 4096 if number else 0
+        memory.request(now_fs, transfer(size, base=base), partial(_note, found, number))
+        now_fs += 200_000_000
+        while memory.advance(now_fs):
+            pass
+    while memory.is_busy():
+        assert memory.advance(1 << 62)
+    assert [number for number, _ in found] == list(range(len(sizes)))
+    assert all(a.landed_fs <= b.landed_fs for (_, a), (_, b) in pairwise(found))
+
+
+def _note(found: list[tuple[int, Served]], number: int, served: Served) -> None:
+    found.append((number, served))
 
 
 def test_engines_with_channels_of_their_own_do_not_disturb_each_other() -> None:
