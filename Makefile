@@ -60,4 +60,4 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 clean:
-	rm -rf $(VENV) out build *.egg-info
+	rm -rf $(VENV) out build *.egg-info accel/dram/*.so
