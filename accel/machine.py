@@ -15,7 +15,7 @@ from math import inf
 import simpy
 
 from accel.dma import Transfer
-from accel.dram.memory import DramMemory, RequestLog
+from accel.dram.memory_spec import RequestLog
 from accel.events import CountingEnvironment, Recorder, Semaphore, Unit
 from accel.instruction_queue import InstructionQueue
 from accel.memory import BandwidthMemory, MainMemory, WhenServed
@@ -118,6 +118,9 @@ class _Run:
     def _memory(self, spec: MemorySpec) -> MainMemory:
         if spec.dram is None:
             return BandwidthMemory(spec)
+        # Imported here: most machines don't need it, and it takes a while.
+        from accel.dram.memory import DramMemory
+
         return DramMemory(spec.dram, engines=2 * len(self._cores), log=self._log)
 
     def request(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +12,10 @@ from numpy.typing import NDArray
 from accel.dma import Transfer, transactions
 from accel.dram.channels import Channels, Segment, Window
 from accel.dram.controllers import controller_for
-from accel.dram.memory_spec import DramMemorySpec
+from accel.dram.memory_spec import DramMemorySpec, RequestLog
 from accel.dram.states import DATA, IDLE, LATENCY, QUEUE, REFRESHING, ROW
 from accel.memory import Served, WhenServed
 from accel.units import Clock
-
-#: Takes the clock of a transfer, its transactions' numbers, and whether they write.
-RequestLog = Callable[[int, NDArray[np.int64], bool], None]
 
 
 @dataclass(slots=True)

@@ -8,8 +8,7 @@ from functools import cached_property
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from accel.dram.address import AddressMap, parse_map
-from accel.dram.controllers import CONTROLLERS
-from accel.dram.memory_spec import DramMemorySpec
+from accel.dram.memory_spec import CONTROLLER_NAMES, DramMemorySpec
 from accel.dram.rules import check_address_map, check_capacity, check_timings
 from accel.dram.standard_models import PowerOfTwo, known_timings
 from accel.dram.standards import Standard, interleaved_map, load_standard
@@ -42,7 +41,7 @@ class DramPart(BaseModel):
     @field_validator("controller")
     @classmethod
     def _known_controller(cls, value: str) -> str:
-        return _one_of(list(CONTROLLERS), value)
+        return _one_of(list(CONTROLLER_NAMES), value)
 
     @field_validator("pages")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,12 @@ from accel.dram.spec import DramSpec
 from accel.dram.standards import Standard
 
 Numbers = NDArray[np.int64]
+
+
+#: Takes the clock of a transfer, its transactions' numbers, and whether they write.
+RequestLog = Callable[[int, Numbers, bool], None]
+#: Names of the controllers, which `accel.dram.controllers` has; a machine's file needs no more.
+CONTROLLER_NAMES = ("dramsim3", "ramulator2")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
