@@ -11,6 +11,7 @@ import simpy
 
 from accel.trace import COLUMNS, Column
 
+NETWORK = COLUMNS.index("network_fs")
 START, END = COLUMNS.index("start_fs"), COLUMNS.index("end_fs")
 BANDWIDTH, LATENCY = COLUMNS.index("dram_bandwidth_fs"), COLUMNS.index("dram_latency_fs")
 
@@ -75,15 +76,16 @@ class Recorder:
         return len(self._values) - len(COLUMNS)
 
     def cut(self, position: int, end_fs: int) -> None:
-        """Let an interval end no later than ``end_fs``: a DMA's latency is hidden first."""
+        """Let an interval end no later than ``end_fs``: the end of a DMA's way is hidden first."""
         values = self._values
         hidden = values[position + END] - end_fs
         if hidden <= 0:
             return
         values[position + END] = end_fs
-        of_latency = min(hidden, values[position + LATENCY])
-        values[position + LATENCY] -= of_latency
-        values[position + BANDWIDTH] -= min(hidden - of_latency, values[position + BANDWIDTH])
+        for part in (NETWORK, LATENCY, BANDWIDTH):
+            of_part = min(hidden, values[position + part])
+            values[position + part] -= of_part
+            hidden -= of_part
 
     def columns(self) -> dict[str, Column]:
         """Return the columns by name."""

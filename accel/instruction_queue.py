@@ -16,7 +16,7 @@ from accel.memory import Served, WhenServed
 from accel.spec import AcceleratorSpec
 from accel.systolic import ArrayWork
 from accel.timing import ArrayQueue
-from accel.trace import COLUMNS, MEMORY_CAUSES, OPCODES, STRUCTURAL_CAUSES, WAIT
+from accel.trace import COLUMNS, OPCODES, STRUCTURAL_CAUSES, TRANSFER_CAUSES, WAIT
 from accel.units import Clock
 from accel.vector import vector_cycles, vector_operations
 from foundation.apportion import apportion
@@ -26,9 +26,9 @@ from isa.program import Program, Stream
 Process = Generator[simpy.Event, object, None]
 
 UNIT, OPERAND, CAUSE = (COLUMNS.index(name) for name in ("unit", "operand", "cause"))
-MEMORY_PARTS = slice(CAUSE + 1, CAUSE + 1 + len(MEMORY_CAUSES))
+TRANSFER_PARTS = slice(CAUSE + 1, CAUSE + 1 + len(TRANSFER_CAUSES))
 LOAD, GATHER, STORE, MATMUL, VECTOR = (OPCODES.index(name) for name in OPCODES[:-1])
-_NO_PARTS = (0,) * len(MEMORY_CAUSES)
+_NO_PARTS = (0,) * len(TRANSFER_CAUSES)
 
 
 class Run(Protocol):
@@ -242,7 +242,9 @@ class InstructionQueue:
         """Record a transfer of which it is now known when it is served."""
         engine = self._engines[self._stream.queue, space]
         start, landed = self._edge(served.start_fs), self._edge(served.landed_fs)
-        row[MEMORY_PARTS] = apportion(landed - start, served.causes)
+        at_memory = self._edge(served.landed_fs - served.network_fs) - start
+        parts = apportion(at_memory, served.causes)
+        row[TRANSFER_PARTS] = [*parts, landed - start - at_memory]
         self._record_wait(asked_fs, start, self._structural("memory_busy"), unit=engine.number)
         engine.busy(start, landed, row)
         flight.landed_fs = landed

@@ -9,7 +9,7 @@ is busy, blocked, or when a result lands.
 from __future__ import annotations
 
 from collections.abc import Generator
-from functools import cache
+from functools import cache, partial
 from math import inf
 
 import simpy
@@ -18,7 +18,8 @@ from accel.dma import Transfer
 from accel.dram.memory_spec import RequestLog
 from accel.events import CountingEnvironment, Recorder, Semaphore, Unit
 from accel.instruction_queue import InstructionQueue
-from accel.memory import BandwidthMemory, MainMemory, WhenServed
+from accel.memory import BandwidthMemory, MainMemory, Served, WhenServed
+from accel.network import Network
 from accel.scratchpad import port_cycles
 from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec, MemorySpec
@@ -91,6 +92,7 @@ class _Run:
             if not space.is_main_memory and scratchpad.name == space.name
         }
         self.causes = (*(s.name for s in program.semaphores), *STRUCTURAL_CAUSES)
+        self._network = Network(spec.network, spec.clock_hz) if spec.network is not None else None
         self.matmul_work = cache(self._matmul_work)
 
     def trace(self) -> Trace:
@@ -129,10 +131,30 @@ class _Run:
         """Ask a main memory for a transfer; ``served`` is called once it is known when it lands."""
         engine = 2 * self._cores.index(queue.core) + (queue.queue is Queue.STORE)
         transfer = Transfer(engine, instruction)
+        if self._network is not None:
+            served = partial(self._carried, queue.core, transfer, served)
         self._memories[space].request(int(self.env.now), transfer, served)
         if self._asleep is not None:
             self._asleep.succeed()
             self._asleep = None
+
+    def _carried(
+        self, core: int, transfer: Transfer, served: WhenServed, at_memory: Served
+    ) -> None:
+        """Send what a memory serves over the network.
+
+        # Approximation: a store's bytes pass the network while the memory takes them, not before.
+        """
+        assert self._network is not None
+        arrival = self._network.carry(
+            core,
+            transfer.size_bytes,
+            at_memory.start_fs,
+            at_memory.landed_fs,
+            to_memory=transfer.is_write,
+        )
+        later = arrival - at_memory.landed_fs
+        served(at_memory._replace(landed_fs=arrival, network_fs=later))
 
     def _advance_memories(self) -> Generator[simpy.Event, object, None]:
         """Let memories go on up to the next event of the others, as often as there is one."""
@@ -150,7 +172,8 @@ class _Run:
 
     def _core(self, core: int) -> list[InstructionQueue]:
         """Return the processes of one core, its semaphores and units made."""
-        prefix = f"core{core}." if len(self._cores) > 1 else ""
+        is_one = self.spec.cores == 1 and len(self._cores) == 1
+        prefix = "" if is_one else f"core{core}."
         semaphores = [Semaphore(self.env, s.initial) for s in self.program.semaphores]
         units = {queue: self._unit(f"{prefix}{queue.name.lower()}") for queue in Queue}
         engines = {

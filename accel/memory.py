@@ -14,17 +14,19 @@ FS_PER_SECOND = 10**15
 
 
 class Served(NamedTuple):
-    """When a memory works on a transfer.
+    """When a memory works on a transfer, and the network behind it.
 
     ``end_fs`` is when it may start the engine's next one, ``landed_fs`` when the last byte is where
-    it should be, and ``causes`` the parts of the time from ``start_fs`` to ``landed_fs`` by
-    `accel.trace.MEMORY_CAUSES`, in any unit.
+    it should be, ``causes`` the parts of the time that the memory needs by
+    `accel.trace.MEMORY_CAUSES`, in any unit, and ``network_fs`` how much later the last byte lands
+    because of the network.
     """
 
     start_fs: int
     end_fs: int
     landed_fs: int
     causes: tuple[int, ...]
+    network_fs: int = 0
 
 
 WhenServed = Callable[[Served], None]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from accel.dram.memory_spec import DramMemorySpec
+from accel.network import NetworkSpec
 from accel.timing import Timing
 from foundation.dtype import Dtype
 from foundation.errors import SpecError, nearest
@@ -156,11 +157,16 @@ class AcceleratorSpec:
     notes
         What the model leaves out, shown by ``rooftile show``.
     clock_hz
-        Frequency of array, vector unit, scratchpads and DMA engines.
+        Frequency of arrays, vector units, scratchpads and DMA engines.
     array, vector, dma
-        The units.
+        The units of a core.
     scratchpads, memories
-        The levels of memory on and off the chip.
+        The levels of memory on and off the chip: each core has scratchpads of its own, all share
+        the main memories.
+    cores
+        Number of cores, all alike.
+    network
+        Between the cores and the main memories; without one they meet at the memories only.
     """
 
     name: str
@@ -171,6 +177,8 @@ class AcceleratorSpec:
     dma: DmaSpec
     scratchpads: tuple[ScratchpadSpec, ...]
     memories: tuple[MemorySpec, ...]
+    cores: int = 1
+    network: NetworkSpec | None = None
 
     def __post_init__(self) -> None:
         """Check the rules that span several parts."""
@@ -186,10 +194,27 @@ class AcceleratorSpec:
                 f"machine '{self.name}': at most 1 memory can be modelled bank by bank but"
                 f" {len(banked)} are ({', '.join(banked)}); give the others bandwidth and latency"
             )
+        if self.network is not None:
+            self.network.check_cores(self.cores)
+        self._check_queues()
         for tensor_class in TENSOR_CLASSES:
             self._sole_holder(
                 tensor_class, [m.name for m in self.memories if tensor_class in m.holds]
             )
+
+    def _check_queues(self) -> None:
+        """Check that every core can have a request in the queues of a DRAM."""
+        for memory in self.memories:
+            dram = memory.dram
+            if dram is None:
+                continue
+            places = dram.channels * dram.channel.read_queue
+            if self.cores > places:
+                raise SpecError(
+                    f"memory '{memory.name}': its {dram.channels} channels queue"
+                    f" {dram.channel.read_queue} reads each, {places} in all, too few for"
+                    f" {self.cores} cores; add channels or places in 'read_queue'"
+                )
 
     def _sole_holder(self, what: str, holders: list[str]) -> None:
         if len(holders) != 1:
@@ -217,9 +242,19 @@ class AcceleratorSpec:
             )
 
     @property
+    def label(self) -> str:
+        """Cores and arrays: ``4 cores, 32x32 OS``."""
+        return f"{self.cores} cores, {self.array.label}" if self.cores > 1 else self.array.label
+
+    @property
+    def pes(self) -> int:
+        """Number of PEs of all cores."""
+        return self.cores * self.array.pes
+
+    @property
     def peak_ops_per_s(self) -> float:
-        """Operations per second of the full array: 2 per PE and cycle."""
-        return 2.0 * self.array.pes * self.clock_hz
+        """Operations per second of all arrays at full use: 2 per PE and cycle."""
+        return 2.0 * self.pes * self.clock_hz
 
     @property
     def bandwidth_bytes_per_s(self) -> float:

@@ -115,9 +115,18 @@ def _spec(document: Document) -> AcceleratorSpec:
     try:
         return machine.spec()
     except SpecError as error:
-        about_memories = any(f": '{name}' must be held" in str(error) for name in TENSOR_CLASSES)
-        line = document.line(("memories" if about_memories else "scratchpads",))
+        line = document.line((_part_of(str(error)),))
         raise SpecError(f"{document.name}:{line}: {error}") from None
+
+
+def _part_of(message: str) -> str:
+    """Return the key of a machine file that a broken rule is about."""
+    if message.startswith("network:"):
+        return "network"
+    if message.endswith("in 'read_queue'"):
+        return "cores"
+    about_memories = any(f": '{name}' must be held" in message for name in TENSOR_CLASSES)
+    return "memories" if about_memories else "scratchpads"
 
 
 def _preset_data(name: str) -> Any:

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from accel.dram.memory_models import DramPart, dram_text
+from accel.network import TOPOLOGIES, NetworkSpec
 from accel.spec import (
     OPERANDS,
     TENSOR_CLASSES,
@@ -100,6 +101,7 @@ Latency = Annotated[
 Cycles = Annotated[
     int, _parser(CYCLE_COUNT, positive=False, maximum=10**9), _text_schema(CYCLE_COUNT)
 ]
+Place = Annotated[int, Field(ge=0, le=4095)]
 PositiveCycles = Annotated[int, _parser(CYCLE_COUNT, maximum=10**9), _text_schema(CYCLE_COUNT)]
 SignedCycles = Annotated[
     int,
@@ -301,12 +303,68 @@ class MemoryPart(_Part):
         )
 
 
+class NetworkPart(_Part):
+    """The network on the chip."""
+
+    topology: str
+    rows: int = Field(default=1, ge=1, le=4096)
+    columns: int | None = Field(default=None, ge=1, le=4096)
+    memory_ports: Annotated[int, Field(ge=1, le=4096)] | list[tuple[Place, Place]]
+    link: PortBandwidth
+    router_delay: Cycles
+
+    @field_validator("topology")
+    @classmethod
+    def _known_topology(cls, value: str) -> str:
+        return _one_of(list(TOPOLOGIES), value)
+
+    @field_validator("memory_ports", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if isinstance(value, list):
+            return [tuple(port) if isinstance(port, list) else port for port in value]
+        return value
+
+    @field_validator("link")
+    @classmethod
+    def _whole_bytes(cls, value: float) -> float:
+        if value == inf or value != int(value):
+            raise ValueError("must be a whole number of bytes per cycle")
+        return value
+
+    @model_validator(mode="after")
+    def _fits_its_topology(self) -> NetworkPart:
+        is_mesh = self.topology == "mesh"
+        if is_mesh and self.columns is None:
+            raise ValueError("a mesh needs 'rows' and 'columns'")
+        if is_mesh != isinstance(self.memory_ports, list):
+            form = "a list of [row, column]" if is_mesh else "a number"
+            raise ValueError(f"'memory_ports' of a {self.topology} must be {form}")
+        if not self.memory_ports:
+            raise ValueError("needs at least 1 of 'memory_ports' but has 0")
+        return self
+
+    def spec(self) -> NetworkSpec:
+        """Return the network."""
+        ports = self.memory_ports
+        return NetworkSpec(
+            topology=self.topology,
+            rows=self.rows,
+            columns=self.columns or 1,
+            ports=tuple(ports) if isinstance(ports, list) else ((0, 0),) * ports,
+            link_bytes_per_cycle=int(self.link),
+            router_delay_cycles=self.router_delay,
+        )
+
+
 class MachineFile(_Part):
     """A hardware file."""
 
     name: Name
     notes: str = ""
     clock: Frequency
+    cores: int = Field(default=1, ge=1, le=4096)
+    network: NetworkPart | None = None
     array: ArrayPart
     scratchpads: dict[Name, ScratchpadPart] = Field(min_length=1)
     vector: VectorPart
@@ -325,6 +383,8 @@ class MachineFile(_Part):
             name=self.name,
             notes=self.notes.strip(),
             clock_hz=self.clock,
+            cores=self.cores,
+            network=self.network.spec() if self.network is not None else None,
             array=ArraySpec(
                 rows=self.array.rows,
                 columns=self.array.columns,
@@ -391,6 +451,20 @@ def _memory_model(memory: MemorySpec) -> str:
     )
 
 
+def _network_lines(network: NetworkSpec | None) -> list[str]:
+    if network is None:
+        return []
+    shape, ports = "", str(len(network.ports))
+    if network.topology == "mesh":
+        shape = f" rows: {network.rows}, columns: {network.columns},"
+        ports = str([list(port) for port in network.ports])
+    return [
+        f"network: {{topology: {network.topology},{shape} memory_ports: {ports},"
+        f" link: {PORT_BANDWIDTH.text(network.link_bytes_per_cycle)},"
+        f" router_delay: {CYCLE_COUNT.text(network.router_delay_cycles)}}}"
+    ]
+
+
 def machine_text(spec: AcceleratorSpec) -> str:
     """Return a machine as YAML, every value with its unit."""
     lines = [f"name: {_plain(spec.name)}"]
@@ -400,6 +474,8 @@ def machine_text(spec: AcceleratorSpec) -> str:
     cycles = ", ".join(f"{name}: {value!r}" for name, value in vector.cycles_per_element.items())
     lines += [
         f"clock: {FREQUENCY.text(spec.clock_hz)}",
+        f"cores: {spec.cores}",
+        *_network_lines(spec.network),
         f"array: {{count: {array.count}, rows: {array.rows}, columns: {array.columns},"
         f" dataflow: {array.dataflow},"
         f" timing: {_timing_text(array.timing)}, dtypes: [{', '.join(array.dtypes)}]}}",

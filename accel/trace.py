@@ -21,6 +21,8 @@ STRUCTURAL_CAUSES = ("dma_slot", "memory_busy", "scratchpad_port")
 #: turning the bus round), waiting for data that is on its way, opening and closing rows, refreshes,
 #: and waiting for room in the window of requests that an engine may have under way.
 MEMORY_CAUSES = ("dram_bandwidth", "dram_latency", "row_conflict", "refresh", "queue_full")
+#: What the whole of a transfer's time is spent on: at the main memory, then on the chip's network.
+TRANSFER_CAUSES = (*MEMORY_CAUSES, "network")
 
 #: Columns, in the order in which the machine appends them. Times are femtoseconds.
 COLUMNS = (
@@ -40,7 +42,7 @@ COLUMNS = (
     "psum_writes",
     "operations",  # of a vector instruction
     "cause",  # number in Trace.causes of what a wait is for, -1 otherwise
-    *(f"{cause}_fs" for cause in MEMORY_CAUSES),  # parts of a DMA's time; they add up
+    *(f"{cause}_fs" for cause in TRANSFER_CAUSES),  # parts of a DMA's time; they add up
 )
 
 

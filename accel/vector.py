@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accel.scratchpad import Quantity, rounded_up
-from accel.spec import VectorSpec
+from accel.spec import AcceleratorSpec, VectorSpec
 from foundation.functions import FUNCTIONS
 
 
@@ -37,9 +37,10 @@ def vector_operations(*, function: str, activation: str, elements: int) -> int:
     return elements * per_element
 
 
-def peak_operations_per_cycle(unit: VectorSpec) -> float:
-    """Return the most operations that any function and activation do in a cycle: the ceiling."""
-    return max(
+def peak_operations_per_cycle(spec: AcceleratorSpec) -> float:
+    """Return the most operations that all cores' vector units do in a cycle: the ceiling."""
+    unit = spec.vector
+    return spec.cores * max(
         vector_operations(function=function, activation=activation, elements=unit.lanes)
         / pass_cycles(unit, function, activation)
         for function in FUNCTIONS

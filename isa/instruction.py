@@ -200,7 +200,8 @@ class Vector:
 
     Unary, binary and channel functions go element by element over ``shape``. A reduction folds the
     last ``reduced`` dimensions of ``shape`` into one value; a row function takes the last
-    dimension as a row. ``requantize`` reads psums, adds ``inputs[1]`` if given, and rounds.
+    dimension as a row. ``requantize`` reads psums, adds up those of the ``reduced`` dimensions,
+    adds ``inputs[1]`` if given, and rounds.
 
     Parameters
     ----------
@@ -209,7 +210,7 @@ class Vector:
     shape
         The iteration space.
     reduced
-        Number of trailing dimensions that a reduction folds.
+        Number of trailing dimensions that a reduction, or ``requantize``, folds.
     inputs
         One to three scratchpad operands: a channel or row function's parameters come after its
         data, with stride 0 along all but the channel.

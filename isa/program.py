@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from isa.instruction import Instruction, Queue
@@ -63,3 +63,17 @@ class Program:
     def instruction_count(self) -> int:
         """Instructions in all streams."""
         return sum(len(stream) for stream in self.streams.values())
+
+
+def side_by_side(programs: Sequence[Program]) -> Program:
+    """Return programs of different cores as one: the cores share main memories.
+
+    All must have the same address spaces and semaphores.
+    """
+    first = programs[0]
+    streams: dict[Stream, tuple[Instruction, ...]] = {}
+    for program in programs:
+        assert (program.spaces, program.semaphores) == (first.spaces, first.semaphores)
+        assert not streams.keys() & program.streams.keys(), "one program for each core"
+        streams.update(program.streams)
+    return Program(spaces=first.spaces, semaphores=first.semaphores, streams=streams)

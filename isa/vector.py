@@ -51,7 +51,8 @@ def check_vector(queue: QueueState, vector: Vector) -> None:
     if not least <= len(vector.inputs) <= most:
         takes = str(least) if least == most else f"{least} or {most}"
         raise queue.error(f"'{name}' takes {takes} inputs but has {len(vector.inputs)}")
-    reducible = len(vector.shape) if kind is FunctionKind.REDUCTION else 0
+    reduces = kind is FunctionKind.REDUCTION or name == "requantize"
+    reducible = len(vector.shape) if reduces else 0
     if not 0 <= vector.reduced <= reducible:
         raise queue.error(
             f"'{name}' over {len(vector.shape)} dimensions can reduce {reducible} but not"
@@ -94,18 +95,30 @@ def apply_vector(vector: Vector, inputs: list[Array]) -> Array:
         case FunctionKind.BINARY:
             return numerics.binary(name, inputs[0], inputs[1], dtype)
         case FunctionKind.REDUCTION:
-            rank = len(vector.shape)
-            axes = tuple(range(rank - vector.reduced, rank))
-            return numerics.reduction(name, inputs[0], axes, dtype)
+            return numerics.reduction(name, inputs[0], _reduced_axes(vector), dtype)
         case FunctionKind.CHANNEL:
             if name == "batch_norm":
                 return numerics.batch_norm(inputs[0], inputs[1], inputs[2], dtype)
-            bias = inputs[1] if len(inputs) > 1 else None
-            return numerics.requantize(inputs[0], bias, vector.shift, dtype)
+            return _requantize(vector, inputs, dtype)
         case FunctionKind.ROW:
             return _rows(name, inputs, dtype)
         case unknown:
             assert_never(unknown)
+
+
+def _reduced_axes(vector: Vector) -> tuple[int, ...]:
+    rank = len(vector.shape)
+    return tuple(range(rank - vector.reduced, rank))
+
+
+def _requantize(vector: Vector, inputs: list[Array], dtype: Dtype) -> Array:
+    """Return the results of psums, added up along the dimensions that are reduced."""
+    psums, biases = inputs[0], inputs[1:]
+    if vector.reduced:
+        axes = _reduced_axes(vector)
+        psums = numerics.reduction("sum", psums, axes, vector.input_dtype)
+        biases = [bias.reshape(*psums.shape, -1)[..., 0] for bias in biases]
+    return numerics.requantize(psums, biases[0] if biases else None, vector.shift, dtype)
 
 
 def _rows(name: str, inputs: list[Array], dtype: Dtype) -> Array:

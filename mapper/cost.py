@@ -141,7 +141,7 @@ def _turn_cycles(
 
 def psum_bytes(kernel: Kernel, sizes: Sequence[Count]) -> Count:
     """Return the bytes of a tile's psums, from the tile size along each dimension."""
-    accumulator = DTYPES[kernel.output.dtype.accumulator]
+    accumulator = DTYPES[kernel.inputs[0].dtype.accumulator]
     numbers = kernel.numbers(Role.GROUP, Role.M, Role.N)
     return prod((sizes[number] for number in numbers[1:]), start=sizes[numbers[0]]) * (
         accumulator.size_bytes
@@ -235,7 +235,7 @@ def _array_cycles(
 def _port_cycles(kernel: Kernel, spec: AcceleratorSpec, work: ArrayWork[Counts]) -> Counts:
     """Return the cycles in which the scratchpads can feed one tile's product."""
     by_scratchpad: dict[str, Any] = {}
-    for operand, size in work.scratchpad_bytes(kernel.output.dtype).items():
+    for operand, size in work.scratchpad_bytes(kernel.inputs[0].dtype).items():
         name = spec.scratchpad_of(operand).name
         by_scratchpad[name] = by_scratchpad.get(name, 0) + size
     bandwidth = {s.name: s.bandwidth_bytes_per_cycle for s in spec.scratchpads}
@@ -249,7 +249,7 @@ def _vector_cycles(kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, counts:
     body = kernel.body
     match body:
         case Contraction():
-            function = "requantize"
+            function = body.result_function
             numbers = kernel.numbers(Role.GROUP, Role.M, Role.N)
         case VectorBody():
             function = body.function

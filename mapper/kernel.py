@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from math import gcd
+from math import gcd, prod
 
 import numpy as np
 
@@ -91,16 +91,28 @@ class OperandMap:
         """Whether the operand's elements change along a dimension."""
         return any(dimension == number for axis in self.axes for number, _ in axis.terms)
 
+    @property
+    def tensor_bytes(self) -> int:
+        """Bytes of the whole tensor."""
+        return prod(axis.size for axis in self.axes) * self.dtype.size_bytes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contraction:
     """The body of a matrix product: matmuls over K, then one requantization of the psums.
 
-    Inputs are ``input``, ``weight`` and, if there is one, ``bias``.
+    Inputs are ``input``, ``weight`` and, if there is one, ``bias``. The psums of a partial product
+    are its output as they are.
     """
 
     shift: int
     activation: str
+    is_partial: bool = False
+
+    @property
+    def result_function(self) -> str:
+        """The vector function that makes outputs of psums."""
+        return "identity" if self.is_partial else "requantize"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +121,12 @@ class VectorBody:
 
     function: str
     activation: str
+    shift: int = 0
+
+    @property
+    def sums_psums(self) -> bool:
+        """Whether it adds up partial sums and makes outputs of them."""
+        return self.function == "requantize"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +183,10 @@ class Kernel:
         """Return the numbers of the dimensions with one of these roles."""
         return [i for i, dimension in enumerate(self.dimensions) if dimension.role in roles]
 
+    def size(self, role: Role) -> int:
+        """Return the iterations of all dimensions with a role."""
+        return prod(self.extents[number] for number in self.numbers(role))
+
 
 def axis_step(axis: Axis, kernel: Kernel) -> int:
     """Return the distance between neighbouring elements that are touched along an axis."""
@@ -178,6 +200,16 @@ def row_major_strides(shape: Sequence[int], element_bytes: int) -> tuple[int, ..
     for size in reversed(shape[1:]):
         strides.append(strides[-1] * size)
     return tuple(reversed(strides))
+
+
+def box_bytes(operand: OperandMap, kernel: Kernel) -> int:
+    """Return the bytes of the box that a kernel touches of an operand, at most its tensor."""
+    elements = 1
+    for axis in operand.axes:
+        step = axis_step(axis, kernel)
+        box = 1 + sum(c // step * (kernel.extents[d] - 1) for d, c in axis.terms)
+        elements *= min(box, axis.size)
+    return elements * operand.dtype.size_bytes
 
 
 def compulsory_bytes(kernel: Kernel) -> int:

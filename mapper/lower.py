@@ -43,8 +43,9 @@ def lower(
     spec: AcceleratorSpec,
     placements: Dictionary[str, Placement],
     memory_bytes: Dictionary[str, int],
+    core: int = 0,
 ) -> Program:
-    """Return the program of one layer.
+    """Return the program of one layer, or of a core's part of it.
 
     Parameters
     ----------
@@ -56,8 +57,10 @@ def lower(
         Role of each operand (``input0``, ``weight``, ``output``, ...) to where its tensor lives.
     memory_bytes
         Main memory name to bytes in use.
+    core
+        Number of the core that runs it.
     """
-    builder = ProgramBuilder(spec, memory_bytes)
+    builder = ProgramBuilder(spec, memory_bytes, core)
     transfers = _Transfers(builder, placements)
     match kernels[0].body:
         case Contraction() as body:
@@ -268,14 +271,14 @@ class _ContractionLowering:
                 weight=weight,
                 psum=Access(space=self._psums.space, base=address, strides=strides),
                 accumulate=accumulate,
-                dtype=self._kernel.output.dtype,
+                dtype=self._kernel.inputs[0].dtype,
                 tag=tag,
             ),
         )
 
     def _packed_psums(self, size: tuple[int, ...]) -> tuple[int, ...]:
         """Return the strides of psums stored without gaps, along groups, M and N."""
-        accumulator = DTYPES[self._kernel.output.dtype.accumulator]
+        accumulator = DTYPES[self._kernel.inputs[0].dtype.accumulator]
         return row_major_strides([size[number] for number in self._kept], accumulator.size_bytes)
 
     def _empty(self, tile: Tile, tag: int) -> None:
@@ -294,7 +297,7 @@ class _ContractionLowering:
         self._transfers.builder.emit(
             Queue.VECTOR,
             Vector(
-                function="requantize",
+                function=self._body.result_function,
                 shape=tuple([tile.size[number] for number in self._kept]),
                 reduced=0,
                 inputs=(psum, *biases),
@@ -325,7 +328,7 @@ def _lower_vector(
     ]
     output = OperandTiles(kernel, kernel.output)
     outputs = transfers.ring(output, mapping, mapping.num_buffers[-1], Queue.VECTOR, Queue.STORE)
-    is_reduction = FUNCTIONS[body.function].kind is FunctionKind.REDUCTION
+    is_reduction = FUNCTIONS[body.function].kind is FunctionKind.REDUCTION or body.sums_psums
     for tag, tile in enumerate(tiles(kernel, mapping)):
         accesses = tuple([operand.at(tile, tag) for operand in inputs])
         target = Access(
@@ -339,9 +342,9 @@ def _lower_vector(
                 reduced=len(kernel.numbers(Role.WHOLE)) if is_reduction else 0,
                 inputs=accesses,
                 output=target,
-                input_dtype=kernel.output.dtype,
+                input_dtype=kernel.inputs[0].dtype,
                 output_dtype=kernel.output.dtype,
-                shift=0,
+                shift=body.shift if kernel.output.dtype.is_integer else 0,
                 activation=body.activation,
                 tag=tag,
             ),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from math import prod
 
 from mapper.kernel import Kernel
 
@@ -27,6 +28,14 @@ class Mapping:
     tile: tuple[int, ...]
     order: tuple[int, ...]
     num_buffers: tuple[int, ...]
+
+    def within(self, extents: tuple[int, ...]) -> Mapping:
+        """Return this mapping for a part of the iteration space: no tile is larger than it."""
+        return replace(self, tile=tuple(map(min, self.tile, extents)))
+
+    def tile_count(self, extents: tuple[int, ...]) -> int:
+        """Return into how many tiles an iteration space is cut."""
+        return prod(-(-extent // size) for extent, size in zip(extents, self.tile, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ before has finished, so a cut costs filling and emptying a tile once in ``TILES_
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -45,24 +46,28 @@ class Part:
     @property
     def piece_mapping(self) -> Mapping:
         """The mapping of every piece."""
-        tile = list(self.mapping.tile)
-        for dimension, size in zip(self.dimensions, self.size, strict=True):
-            tile[dimension] = min(tile[dimension], size)
-        return replace(self.mapping, tile=tuple(tile))
+        sizes = dict(zip(self.dimensions, self.size, strict=True))
+        return self.mapping.within(
+            tuple(sizes.get(d, extent) for d, extent in enumerate(self.kernel.extents))
+        )
 
     def piece(self, number: int) -> Kernel:
         """Return a piece as a kernel of its own."""
-        place = dict(zip(self.dimensions, self.lows[number], strict=True))
-        size = dict(zip(self.dimensions, self.size, strict=True))
-        return replace(
-            self.kernel,
-            dimensions=tuple(
-                replace(dimension, extent=size.get(d, dimension.extent))
-                for d, dimension in enumerate(self.kernel.dimensions)
-            ),
-            inputs=tuple(_moved(operand, place) for operand in self.kernel.inputs),
-            output=_moved(self.kernel.output, place),
-        )
+        lows = dict(zip(self.dimensions, self.lows[number], strict=True))
+        return piece_of(self.kernel, lows, dict(zip(self.dimensions, self.size, strict=True)))
+
+
+def piece_of(kernel: Kernel, lows: Dictionary[int, int], sizes: Dictionary[int, int]) -> Kernel:
+    """Return a kernel's part that begins at ``lows`` and has ``sizes``, by dimension."""
+    return replace(
+        kernel,
+        dimensions=tuple(
+            replace(dimension, extent=sizes.get(d, dimension.extent))
+            for d, dimension in enumerate(kernel.dimensions)
+        ),
+        inputs=tuple(_moved(operand, lows) for operand in kernel.inputs),
+        output=_moved(kernel.output, lows),
+    )
 
 
 def cut(kernel: Kernel, mapping: Mapping) -> tuple[Part, ...]:
@@ -117,7 +122,7 @@ def _can_be_cut(kernel: Kernel, dimension: int) -> bool:
     )
 
 
-def _moved(operand: OperandMap, place: dict[int, int]) -> OperandMap:
+def _moved(operand: OperandMap, place: Dictionary[int, int]) -> OperandMap:
     """Return an operand whose iteration space begins at ``place``."""
     axes = tuple(
         replace(axis, offset=axis.offset + sum(c * place.get(d, 0) for d, c in axis.terms))

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError, nearest
-from isa.program import Program
-from mapper.cost import CostEstimate
+from isa.program import Program, side_by_side
 from mapper.kernel import Kernel
 from mapper.lower import Placement, lower
-from mapper.mapping import Mapping
 from mapper.operators import kernels_of
-from mapper.parts import Part, cut, whole
-from mapper.search import best_mapping
+from mapper.splits import PARTIAL
+from mapper.stages import Piece, Stage, best_stages
 from workloads.graph import Graph, Layer, TensorKind
 from workloads.layers import Reshape
 
 #: Tensors start at multiples of this: a DRAM burst of 64 bytes (JESD79-4: 8 beats of 64 bits).
 ALIGNMENT_BYTES = 64
+#: Name of the place of partial sums; no tensor has a space in its name.
+PARTIAL_SUMS = "partial sums"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +29,14 @@ class Work:
 
     Parameters
     ----------
-    kernels, mappings, estimates
-        One of each per kernel; a reshape has none.
-    parts
-        The pieces that run one after the other: of the only kernel, or, for a concatenation, one
-        piece that holds all kernels.
+    kernels
+        What is computed: one kernel, several for a concatenation, none for a reshape.
+    stages
+        How: one after the other.
     """
 
     kernels: tuple[Kernel, ...]
-    mappings: tuple[Mapping, ...]
-    estimates: tuple[CostEstimate, ...]
-    parts: tuple[tuple[Part, ...], ...]
+    stages: tuple[Stage, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +64,8 @@ class Plan:
         Where every tensor lives.
     memory_bytes
         Main memory name to bytes in use.
+    split
+        What was asked for: one of `mapper.splits.CHOICES`.
     """
 
     graph: Graph
@@ -75,6 +74,7 @@ class Plan:
     layers: tuple[PlannedLayer, ...]
     placements: Dictionary[str, Placement]
     memory_bytes: Dictionary[str, int]
+    split: str
 
     def program(self, planned: PlannedLayer) -> Program:
         """Return the program of a layer that is in one piece.
@@ -93,22 +93,32 @@ class Plan:
         return programs[0]
 
     def programs(self, planned: PlannedLayer) -> Iterator[Program]:
-        """Yield the programs of a layer's pieces, which run in this order; none for a reshape."""
-        for part in self.works[planned.work].parts:
-            for number in range(len(part[0].lows)):
-                yield self._piece(planned, part, number)
+        """Yield a layer's programs, which run one after the other; none for a reshape."""
+        for stage in self.works[planned.work].stages:
+            for pieces in stage.rounds:
+                yield self._program(planned, pieces)
+
+    def program_count(self, planned: PlannedLayer) -> int:
+        """Return the number of a layer's programs."""
+        return sum(stage.round_count for stage in self.works[planned.work].stages)
 
     def distinct_programs(self, work: int) -> Iterator[tuple[Program, int]]:
         """Yield a work's programs that differ in more than addresses, and how often each runs."""
         planned = self.representative(work)
-        for part in self.works[work].parts:
-            yield self._piece(planned, part, 0), len(part[0].lows)
+        for stage in self.works[work].stages:
+            for pieces, count in stage.distinct_rounds:
+                yield self._program(planned, pieces), count
 
-    def _piece(self, planned: PlannedLayer, parts: tuple[Part, ...], number: int) -> Program:
+    def _program(self, planned: PlannedLayer, pieces: tuple[Piece, ...]) -> Program:
         places = {role: self.placements[name] for role, name in planned.roles.items()}
-        kernels = [part.piece(number) for part in parts]
-        mappings = [part.piece_mapping for part in parts]
-        return lower(kernels, mappings, self.spec, places, self.memory_bytes)
+        return side_by_side(
+            [
+                lower(
+                    piece.kernels, piece.mappings, self.spec, places, self.memory_bytes, piece.core
+                )
+                for piece in pieces
+            ]
+        )
 
     def layer(self, name: str) -> PlannedLayer:
         """Return the layer of this name.
@@ -131,8 +141,26 @@ class Plan:
         return next(planned for planned in self.layers if planned.work == work)
 
 
-def make_plan(graph: Graph, spec: AcceleratorSpec) -> Plan:
-    """Return the plan that runs every layer on its own, every tensor through main memory.
+def make_plan(
+    graph: Graph,
+    spec: AcceleratorSpec,
+    *,
+    split: str = "auto",
+    cores: Sequence[int] | None = None,
+    share_equal_work: bool = True,
+) -> Plan:
+    """Return the plan that runs one layer after the other, every tensor through main memory.
+
+    Parameters
+    ----------
+    graph, spec
+        What is mapped, onto what.
+    split
+        Along what products are split over cores: one of `mapper.splits.CHOICES`.
+    cores
+        Numbers of the cores that take part, all by default.
+    share_equal_work
+        Whether equal layers are one piece of work, which is simulated once.
 
     Raises
     ------
@@ -141,16 +169,22 @@ def make_plan(graph: Graph, spec: AcceleratorSpec) -> Plan:
     MappingError
         When a layer doesn't fit.
     """
+    numbers = range(spec.cores) if cores is None else cores
     placements, memory_bytes = _place(graph, spec)
     known: dict[object, int] = {}
+    kinds: dict[object, Work] = {}
     works: list[Work] = []
     layers = []
     for layer in graph.layers:
-        key = _signature(graph, layer)
+        kind = _signature(graph, layer)
+        if kind not in kinds:
+            kinds[kind] = _work(graph, layer, spec, numbers, split)
+        key = kind if share_equal_work else layer.name
         if key not in known:
             known[key] = len(works)
-            works.append(_work(graph, layer, spec))
+            works.append(kinds[kind])
         layers.append(PlannedLayer(layer=layer, work=known[key], roles=_roles(layer)))
+    _place_partial_sums(works, spec, placements, memory_bytes)
     return Plan(
         graph=graph,
         spec=spec,
@@ -158,30 +192,17 @@ def make_plan(graph: Graph, spec: AcceleratorSpec) -> Plan:
         layers=tuple(layers),
         placements=placements,
         memory_bytes=memory_bytes,
+        split=split,
     )
 
 
-def _work(graph: Graph, layer: Layer, spec: AcceleratorSpec) -> Work:
+def _work(
+    graph: Graph, layer: Layer, spec: AcceleratorSpec, cores: Sequence[int], split: str
+) -> Work:
     kernels = kernels_of(graph, layer)
     if graph.macs(layer):
         spec.check_dtype(graph.input_tensors(layer)[0].dtype)
-    chosen = [best_mapping(kernel, spec, layer.name) for kernel in kernels]
-    mappings = tuple(mapping for mapping, _ in chosen)
-    return Work(
-        kernels=kernels,
-        mappings=mappings,
-        estimates=tuple(estimate for _, estimate in chosen),
-        parts=_parts(kernels, mappings),
-    )
-
-
-def _parts(
-    kernels: tuple[Kernel, ...], mappings: tuple[Mapping, ...]
-) -> tuple[tuple[Part, ...], ...]:
-    if len(kernels) == 1:
-        return tuple((part,) for part in cut(kernels[0], mappings[0]))
-    wholes = tuple(whole(k, m) for k, m in zip(kernels, mappings, strict=True))
-    return (wholes,) if wholes else ()
+    return Work(kernels=kernels, stages=best_stages(kernels, spec, layer.name, cores, split))
 
 
 def _signature(graph: Graph, layer: Layer) -> object:
@@ -193,7 +214,7 @@ def _signature(graph: Graph, layer: Layer) -> object:
 
 def _roles(layer: Layer) -> dict[str, str]:
     inputs = {f"input{index}": name for index, name in enumerate(layer.inputs)}
-    return {**inputs, **layer.parameters, "output": layer.name}
+    return {**inputs, **layer.parameters, "output": layer.name, PARTIAL: PARTIAL_SUMS}
 
 
 def _place(graph: Graph, spec: AcceleratorSpec) -> tuple[dict[str, Placement], dict[str, int]]:
@@ -209,9 +230,26 @@ def _place(graph: Graph, spec: AcceleratorSpec) -> tuple[dict[str, Placement], d
         is_parameter = tensor.kind is TensorKind.PARAMETER
         memory = spec.memory_of("parameters" if is_parameter else "activations").name
         placements[tensor.name] = Placement(memory=memory, address=used[memory])
-        used[memory] += -(-tensor.size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+        used[memory] += _aligned(tensor.size_bytes)
     for name, source in views.items():
         while source in views:
             source = views[source]
         placements[name] = placements[source]
     return placements, used
+
+
+def _place_partial_sums(
+    works: Sequence[Work],
+    spec: AcceleratorSpec,
+    placements: dict[str, Placement],
+    used: dict[str, int],
+) -> None:
+    """Give the partial sums of all layers one place behind the tensors."""
+    memory = spec.memory_of("activations").name
+    sizes = [stage.partial_bytes for work in works for stage in work.stages]
+    placements[PARTIAL_SUMS] = Placement(memory=memory, address=used[memory])
+    used[memory] += _aligned(max(sizes, default=0))
+
+
+def _aligned(size_bytes: int) -> int:
+    return -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES

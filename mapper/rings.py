@@ -23,9 +23,13 @@ class ProgramBuilder:
         The machine: its main memories and scratchpads become the program's address spaces.
     memory_bytes
         Main memory name to bytes in use.
+    core
+        Number of the core.
     """
 
-    def __init__(self, spec: AcceleratorSpec, memory_bytes: Mapping[str, int]) -> None:
+    def __init__(
+        self, spec: AcceleratorSpec, memory_bytes: Mapping[str, int], core: int = 0
+    ) -> None:
         main = [
             Space(name=m.name, size_bytes=memory_bytes[m.name], is_main_memory=True)
             for m in spec.memories
@@ -35,6 +39,7 @@ class ProgramBuilder:
             for s in spec.scratchpads
         ]
         self._spec = spec
+        self._core = core
         self._spaces = (*main, *scratchpads)
         self._numbers = {space.name: number for number, space in enumerate(self._spaces)}
         self._next_free = dict.fromkeys(self._numbers, 0)
@@ -84,7 +89,7 @@ class ProgramBuilder:
             spaces=self._spaces,
             semaphores=tuple(self._semaphores),
             streams={
-                Stream(core=0, queue=queue): tuple(stream)
+                Stream(core=self._core, queue=queue): tuple(stream)
                 for queue, stream in self._streams.items()
             },
         )

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.trace import MEMORY_CAUSES, Column, Trace
+from accel.trace import TRANSFER_CAUSES, Column, Trace
 from foundation.apportion import apportion
 from reports.stats import added, primary_unit
 
-#: Causes of stalls in words, by `accel.trace.MEMORY_CAUSES`.
-MEMORY_WORDS = dict(
+#: Causes of stalls in words, by `accel.trace.TRANSFER_CAUSES`.
+CAUSE_WORDS = dict(
     zip(
-        MEMORY_CAUSES,
-        ("DRAM bandwidth", "DRAM latency", "row conflicts", "refresh", "queue full"),
+        TRANSFER_CAUSES,
+        ("DRAM bandwidth", "DRAM latency", "row conflicts", "refresh", "queue full", "network"),
         strict=True,
     )
 )
@@ -70,8 +70,8 @@ def _memory_weights(trace: Trace) -> dict[str, int]:
     stalled = (end - start) - working.between(start, end)
     share = stalled / np.maximum(end - start, 1)
     by_cause = {
-        MEMORY_WORDS[cause]: float((trace[f"{cause}_fs"][rows] * share).sum())
-        for cause in MEMORY_CAUSES
+        CAUSE_WORDS[cause]: float((trace[f"{cause}_fs"][rows] * share).sum())
+        for cause in TRANSFER_CAUSES
     }
     moving = _Covered(start, end)
     both = moving.length + working.length - moving.union_with(working)

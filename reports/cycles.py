@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from accel.trace import Repeated
 from accel.units import Clock
 from reports.attribution import causes_of_stalls
+from reports.cores import core_view, last_core
 from reports.stats import UnitCycles, added, stalls, unit_cycles
 
 
@@ -18,7 +19,7 @@ class WorkCycles:
     Parameters
     ----------
     total, compute
-        All cycles, and those of the primary unit.
+        All cycles, and those of the primary unit of the core that finishes last.
     stalls
         What is waited for, to the other cycles; they add up.
     causes
@@ -42,13 +43,19 @@ def total_cycles(pieces: Sequence[Repeated], clock: Clock) -> WorkCycles:
     units: dict[str, list[tuple[UnitCycles, int]]] = {}
     for piece in pieces:
         own = unit_cycles(piece.trace, clock)
-        own_compute, own_stalls = stalls(piece.trace, clock, own)
-        total += piece.count * clock.cycle_at_or_after(piece.trace.end_fs)
+        last = core_view(piece.trace, last_core(piece.trace))
+        own_compute, own_stalls = stalls(last, clock, unit_cycles(last, clock))
+        own_total = clock.cycle_at_or_after(piece.trace.end_fs)
         compute += piece.count * own_compute
         found.append(_times(piece.count, own_stalls))
-        causes.append(_times(piece.count, causes_of_stalls(piece.trace, own_stalls)))
+        causes.append(_times(piece.count, causes_of_stalls(last, own_stalls)))
         for name, cycles in own.items():
-            units.setdefault(name, []).append((cycles, piece.count))
+            before = [(UnitCycles(busy=0, waits={}, idle=total), 1)] if total else []
+            units.setdefault(name, before).append((cycles, piece.count))
+        total += piece.count * own_total
+        for name in units.keys() - own.keys():
+            idle = UnitCycles(busy=0, waits={}, idle=own_total)
+            units[name].append((idle, piece.count))
     return WorkCycles(
         total=total,
         compute=compute,

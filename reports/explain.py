@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from accel.units import format_bytes
-from mapper.kernel import Kernel
-from mapper.mapping import Mapping
-from mapper.plan import Plan, PlannedLayer
+from mapper.plan import Plan
+from reports.explain_mapping import mapping_lines
+from reports.explain_units import BAR, core_stacks
 from reports.report import LayerReport, Report, WorkReport
-from reports.stats import UnitCycles
 from reports.summary import saving_cycles
-
-_BAR = 30
 
 
 def explain_text(report: Report, plan: Plan, name: str) -> str:
@@ -32,7 +29,7 @@ def explain_text(report: Report, plan: Plan, name: str) -> str:
     """
     planned = plan.layer(name)
     layer = report.layer(name)
-    if not plan.works[planned.work].parts:
+    if not plan.works[planned.work].stages:
         return f"{name}: {layer.operator} {layer.shape} is a view: no data moves, no cycle passes."
     work = layer.work
     lines = [
@@ -42,10 +39,10 @@ def explain_text(report: Report, plan: Plan, name: str) -> str:
         *_cause_lines(work),
         "",
         "where each unit's cycles went",
-        *_stacks(work),
+        *core_stacks(work),
         "",
         "how it was mapped",
-        *_mapping_lines(plan, planned, work),
+        *mapping_lines(plan, planned, work),
         "",
         f"what bounds it: {_bound(work)}",
         *_roof_lines(report, layer),
@@ -69,61 +66,7 @@ def _cause_lines(work: WorkReport) -> Iterable[str]:
     yield "why it stalls"
     for cause, cycles in sorted(work.causes.items(), key=lambda item: -item[1]):
         share = cycles / work.stall_cycles
-        yield f"  {cause:<22} {cycles:>14,} {share:>6.1%}  {'#' * round(share * _BAR)}".rstrip()
-
-
-def _stacks(work: WorkReport) -> Iterable[str]:
-    for name, unit in work.units.items():
-        if unit.busy:  # an engine without transfers only mirrors its queue's waits
-            yield from _stack(name, unit)
-
-
-def _stack(name: str, unit: UnitCycles) -> Iterable[str]:
-    waits = sorted(unit.waits.items(), key=lambda item: -item[1])
-    parts = [("busy", unit.busy), *((f"waits for {cause}", n) for cause, n in waits)]
-    parts.append(("idle", unit.idle))
-    for number, (label, cycles) in enumerate(p for p in parts if p[1] or p[0] == "busy"):
-        share = cycles / unit.total if unit.total else 0.0
-        bar = "#" * round(share * _BAR)
-        yield (
-            f"  {name if number == 0 else '':<22} {label:<26} {cycles:>14,} {share:>6.1%}  {bar}"
-        ).rstrip()
-
-
-def _mapping_lines(plan: Plan, planned: PlannedLayer, work: WorkReport) -> Iterable[str]:
-    parts = plan.works[planned.work]
-    for kernel, mapping, estimate in zip(
-        parts.kernels, parts.mappings, parts.estimates, strict=True
-    ):
-        yield (
-            f"  {_counted(estimate.tiles, 'tile')}, closed form {estimate.cycles:,.0f} cycles;"
-            " loops, outermost first:"
-        )
-        yield from _loops(kernel, mapping)
-        for operand, buffers in zip(kernel.operands, mapping.num_buffers, strict=True):
-            scratchpad = plan.spec.scratchpad_of(operand.scratchpad).name
-            yield f"    {operand.role} in {scratchpad}, {_counted(buffers, 'buffer')}"
-    if work.folds:
-        folds = _counted(work.folds, "array fold")
-        yield f"  {folds}, {work.spatial_utilization:.1%} of the PEs mapped"
-    moved, least = work.total_dram_bytes, work.compulsory_bytes
-    operands = ", ".join(f"{name} {format_bytes(n)}" for name, n in work.dram_bytes.items())
-    yield (
-        f"  main memory: {format_bytes(moved)} ({operands}), {moved / max(1, least):.2f} times the"
-        f" compulsory {format_bytes(least)}"
-    )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _loops(kernel: Kernel, mapping: Mapping) -> Iterable[str]:
-    for number in mapping.order:
-        dimension, size = kernel.dimensions[number], mapping.tile[number]
-        count = -(-dimension.extent // size)
-        if dimension.extent > 1:
-            yield f"    {dimension.name:<9} {dimension.extent:>8} in {count} of {size}"
+        yield f"  {cause:<22} {cycles:>14,} {share:>6.1%}  {'#' * round(share * BAR)}".rstrip()
 
 
 def _bound(work: WorkReport) -> str:

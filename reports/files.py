@@ -22,7 +22,7 @@ from reports.summary import sentence, shares_by_bound
 from reports.timeline import write_timeline
 
 #: Changes when a key of summary.json changes its name or meaning.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def check_output_folder(folder: Path) -> None:
@@ -145,6 +145,7 @@ def _write_files(
         writer.writerows(records)
     summary = {
         **_summary(report),
+        "split": plan.split,
         "tool_version": tool_version,
         "configuration_sha256": digest(inputs),
     }

@@ -17,6 +17,7 @@ from accel.vector import peak_operations_per_cycle
 from isa.instruction import Operand
 from mapper.kernel import compulsory_bytes
 from mapper.plan import Plan, PlannedLayer
+from reports.cores import plain_name
 from reports.cycles import total_cycles
 from reports.labels import operator_label, shape_label
 from reports.stats import UnitCycles, added
@@ -54,7 +55,8 @@ class WorkReport:
     Parameters
     ----------
     compute_cycles, stall_cycles, total_cycles
-        Cycles in which the primary unit works (the array, else the vector unit), the others, all.
+        Cycles in which the primary unit works (the array, else the vector unit), the others, all:
+        of the core that finishes last.
     stalls
         What is waited for, to stall cycles; they add up.
     causes
@@ -62,8 +64,8 @@ class WorkReport:
     units
         Unit to where its cycles went.
     resources
-        Array, vector unit and each main memory to the cycles that its work takes at least: a
-        memory's bytes at full bandwidth.
+        Array, vector unit (of the core that uses it most) and each main memory to the cycles that
+        its work takes at least: a memory's bytes at full bandwidth.
     macs
         Multiply-accumulates.
     spatial_utilization
@@ -250,8 +252,8 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
     memory_bytes = _total_by(pieces, lambda trace: _bytes_by_memory(spec, trace))
     compulsory = sum(compulsory_bytes(kernel) for kernel in work.kernels)
     resources = {
-        "array": float(units["matrix"].busy),
-        "vector": float(units["vector"].busy),
+        "array": _busiest(units, "matrix"),
+        "vector": _busiest(units, "vector"),
         **_transfer_cycles(spec, memory_bytes),
     }
     return WorkReport(
@@ -266,7 +268,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
         spatial_utilization=sums["mapped_pes"] / (folds * spec.array.rows * spec.array.columns)
         if folds
         else 0.0,
-        mac_utilization=macs / (spec.array.pes * total) if total else 0.0,
+        mac_utilization=macs / (spec.pes * total) if total else 0.0,
         dram_bytes=_total_by(pieces, _bytes_by_operand),
         memory_bytes=memory_bytes,
         compulsory_bytes=compulsory,
@@ -275,11 +277,16 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
             for name in ("input_reads", "weight_reads", "psum_reads", "psum_writes")
         },
         folds=folds,
-        tiles=sum(estimate.tiles for estimate in work.estimates),
+        tiles=sum(estimate.tiles for stage in work.stages for estimate in stage.estimates),
         events=sum(piece.trace.events for piece in pieces),
         bound_by=_bound_by(resources, total),
         bound_cycles=_bound_cycles(spec, macs, sums["operations"], memory_bytes),
     )
+
+
+def _busiest(units: Mapping[str, UnitCycles], name: str) -> float:
+    """Return the busy cycles of the core that uses a unit most."""
+    return float(max(unit.busy for full, unit in units.items() if plain_name(full) == name))
 
 
 def _total(pieces: Sequence[Repeated], column: str) -> int:
@@ -329,8 +336,8 @@ def _bound_by(resources: Mapping[str, float], total: int) -> str:
 def _bound_cycles(
     spec: AcceleratorSpec, macs: int, operations: int, memory_bytes: Mapping[str, int]
 ) -> float:
-    vector = operations / peak_operations_per_cycle(spec.vector)
-    return max(macs / spec.array.pes, vector, *_transfer_cycles(spec, memory_bytes).values())
+    vector = operations / peak_operations_per_cycle(spec)
+    return max(macs / spec.pes, vector, *_transfer_cycles(spec, memory_bytes).values())
 
 
 def _capacity_warnings(plan: Plan) -> list[str]:

@@ -96,9 +96,7 @@ def _dot(report: Report, layers: list[LayerReport]) -> Dot:
     achieved = first.operations / seconds
     intensity = first.arithmetic_intensity
     is_matrix = first.work.macs > 0
-    peak = (
-        spec.peak_ops_per_s if is_matrix else peak_operations_per_cycle(spec.vector) * spec.clock_hz
-    )
+    peak = spec.peak_ops_per_s if is_matrix else peak_operations_per_cycle(spec) * spec.clock_hz
     roof = min(peak, intensity * spec.bandwidth_bytes_per_s)
     if achieved > roof * _SLACK:
         raise SimulationError(
@@ -117,14 +115,15 @@ def _dot(report: Report, layers: list[LayerReport]) -> Dot:
 
 def _ceilings(report: Report) -> Iterable[Ceiling]:
     spec = report.spec
-    array, vector = spec.peak_ops_per_s, peak_operations_per_cycle(spec.vector) * spec.clock_hz
+    array, vector = spec.peak_ops_per_s, peak_operations_per_cycle(spec) * spec.clock_hz
     yield Ceiling(label=f"array {format_count(array)}OP/s", is_main=True, ops_per_s=array)
     yield Ceiling(label=f"vector unit {format_count(vector)}OP/s", is_main=False, ops_per_s=vector)
     slopes = [(memory.name, True, memory.bandwidth_bytes_per_s) for memory in spec.memories]
     if len(slopes) > 1:
         slopes.append(("main memories together", True, spec.bandwidth_bytes_per_s))
     slopes += [
-        (pad.name, False, pad.bandwidth_bytes_per_cycle * spec.clock_hz) for pad in spec.scratchpads
+        (pad.name, False, spec.cores * pad.bandwidth_bytes_per_cycle * spec.clock_hz)
+        for pad in spec.scratchpads
     ]
     names: dict[tuple[bool, float], list[str]] = {}
     for name, is_main, bandwidth in slopes:

@@ -108,10 +108,10 @@ def html_table(report: Report) -> str:
 
 
 def _title(report: Report) -> str:
-    array = report.spec.array
+    spec = report.spec
     return (
-        f"{report.network}, batch {report.batch}, on {report.spec.name}"
-        f" ({array.label}, {format_hz(report.spec.clock_hz)})"
+        f"{report.network}, batch {report.batch}, on {spec.name}"
+        f" ({spec.label}, {format_hz(spec.clock_hz)})"
     )
 
 

@@ -19,6 +19,7 @@ from accel.trace import OPCODES, Column, Repeated, Trace
 from accel.units import Clock
 from mapper.plan import Plan
 from reports.bandwidth import bandwidth_over_time
+from reports.cores import plain_name
 from reports.report import Report
 from reports.stats import words_of_causes
 
@@ -69,14 +70,14 @@ def _tracks(traces: Sequence[Sequence[Repeated]]) -> dict[str, int]:
 
 
 def _metadata(name: str, track: int) -> str:
-    labels = {"load": "load queue (waits)", "store": "store queue (waits)"}
+    is_queue = plain_name(name) in ("load", "store")
     return json.dumps(
         {
             "ph": "M",
             "pid": 0,
             "tid": track,
             "name": "thread_name",
-            "args": {"name": labels.get(name, name)},
+            "args": {"name": f"{name} queue (waits)" if is_queue else name},
         }
     )
 

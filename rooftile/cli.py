@@ -67,6 +67,7 @@ def cli() -> None:
 @options.hardware
 @options.batch
 @options.dtype
+@options.split
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
 @click.option("--no-plots", is_flag=True, help="Write no roofline pictures.")
 @click.option(
@@ -86,6 +87,7 @@ def run(
     hardware: str,
     batch: int | None,
     dtype: str | None,
+    split: str,
     output: Path | None,
     no_plots: bool,
     trace_dram: Path | None,
@@ -98,7 +100,7 @@ def run(
         check_output_folder(output)
     if trace_dram is not None:
         _check_dram_trace(trace_dram, hardware)
-    result = _simulate(network, hardware, batch, dtype)
+    result = _simulate(network, hardware, batch, dtype, split)
     click.echo(str(result))
     if trace_dram is not None:
         _write_dram_trace(result.plan, trace_dram, trace_format)
@@ -174,7 +176,7 @@ def disasm(network: str, hardware: str, batch: int | None, dtype: str | None, la
 
     plan = make_plan(find_network(network, batch=batch, dtype=dtype), find_hardware(hardware))
     planned = plan.layer(layer)
-    pieces = sum(len(part[0].lows) for part in plan.works[planned.work].parts)
+    pieces = plan.program_count(planned)
     if not pieces:
         click.echo(f"# {layer}: a reshape moves no data and has no program")
     for number, program in enumerate(plan.programs(planned), start=1):
@@ -248,7 +250,9 @@ def _write_dram_trace(plan: Plan, path: Path, form: str) -> None:
     click.echo(f"DRAM requests: {path}")
 
 
-def _simulate(network: str, hardware: str, batch: int | None, dtype: str | None) -> Result:
+def _simulate(
+    network: str, hardware: str, batch: int | None, dtype: str | None, split: str
+) -> Result:
     """Simulate with the layer's name on the terminal while it runs."""
     from rooftile.simulation import simulate
 
@@ -258,5 +262,6 @@ def _simulate(network: str, hardware: str, batch: int | None, dtype: str | None)
             hardware,
             batch=batch,
             dtype=dtype,
+            split=split,
             progress=show and (lambda layer: show(f"simulating {layer}")),
         )

@@ -20,6 +20,14 @@ batch = click.option(
 )
 dtype = click.option("--dtype", help="Number type (int8, bf16, ...); overrides the network's.")
 
+split = click.option(
+    "--split",
+    type=click.Choice(["auto", "m", "n", "k", "groups"]),
+    default="auto",
+    show_default=True,
+    help="Along what products are split over cores; auto takes the best.",
+)
+
 #: Exit status of a comparison that found a difference.
 DIFFERS = 1
 

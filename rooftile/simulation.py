@@ -75,6 +75,7 @@ def simulate(
     *,
     batch: int | None = None,
     dtype: str | None = None,
+    split: str = "auto",
     progress: Progress | None = None,
 ) -> Result:
     """Map a network onto a machine, run it, and report.
@@ -89,6 +90,8 @@ def simulate(
         Inferences at once; by default what the network says.
     dtype
         Type of inputs, weights and activations; by default what the network says.
+    split
+        Along what products are split over cores: one of `mapper.splits.CHOICES`.
     progress
         Called with the name of each layer that is about to be simulated.
 
@@ -103,7 +106,7 @@ def simulate(
         else find_network(str(network), batch=batch, dtype=dtype)
     )
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
-    plan = make_plan(graph, spec)
+    plan = make_plan(graph, spec, split=split)
     traces = tuple(_traces(plan, work, progress) for work in range(len(plan.works)))
     return Result(plan=plan, traces=traces, report=make_report(plan, traces))
 

@@ -81,7 +81,7 @@ def describe(file: Path) -> str:
     if _is_hardware(str(file)):
         spec = load_spec(file)
         clock = format_hz(spec.clock_hz)
-        return f"{file}: valid hardware '{spec.name}', {spec.array.label} at {clock}"
+        return f"{file}: valid hardware '{spec.name}', {spec.label} at {clock}"
     graph = load_network(file)
     return (
         f"{file}: valid network '{graph.name}', {len(graph.layers)} layers,"

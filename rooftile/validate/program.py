@@ -23,7 +23,9 @@ Array = NDArray[Any]
 FLOAT_TOLERANCE = {"fp32": 1e-4, "fp16": 4e-3, "bf16": 3e-2}
 
 
-def validate_program(graph: Graph, spec: AcceleratorSpec, *, seed: int) -> Validation:
+def validate_program(
+    graph: Graph, spec: AcceleratorSpec, *, seed: int, split: str = "auto"
+) -> Validation:
     """Execute every layer's program on random data and compare with NumPy.
 
     Integers must be equal in every bit, floating point within ``FLOAT_TOLERANCE``.
@@ -33,7 +35,7 @@ def validate_program(graph: Graph, spec: AcceleratorSpec, *, seed: int) -> Valid
     SimulationError
         When a program reads what was never written, races, deadlocks or leaves a memory.
     """
-    plan = make_plan(graph, spec)
+    plan = make_plan(graph, spec, split=split)
     tensors = random_tensors(graph, seed=seed)
     expected = evaluate(graph, tensors)
     memories = filled_memories(plan, tensors)

@@ -57,7 +57,7 @@ def test_pieces_cover_the_iteration_space_once(
             continue
         (kernel,) = work.kernels
         seen = np.zeros(kernel.extents, dtype=np.int64)
-        for (part,) in work.parts:
+        for (part,) in work.stages[0].shares[0].parts:
             for number, lows in enumerate(part.lows):
                 piece = part.piece(number)
                 index = [slice(0, extent) for extent in kernel.extents]
@@ -77,7 +77,7 @@ def test_a_small_kernel_stays_whole() -> None:
     draft = Draft(DTYPES["int8"])
     draft.add(MatMul(equation="mk,kn->mn"), [draft.add_input((64, 64)), draft.add_input((64, 64))])
     plan = make_plan(draft.graph(), load_preset("edge_32x32"))
-    assert len(plan.works[0].parts) == 1
+    assert len(plan.works[0].stages[0].shares[0].parts) == 1
     assert plan.program(plan.layers[0]).instruction_count > 0
 
 

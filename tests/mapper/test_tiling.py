@@ -104,7 +104,7 @@ def test_every_chosen_mapping_fits(graph: Graph, spec: AcceleratorSpec) -> None:
     for work in make_plan(graph, spec).works:
         if len(work.kernels) != 1:
             continue
-        (kernel,), (mapping,) = work.kernels, work.mappings
+        (kernel,), (mapping,) = work.kernels, work.stages[0].mappings
         used = dict.fromkeys((pad.name for pad in spec.scratchpads), 0)
         for operand, buffers in zip(kernel.operands, mapping.num_buffers, strict=True):
             if isinstance(kernel.body, Copy) and operand is kernel.output:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from accel.trace import MEMORY_CAUSES, Trace
+from accel.trace import TRANSFER_CAUSES, Trace
 from foundation.apportion import apportion
 from reports.attribution import causes_of_stalls
 from reports.bandwidth import bandwidth_over_time
@@ -86,7 +86,7 @@ def test_the_parts_of_a_transfer_are_its_time(hardware: str) -> None:
         for piece in pieces:
             trace = piece.trace
             rows = trace["operand"] >= 0
-            parts = np.sum([trace[f"{cause}_fs"] for cause in MEMORY_CAUSES], axis=0)
+            parts = np.sum([trace[f"{cause}_fs"] for cause in TRANSFER_CAUSES], axis=0)
             assert (parts == (trace["end_fs"] - trace["start_fs"]) * rows).all()
 
 

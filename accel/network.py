@@ -1,0 +1,206 @@
+"""The network on the chip: how a transfer's bytes get from a memory's ports to a core, and back.
+
+A link carries a number of bytes per cycle, and each router delays the head of a transfer. Transfers
+are cut through: the head goes on before the tail has come. A link is a backlog of bytes: it works
+whenever it has some, and what comes first goes first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from accel.units import FS_PER_SECOND
+from foundation.errors import SpecError
+
+#: Shapes of a network.
+TOPOLOGIES = ("crossbar", "mesh")
+
+Router = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSpec:
+    """A network between the cores of a chip and its main memories.
+
+    Parameters
+    ----------
+    topology
+        ``crossbar``: one switch with a link from and to each core and port. ``mesh``: a router for
+        each core, in rows and columns, with a link each way between neighbours.
+    rows, columns
+        Of a mesh; core i sits at row i // columns and column i % columns.
+    ports
+        Row and column of each memory port of a mesh. A crossbar has as many; where doesn't matter.
+        Main memories are interleaved over the ports.
+    link_bytes_per_cycle
+        Bytes that a link carries in a core cycle.
+    router_delay_cycles
+        Core cycles from a router's input to its output.
+    """
+
+    topology: str
+    rows: int
+    columns: int
+    ports: tuple[Router, ...]
+    link_bytes_per_cycle: int
+    router_delay_cycles: int
+
+    def __post_init__(self) -> None:
+        """Check that ports lie inside, and no two at one router."""
+        if self.topology != "mesh":
+            return
+        for row, column in self.ports:
+            if row >= self.rows or column >= self.columns:
+                raise SpecError(
+                    f"network: port [{row}, {column}] lies outside of the mesh of"
+                    f" {self.rows}x{self.columns} routers, which count from 0; move it"
+                )
+        if len(set(self.ports)) < len(self.ports):
+            raise SpecError(
+                f"network: {len(self.ports)} ports are at {len(set(self.ports))} routers; each"
+                " needs a router of its own"
+            )
+
+    def check_cores(self, cores: int) -> None:
+        """Raise SpecError unless every core of a chip has a router."""
+        routers = self.rows * self.columns
+        if self.topology == "mesh" and routers != cores:
+            raise SpecError(
+                f"network: a mesh of {self.rows}x{self.columns} has {routers} routers but the chip"
+                f" has {cores} cores; they must be equal"
+            )
+
+
+class Route(NamedTuple):
+    """The way between a core and a port: links by number, and routers between them."""
+
+    links: tuple[int, ...]
+    routers: int
+
+
+class Link(NamedTuple):
+    """What a link has carried, for reports."""
+
+    name: str
+    size_bytes: int
+    busy_fs: int
+
+
+class Network:
+    """The links of a chip and their backlogs.
+
+    # Approximation: requests for data and acknowledgements take no bandwidth; a transfer's bytes
+    are spread evenly over the ports; buffers never fill up, so that a transfer that waits for a
+    link doesn't hold up another one behind it.
+
+    Parameters
+    ----------
+    spec
+        The network.
+    clock_hz
+        Frequency of links and routers: that of the cores.
+    """
+
+    def __init__(self, spec: NetworkSpec, clock_hz: int) -> None:
+        self._spec = spec
+        self._hz = clock_hz
+        self._bytes_per_s = spec.link_bytes_per_cycle * clock_hz
+        self._names: list[str] = []
+        self._numbers: dict[str, int] = {}
+        #: For each link when it is free, and what it has carried.
+        self._free_fs: list[int] = []
+        self._carried: list[int] = []
+        self.route = cache(self._route)
+
+    def carry(
+        self, core: int, size_bytes: int, first_fs: int, last_fs: int, *, to_memory: bool
+    ) -> int:
+        """Return when the last byte of a transfer is at its target.
+
+        Parameters
+        ----------
+        core
+            Number of the core that reads or writes main memory.
+        size_bytes
+            Size of the transfer.
+        first_fs, last_fs
+            When the first and the last byte are at the source.
+        to_memory
+            Whether the core writes.
+        """
+        ports = len(self._spec.ports)
+        arrival = last_fs
+        for port in range(ports):
+            share = size_bytes // ports + (port < size_bytes % ports)
+            if share:
+                route = self.route(core, port, to_memory)
+                arrival = max(arrival, self._pass(route, share, first_fs, last_fs))
+        return arrival
+
+    def links(self) -> list[Link]:
+        """Return what each link that was used has carried."""
+        return [
+            Link(name, size, self._moving_fs(size))
+            for name, size in zip(self._names, self._carried, strict=True)
+        ]
+
+    def _pass(self, route: Route, size_bytes: int, first_fs: int, last_fs: int) -> int:
+        """Send bytes along a route: head and tail reach one link after the other."""
+        moving = self._moving_fs(size_bytes)
+        behind = 0
+        for link in route.links:
+            self._carried[link] += size_bytes
+            free = max(self._free_fs[link], first_fs) + moving
+            self._free_fs[link] = free
+            behind = max(behind, free)
+        delay = -(-route.routers * self._spec.router_delay_cycles * FS_PER_SECOND // self._hz)
+        return max(last_fs, behind) + delay
+
+    def _moving_fs(self, size_bytes: int) -> int:
+        return -(-size_bytes * FS_PER_SECOND // self._bytes_per_s)
+
+    def _route(self, core: int, port: int, to_memory: bool) -> Route:
+        """Return the links from a core to a port, or from a port to a core."""
+        if self._spec.topology == "crossbar":
+            ends = (f"core {core}", "switch", f"port {port}")
+            path = ends if to_memory else ends[::-1]
+            return Route(tuple(self._link(f"{a} to {b}") for a, b in pairwise(path)), 1)
+        at_core = divmod(core, self._spec.columns)
+        at_port = self._spec.ports[port]
+        routers = xy_path(at_core, at_port) if to_memory else xy_path(at_port, at_core)
+        steps = [f"{_place(a)} to {_place(b)}" for a, b in pairwise(routers)]
+        return Route(tuple(map(self._link, steps)), len(steps))
+
+    def _link(self, name: str) -> int:
+        if name not in self._numbers:
+            self._numbers[name] = len(self._names)
+            self._names.append(name)
+            self._free_fs.append(0)
+            self._carried.append(0)
+        return self._numbers[name]
+
+
+def xy_path(source: Router, target: Router) -> list[Router]:
+    """Return the routers from one to another: along the row first, then along the column.
+
+    References
+    ----------
+    .. [1] W. J. Dally and B. Towles, "Principles and Practices of Interconnection Networks", 2004,
+       section 8.4: dimension-order routing, which can't deadlock.
+    """
+    path = [source]
+    row, column = source
+    while column != target[1]:
+        column += 1 if column < target[1] else -1
+        path.append((row, column))
+    while row != target[0]:
+        row += 1 if row < target[0] else -1
+        path.append((row, column))
+    return path
+
+
+def _place(router: Router) -> str:
+    return f"router {router[0]},{router[1]}"

@@ -1,0 +1,267 @@
+"""Stages: what the cores of a chip do side by side for one layer, and the choice of a split.
+
+A layer is one stage, or two where its sum is split: the cores first write partial sums to main
+memory, then add them up. A stage begins when the one before has finished on all cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, zip_longest
+from math import inf, log, prod
+from typing import NamedTuple
+
+from accel.several_arrays import matmul_work
+from accel.spec import AcceleratorSpec
+from foundation.errors import MappingError
+from mapper.cost import CostEstimate
+from mapper.kernel import Contraction, Kernel, Role, box_bytes
+from mapper.mapping import Mapping
+from mapper.parts import Part, cut, whole
+from mapper.search import best_mapping
+from mapper.splits import PARTIAL, Split, divided, largest_part, reduction, splits
+
+#: How many splits are mapped, those with the lowest bounds.
+TRIED = 8
+#: Bounds that differ by less than this factor count as equal.
+_NEAR = 1.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one core does of a stage.
+
+    Parameters
+    ----------
+    core
+        Number of the core.
+    parts
+        What it runs one after the other: parts of its only kernel, or, for a concatenation, one
+        part that holds all kernels.
+    """
+
+    core: int
+    parts: tuple[tuple[Part, ...], ...]
+
+
+class Piece(NamedTuple):
+    """One of the equal pieces of a part, on a core."""
+
+    core: int
+    part: tuple[Part, ...]
+    number: int
+
+    @property
+    def kernels(self) -> list[Kernel]:
+        """What it computes."""
+        return [part.piece(self.number) for part in self.part]
+
+    @property
+    def mappings(self) -> list[Mapping]:
+        """How."""
+        return [part.piece_mapping for part in self.part]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Kernels that cores compute side by side, each its share.
+
+    Parameters
+    ----------
+    kernels, splits, mappings, estimates
+        One of each per kernel: the whole, how it is split, and how its largest part is mapped. Of
+        the estimates, cycles are those of the largest part and the rest is of all parts.
+    shares
+        One for each core that takes part.
+    """
+
+    kernels: tuple[Kernel, ...]
+    splits: tuple[Split, ...]
+    mappings: tuple[Mapping, ...]
+    estimates: tuple[CostEstimate, ...]
+    shares: tuple[Share, ...]
+
+    @property
+    def rounds(self) -> Iterator[tuple[Piece, ...]]:
+        """Yield the pieces that run side by side, one for each core that still has some."""
+        lines = [
+            [
+                Piece(share.core, part, number)
+                for part in share.parts
+                for number in range(len(part[0].lows))
+            ]
+            for share in self.shares
+        ]
+        for pieces in zip_longest(*lines):
+            yield tuple(piece for piece in pieces if piece is not None)
+
+    @property
+    def distinct_rounds(self) -> Iterator[tuple[tuple[Piece, ...], int]]:
+        """Yield rounds that differ in more than addresses, and how often each runs."""
+        for _, equal in groupby(self.rounds, lambda pieces: [(p.core, id(p.part)) for p in pieces]):
+            first, *others = equal
+            yield first, 1 + len(others)
+
+    @property
+    def round_count(self) -> int:
+        """Number of rounds."""
+        return max(sum(len(part[0].lows) for part in share.parts) for share in self.shares)
+
+    @property
+    def partial_bytes(self) -> int:
+        """Bytes of the partial sums that it reads, if it does."""
+        operands = (operand for kernel in self.kernels for operand in kernel.inputs)
+        return sum(operand.tensor_bytes for operand in operands if operand.role == PARTIAL)
+
+
+def best_stages(
+    kernels: Sequence[Kernel], spec: AcceleratorSpec, name: str, cores: Sequence[int], choice: str
+) -> tuple[Stage, ...]:
+    """Return the stages of a layer with the fewest estimated cycles.
+
+    Parameters
+    ----------
+    kernels
+        The layer's: several for a concatenation, none for a reshape.
+    spec
+        The machine.
+    name
+        The layer's, for errors.
+    cores
+        Numbers of the cores that may take part.
+    choice
+        One of `mapper.splits.CHOICES`.
+
+    Raises
+    ------
+    MappingError
+        When no split fits.
+    """
+    if not kernels:
+        return ()
+    if len(kernels) > 1:
+        return (_copies(kernels, spec, name, cores),)
+    (kernel,) = kernels
+    found = splits(kernel, len(cores), choice)
+    if len(found) > TRIED:
+        found = sorted(found, key=lambda split: _promise(kernel, split, spec))[:TRIED]
+    candidates: list[tuple[Stage, ...]] = []
+    failures: list[MappingError] = []
+    for split in found:
+        try:
+            candidates.append(_stages(kernel, split, spec, name, cores))
+        except MappingError as error:
+            failures.append(error)
+    if not candidates:
+        raise failures[0]
+    return min(candidates, key=estimated_cycles)
+
+
+def estimated_cycles(stages: Sequence[Stage]) -> float:
+    """Return the estimated cycles of stages that run one after the other."""
+    return sum(estimate.cycles for stage in stages for estimate in stage.estimates)
+
+
+def _stages(
+    kernel: Kernel, split: Split, spec: AcceleratorSpec, name: str, cores: Sequence[int]
+) -> tuple[Stage, ...]:
+    first = _stage([kernel], [split], spec, name, cores)
+    along_k = split.along_k(kernel)
+    if along_k == 1:
+        return (first,)
+    return (first, *best_stages([reduction(kernel, along_k)], spec, name, cores, "auto"))
+
+
+def _stage(
+    kernels: Sequence[Kernel],
+    chosen: Sequence[Split],
+    spec: AcceleratorSpec,
+    name: str,
+    cores: Sequence[int],
+) -> Stage:
+    """Return kernels as a stage: every core maps its parts as it would the largest one."""
+    parts = [divided(kernel, split) for kernel, split in zip(kernels, chosen, strict=True)]
+    count = len(parts[0])
+    found = [best_mapping(own[0], _with_share(spec, count), name) for own in parts]
+    mappings = tuple(mapping for mapping, _ in found)
+    estimates = tuple(
+        replace(
+            estimate,
+            dram_bytes=count * estimate.dram_bytes,
+            tiles=sum(mapping.within(k.extents).tile_count(k.extents) for k in own),
+        )
+        for own, (mapping, estimate) in zip(parts, found, strict=True)
+    )
+    shares = tuple(
+        Share(core=core, parts=_parts([part[number] for part in parts], mappings))
+        for number, core in enumerate(cores[:count])
+    )
+    return Stage(
+        kernels=tuple(kernels),
+        splits=tuple(chosen),
+        mappings=mappings,
+        estimates=estimates,
+        shares=shares,
+    )
+
+
+def _parts(kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> tuple[tuple[Part, ...], ...]:
+    fitting = [m.within(k.extents) for k, m in zip(kernels, mappings, strict=True)]
+    if len(kernels) == 1:
+        return tuple((part,) for part in cut(kernels[0], fitting[0]))
+    return (tuple(whole(k, m) for k, m in zip(kernels, fitting, strict=True)),)
+
+
+def _copies(
+    kernels: Sequence[Kernel], spec: AcceleratorSpec, name: str, cores: Sequence[int]
+) -> Stage:
+    """Return the stage of several copies, all split over equally many cores.
+
+    Each is cut along its first dimension that is long enough, so that parts stay contiguous.
+    """
+    count = min(len(cores), *(max(kernel.extents) for kernel in kernels))
+    chosen = [Split()] * len(kernels)
+    if count > 1:
+        chosen = [
+            Split(ways=((next(d for d, e in enumerate(k.extents) if e >= count), count),))
+            for k in kernels
+        ]
+    return _stage(kernels, chosen, spec, name, cores)
+
+
+def _with_share(spec: AcceleratorSpec, cores: int) -> AcceleratorSpec:
+    """Return a machine as one of several cores sees it.
+
+    # Approximation: each gets an equal part of the bandwidth of main memories and their ports.
+    """
+    if cores == 1 and spec.network is None:
+        return spec
+    ports = inf
+    if spec.network is not None:
+        ports = len(spec.network.ports) * spec.network.link_bytes_per_cycle * spec.clock_hz
+    memories = tuple(
+        replace(memory, bandwidth_bytes_per_s=min(memory.bandwidth_bytes_per_s, ports) / cores)
+        for memory in spec.memories
+    )
+    return replace(spec, memories=memories)
+
+
+def _promise(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> tuple[int, int]:
+    """Return what sorts splits: a bound of their cycles, then the number of cores."""
+    return round(log(_bound_cycles(kernel, split, spec)) / log(_NEAR)), split.parts
+
+
+def _bound_cycles(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> float:
+    """Return the cycles that a split takes at least: of its largest part, and of all bytes."""
+    part = largest_part(kernel, split)
+    moved = split.parts * sum(box_bytes(operand, part) for operand in part.operands)
+    along_k = split.along_k(kernel)
+    if along_k > 1:  # partial sums are read again
+        moved += (along_k + 1) * box_bytes(kernel.output, kernel)
+    memory = moved / spec.bandwidth_bytes_per_s * spec.clock_hz
+    if not isinstance(part.body, Contraction):
+        return 1 + max(memory, prod(part.extents) / spec.vector.lanes)
+    groups, m, n, k = (part.size(role) for role in (Role.GROUP, Role.M, Role.N, Role.K))
+    work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=0)
+    return max(memory, float(work.timing.occupancy_cycles))
