@@ -185,7 +185,7 @@ def test_interrupting_leaves_nothing_behind(tmp_path: Path) -> None:
     started = process(
         "run", "gpt3_175b_prefill", "--hw", "edge_32x32", "-o", "out", folder=tmp_path
     )
-    time.sleep(1.5)
+    time.sleep(2.5)
     started.send_signal(signal.SIGINT)
     _, err = started.communicate(timeout=60)
     assert "Traceback" not in err
