@@ -52,6 +52,9 @@ class Run(Protocol):
     def port_cycles(self, traffic: list[tuple[Access, int]]) -> int:
         """Return the cycles of the busiest scratchpad port for (operand, bytes) pairs."""
 
+    def bank_conflicts(self, instruction: MatMul | Vector) -> int:
+        """Return the cycles that an instruction takes longer because of bank conflicts."""
+
     def request(
         self, space: int, queue: Stream, instruction: Load | Gather | Store, served: WhenServed
     ) -> None:
@@ -173,11 +176,18 @@ class InstructionQueue:
         yield self._sleep_until(self._later(start, earliest))
         stalled = self._run.port_cycles(traffic) - timing.occupancy_cycles
         if stalled > 0:
-            self._array.delay(stalled)
-            stall_end = self._later(self._now, stalled)
-            self.finished_fs = self._later(self.finished_fs, stalled)
-            self._record_wait(self._now, stall_end, self._structural("scratchpad_port"))
-            yield self._sleep_until(stall_end)
+            yield self._stall(stalled, "scratchpad_port")
+        conflicts = self._run.bank_conflicts(instruction)
+        if conflicts > 0:
+            yield self._stall(conflicts, "bank_conflict")
+
+    def _stall(self, cycles: int, cause: str) -> simpy.Event:
+        """Hold the array up from now on."""
+        self._array.delay(cycles)
+        end = self._later(self._now, cycles)
+        self.finished_fs = self._later(self.finished_fs, cycles)
+        self._record_wait(self._now, end, self._structural(cause))
+        return self._sleep_until(end)
 
     def _vector(self, instruction: Vector) -> Process:
         elements = prod(instruction.shape)
@@ -205,9 +215,10 @@ class InstructionQueue:
         start = self._now
         busy_end = self._later(start, cycles)
         self._unit.busy(start, busy_end, row)
-        self.finished_fs = self._later(start, max(cycles, self._run.port_cycles(traffic)))
-        if self.finished_fs > busy_end:
-            self._record_wait(busy_end, self.finished_fs, self._structural("scratchpad_port"))
+        served = self._later(start, max(cycles, self._run.port_cycles(traffic)))
+        self._record_wait(busy_end, served, self._structural("scratchpad_port"))
+        self.finished_fs = self._later(served, self._run.bank_conflicts(instruction))
+        self._record_wait(served, self.finished_fs, self._structural("bank_conflict"))
         yield self._sleep_until(self.finished_fs)
 
     def _dma(self, instruction: Load | Gather | Store, opcode: int, space: int) -> Process:

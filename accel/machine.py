@@ -14,6 +14,7 @@ from math import inf
 
 import simpy
 
+from accel.bank_conflicts import instruction_conflicts
 from accel.dma import Transfer
 from accel.dram.memory_spec import RequestLog
 from accel.events import CountingEnvironment, Recorder, Semaphore, Unit
@@ -27,7 +28,7 @@ from accel.systolic import ArrayWork
 from accel.trace import STRUCTURAL_CAUSES, Trace
 from accel.units import FS_PER_SECOND, Clock
 from foundation.errors import SimulationError
-from isa.instruction import Access, Gather, Load, Queue, Store
+from isa.instruction import Access, Gather, Load, MatMul, Queue, Store, Vector
 from isa.program import Program, Stream
 
 #: Seconds in 2**63 femtoseconds.
@@ -90,6 +91,12 @@ class _Run:
             for number, space in enumerate(program.spaces)
             for scratchpad in spec.scratchpads
             if not space.is_main_memory and scratchpad.name == space.name
+        }
+        self._banks = {
+            number: scratchpad.bank_model
+            for number, space in enumerate(program.spaces)
+            for scratchpad in spec.scratchpads
+            if scratchpad.name == space.name and scratchpad.bank_model is not None
         }
         self.causes = (*(s.name for s in program.semaphores), *STRUCTURAL_CAUSES)
         self._network = Network(spec.network, spec.clock_hz) if spec.network is not None else None
@@ -215,6 +222,12 @@ class _Run:
         return matmul_work(
             self.spec.array, groups=groups, m=m, n=n, k=k, accumulate=int(accumulate)
         )
+
+    def bank_conflicts(self, instruction: MatMul | Vector) -> int:
+        """Return the cycles that an instruction takes longer because of bank conflicts."""
+        if not self._banks:
+            return 0
+        return instruction_conflicts(self.spec, self._banks, instruction)
 
     def port_cycles(self, traffic: list[tuple[Access, int]]) -> int:
         """Return the cycles of the busiest scratchpad port for (operand, bytes) pairs."""

@@ -55,6 +55,30 @@ class ArraySpec:
         return f"{several}{self.rows}x{self.columns} {self.dataflow}"
 
 
+#: How a tile lies in a scratchpad (`mapper.layouts`).
+LAYOUTS = ("auto", "row_major", "channel_last", "blocked")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankSpec:
+    """The banks of a scratchpad, for `accel.bank_conflicts`.
+
+    Parameters
+    ----------
+    banks, ports
+        Number of banks, and of different words that one gives or takes in a cycle.
+    width_bytes
+        Bytes of a word; neighbouring words lie in neighbouring banks.
+    bandwidth_bytes_per_cycle
+        What matrix and vector unit can move at best.
+    """
+
+    banks: int
+    ports: int
+    width_bytes: int
+    bandwidth_bytes_per_cycle: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScratchpadSpec:
     """A software-managed buffer on the chip.
@@ -68,9 +92,15 @@ class ScratchpadSpec:
     holds
         Which of ``OPERANDS`` live here.
     banks
-        Independently addressed banks. The model doesn't use them yet: no bank conflicts.
+        Independently addressed banks.
     bandwidth_bytes_per_cycle
         Bytes that the matrix and vector units can move per core cycle, ``inf`` for no limit.
+    ports
+        Words that a bank gives or takes in a cycle.
+    width_bytes
+        Bytes of a bank's word. Without it the scratchpad is one port, and banks never conflict.
+    layout
+        How tiles lie in it: one of ``LAYOUTS``.
     """
 
     name: str
@@ -78,6 +108,38 @@ class ScratchpadSpec:
     holds: tuple[str, ...]
     banks: int
     bandwidth_bytes_per_cycle: float
+    ports: int = 1
+    width_bytes: int | None = None
+    layout: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Check that the banks give what the bandwidth promises."""
+        if self.width_bytes is None:
+            return
+        most = self.banks * self.ports * self.width_bytes
+        if self.bandwidth_bytes_per_cycle > most:
+            raise SpecError(
+                f"scratchpad '{self.name}': its bandwidth is {self.bandwidth_bytes_per_cycle:g}"
+                f" B/cycle but {self.banks} banks x {self.ports} ports x {self.width_bytes} B give"
+                f" {most}; lower the bandwidth or add banks"
+            )
+
+    @property
+    def bank_model(self) -> BankSpec | None:
+        """Its banks where their conflicts are modelled."""
+        if self.width_bytes is None:
+            return None
+        return BankSpec(
+            banks=self.banks,
+            ports=self.ports,
+            width_bytes=self.width_bytes,
+            bandwidth_bytes_per_cycle=self.bandwidth_bytes_per_cycle,
+        )
+
+    @property
+    def alignment_bytes(self) -> int:
+        """What the slots of tiles are aligned to."""
+        return self.width_bytes or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +245,12 @@ class AcceleratorSpec:
     def __post_init__(self) -> None:
         """Check the rules that span several parts."""
         names = [s.name for s in self.scratchpads] + [m.name for m in self.memories]
+        modelled = [pad.name for pad in self.scratchpads if pad.width_bytes is not None]
+        if modelled and self.array.count > 1:
+            raise SpecError(
+                f"scratchpad '{modelled[0]}': bank conflicts are modelled for 1 array but the core"
+                f" has {self.array.count}; remove 'width'"
+            )
         for name in names:
             if names.count(name) > 1:
                 raise SpecError(f"memory '{name}': the name is used twice; rename one")

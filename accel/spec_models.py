@@ -21,6 +21,7 @@ from pydantic import (
 from accel.dram.memory_models import DramPart, dram_text
 from accel.network import TOPOLOGIES, NetworkSpec
 from accel.spec import (
+    LAYOUTS,
     OPERANDS,
     TENSOR_CLASSES,
     AcceleratorSpec,
@@ -214,7 +215,24 @@ class ScratchpadPart(_Part):
     capacity: Capacity
     holds: list[str] = Field(min_length=1)
     banks: int = Field(default=1, ge=1, le=65536)
+    ports: int = Field(default=1, ge=1, le=64)
+    width: Capacity | None = None
+    layout: str = "auto"
     bandwidth: PortBandwidth
+
+    @field_validator("layout")
+    @classmethod
+    def _known_layout(cls, value: str) -> str:
+        return _one_of(list(LAYOUTS), value)
+
+    @model_validator(mode="after")
+    def _layout_needs_banks(self) -> ScratchpadPart:
+        if self.width is None and (self.layout != "auto" or self.ports > 1):
+            key = "layout" if self.layout != "auto" else "ports"
+            raise ValueError(f"'{key}' matters only where 'width' says how wide a bank is; add it")
+        if self.width is not None and self.width > 4096:
+            raise ValueError(f"'width' must be at most 4096 B but is {self.width}")
+        return self
 
     @field_validator("holds")
     @classmethod
@@ -229,6 +247,9 @@ class ScratchpadPart(_Part):
             holds=tuple(self.holds),
             banks=self.banks,
             bandwidth_bytes_per_cycle=float(self.bandwidth),
+            ports=self.ports,
+            width_bytes=self.width,
+            layout=self.layout,
         )
 
 
@@ -451,6 +472,12 @@ def _memory_model(memory: MemorySpec) -> str:
     )
 
 
+def _bank_text(pad: ScratchpadSpec) -> str:
+    if pad.width_bytes is None:
+        return ""
+    return f" ports: {pad.ports}, width: {CAPACITY.text(pad.width_bytes)}, layout: {pad.layout},"
+
+
 def _network_lines(network: NetworkSpec | None) -> list[str]:
     if network is None:
         return []
@@ -482,7 +509,7 @@ def machine_text(spec: AcceleratorSpec) -> str:
         "scratchpads:",
         *(
             f"  {s.name}: {{capacity: {CAPACITY.text(s.capacity_bytes)},"
-            f" holds: [{', '.join(s.holds)}], banks: {s.banks},"
+            f" holds: [{', '.join(s.holds)}], banks: {s.banks},{_bank_text(s)}"
             f" bandwidth: {PORT_BANDWIDTH.text(s.bandwidth_bytes_per_cycle)}}}"
             for s in spec.scratchpads
         ),

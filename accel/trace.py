@@ -14,8 +14,8 @@ Column = NDArray[np.int64]
 OPCODES = ("load", "gather", "store", "matmul", "vector", "wait")
 WAIT = OPCODES.index("wait")
 #: What a unit waits for besides semaphores: a DMA slot, the main memory while it serves another
-#: transfer, the scratchpads' ports.
-STRUCTURAL_CAUSES = ("dma_slot", "memory_busy", "scratchpad_port")
+#: transfer, the scratchpads' ports, two words of one of their banks.
+STRUCTURAL_CAUSES = ("dma_slot", "memory_busy", "scratchpad_port", "bank_conflict")
 
 #: What a transfer's time at a main memory is spent on: moving data (and what belongs to it, such as
 #: turning the bus round), waiting for data that is on its way, opening and closing rows, refreshes,

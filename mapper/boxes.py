@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import prod
 from operator import mul
 
 from mapper.kernel import Axis, Kernel, OperandMap, axis_step, row_major_strides
+from mapper.layout import PACKED, Layout
 from mapper.mapping import Tile
 
 
@@ -37,10 +37,13 @@ class OperandTiles:
     ----------
     kernel, operand
         The kernel, and one of its operands.
+    layout
+        How a tile lies in its scratchpad.
     """
 
-    def __init__(self, kernel: Kernel, operand: OperandMap) -> None:
+    def __init__(self, kernel: Kernel, operand: OperandMap, layout: Layout = PACKED) -> None:
         self.operand = operand
+        self._layout = layout
         #: Distance of neighbouring elements, along each axis.
         self.steps = tuple(axis_step(axis, kernel) for axis in operand.axes)
         self._depends = tuple(
@@ -55,7 +58,7 @@ class OperandTiles:
             step * stride for step, stride in zip(self.steps, self._tensor_strides, strict=True)
         )
         self.shape = cache(self._shape)
-        self.packed_strides = cache(self._packed_strides)
+        self.tile_strides = cache(self._tile_strides)
         self.iteration_strides = cache(self._iteration_strides)
 
     def part(self, tile: Tile) -> tuple[int, ...]:
@@ -80,7 +83,7 @@ class OperandTiles:
 
     def size_bytes(self, size: tuple[int, ...]) -> int:
         """Return the bytes of the box of a tile of ``size`` iterations, padding included."""
-        return prod(self.shape(size)) * self.operand.dtype.size_bytes
+        return self._layout.size_bytes(self.shape(size), self.operand.dtype.size_bytes)
 
     def _shape(self, size: tuple[int, ...]) -> tuple[int, ...]:
         """Return the elements of a tile's box along each axis, padding included."""
@@ -89,14 +92,14 @@ class OperandTiles:
             for axis, step in zip(self.operand.axes, self.steps, strict=True)
         )
 
-    def _packed_strides(self, size: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the bytes per step along each axis of a box stored without gaps."""
-        return row_major_strides(self.shape(size), self.operand.dtype.size_bytes)
+    def _tile_strides(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the bytes per step along each axis of a box in its layout."""
+        return self._layout.strides(self.shape(size), self.operand.dtype.size_bytes)
 
     def _iteration_strides(self, size: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the bytes per step of each dimension in a box stored without gaps."""
+        """Return the bytes per step of each dimension in a box in its layout."""
         strides = [0] * self._dimensions
-        axes = zip(self.operand.axes, self.packed_strides(size), self.steps, strict=True)
+        axes = zip(self.operand.axes, self.tile_strides(size), self.steps, strict=True)
         for axis, stride, step in axes:
             for dimension, coefficient in axis.terms:
                 strides[dimension] += coefficient // step * stride

@@ -157,15 +157,16 @@ def _required_bytes(
 ) -> dict[str, Counts]:
     required: dict[str, Any] = {}
 
-    def hold(operand: str, size: Counts) -> None:
-        name = spec.scratchpad_of(operand).name
-        required[name] = required.get(name, 0) + size
+    def hold(operand: str, size: Counts, slots: Counts) -> None:
+        pad = spec.scratchpad_of(operand)
+        aligned = -(-size // pad.alignment_bytes) * pad.alignment_bytes
+        required[pad.name] = required.get(pad.name, 0) + aligned * slots
 
-    for operand, size, count in zip(kernel.operands, tile_bytes, buffers, strict=True):
+    for operand, size, slots in zip(kernel.operands, tile_bytes, buffers, strict=True):
         if operand is not kernel.output or not is_copy(kernel):
-            hold(operand.scratchpad, size * count)
+            hold(operand.scratchpad, size, slots)
     if isinstance(kernel.body, Contraction):
-        hold("psum", psum_bytes(kernel, list(tiles.T)) * buffers[-1])
+        hold("psum", psum_bytes(kernel, list(tiles.T)), buffers[-1])
     return required
 
 

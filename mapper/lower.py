@@ -14,7 +14,6 @@ from foundation.functions import FUNCTIONS, FunctionKind
 from isa.instruction import Access, Gather, Load, MatMul, Operand, Queue, Store, Vector
 from isa.program import Program
 from mapper.boxes import Box, OperandTiles
-from mapper.cost import psum_bytes
 from mapper.kernel import (
     Contraction,
     Copy,
@@ -105,7 +104,7 @@ class _Transfers:
             Queue.LOAD,
             Load(
                 destination=Access(
-                    space=ring.space, base=ring.fill(), strides=operand.packed_strides(tile.size)
+                    space=ring.space, base=ring.fill(), strides=operand.tile_strides(tile.size)
                 ),
                 source=self._main_memory(operand, box),
                 shape=box.inside,
@@ -132,7 +131,7 @@ class _Transfers:
         ``strides`` say how the slot is laid out along the output's axes, packed by default.
         """
         what, box = operand.operand, operand.box(tile)
-        strides = operand.packed_strides(tile.size) if strides is None else strides
+        strides = operand.tile_strides(tile.size) if strides is None else strides
         self.builder.emit(
             Queue.STORE,
             Store(
@@ -173,8 +172,9 @@ class _Resident:
         consumer: Queue,
     ) -> None:
         self._transfers = transfers
-        self._tiles = OperandTiles(kernel, operand)
-        slots = mapping.num_buffers[kernel.operands.index(operand)]
+        number = kernel.operands.index(operand)
+        self._tiles = OperandTiles(kernel, operand, mapping.layout(number))
+        slots = mapping.num_buffers[number]
         self._ring = transfers.ring(self._tiles, mapping, slots, Queue.LOAD, consumer)
         self._part: tuple[int, ...] | None = None
         self._address = 0
@@ -223,16 +223,18 @@ class _ContractionLowering:
             _Resident(transfers, kernel, mapping, operand, Queue.VECTOR)
             for operand in kernel.inputs[2:]
         ]
+        accumulator = DTYPES[kernel.inputs[0].dtype.accumulator]
+        kept = [mapping.tile[number] for number in self._kept]
         self._psums = transfers.builder.ring(
             "psum",
             "psum",
-            slot_bytes=psum_bytes(kernel, mapping.tile),
+            slot_bytes=mapping.layout(-1).size_bytes(kept, accumulator.size_bytes),
             slots=mapping.num_buffers[-1],
             producer=Queue.MATRIX,
             consumer=Queue.VECTOR,
         )
-        self._psum_strides = cache(self._packed_psums)
-        self._output = OperandTiles(kernel, kernel.output)
+        self._psum_strides = cache(self._strides_of_psums)
+        self._output = OperandTiles(kernel, kernel.output, mapping.layout(len(kernel.inputs)))
         self._outputs = transfers.ring(
             self._output, mapping, mapping.num_buffers[-1], Queue.VECTOR, Queue.STORE
         )
@@ -276,10 +278,11 @@ class _ContractionLowering:
             ),
         )
 
-    def _packed_psums(self, size: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the strides of psums stored without gaps, along groups, M and N."""
+    def _strides_of_psums(self, size: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the strides of psums along groups, M and N."""
         accumulator = DTYPES[self._kernel.inputs[0].dtype.accumulator]
-        return row_major_strides([size[number] for number in self._kept], accumulator.size_bytes)
+        kept = [size[number] for number in self._kept]
+        return self._mapping.layout(-1).strides(kept, accumulator.size_bytes)
 
     def _empty(self, tile: Tile, tag: int) -> None:
         """Turn one slot of psums into outputs: bias, requantization, activation, store."""
@@ -326,7 +329,7 @@ def _lower_vector(
     inputs = [
         _Resident(transfers, kernel, mapping, operand, Queue.VECTOR) for operand in kernel.inputs
     ]
-    output = OperandTiles(kernel, kernel.output)
+    output = OperandTiles(kernel, kernel.output, mapping.layout(len(kernel.inputs)))
     outputs = transfers.ring(output, mapping, mapping.num_buffers[-1], Queue.VECTOR, Queue.STORE)
     is_reduction = FUNCTIONS[body.function].kind is FunctionKind.REDUCTION or body.sums_psums
     for tag, tile in enumerate(tiles(kernel, mapping)):
@@ -396,10 +399,10 @@ def _lower_lookup(transfers: _Transfers, kernel: Kernel, mapping: Mapping, body:
         index = Access(
             space=indices.space,
             base=indices.take(),
-            strides=index_tiles.packed_strides(tile.size),
+            strides=index_tiles.tile_strides(tile.size),
         )
         destination = Access(
-            space=rows.space, base=rows.fill(), strides=row_tiles.packed_strides(tile.size)
+            space=rows.space, base=rows.fill(), strides=row_tiles.tile_strides(tile.size)
         )
         transfers.builder.emit(
             Queue.LOAD,

@@ -8,6 +8,7 @@ from itertools import product
 from math import prod
 
 from mapper.kernel import Kernel
+from mapper.layout import PACKED, Layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +24,20 @@ class Mapping:
     num_buffers
         For each operand (inputs, then output): 2 if its next tile is moved while this one is
         used, 1 if there is only one tile.
+    layouts, conflict_cycles
+        For each operand, then for a product's psums, how a tile lies in its scratchpad, and the
+        cycles that one tile costs in bank conflicts; empty where no scratchpad has banks.
     """
 
     tile: tuple[int, ...]
     order: tuple[int, ...]
     num_buffers: tuple[int, ...]
+    layouts: tuple[Layout, ...] = ()
+    conflict_cycles: tuple[int, ...] = ()
+
+    def layout(self, number: int) -> Layout:
+        """Return how the tiles of operand ``number`` lie in their scratchpad; -1 for psums."""
+        return self.layouts[number] if self.layouts else PACKED
 
     def within(self, extents: tuple[int, ...]) -> Mapping:
         """Return this mapping for a part of the iteration space: no tile is larger than it."""

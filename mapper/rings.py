@@ -65,7 +65,9 @@ class ProgramBuilder:
         consumer: Queue,
     ) -> Ring:
         """Return a new ring in the scratchpad that holds one of ``accel.spec.OPERANDS``."""
-        scratchpad = self._spec.scratchpad_of(operand).name
+        pad = self._spec.scratchpad_of(operand)
+        scratchpad = pad.name
+        slot_bytes = -(-slot_bytes // pad.alignment_bytes) * pad.alignment_bytes
         base = self._next_free[scratchpad]
         self._next_free[scratchpad] += slot_bytes * slots
         first = len(self._semaphores)

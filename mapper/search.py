@@ -8,6 +8,7 @@ from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
 from mapper.cost import CostEstimate, score
 from mapper.kernel import Kernel
+from mapper.layouts import conflict_cycles, with_layouts
 from mapper.mapping import Mapping
 from mapper.tiling import Tiles, candidate_tiles, loop_orders
 
@@ -16,10 +17,9 @@ TIE = 0.01
 
 
 def best_mapping(kernel: Kernel, spec: AcceleratorSpec, name: str) -> tuple[Mapping, CostEstimate]:
-    """Return the mapping with the fewest estimated cycles.
+    """Return the mapping with the fewest estimated cycles, then layouts for its tiles.
 
     Of those within ``TIE`` of the fewest, the one with the fewest main-memory bytes, then tiles.
-
 
     Parameters
     ----------
@@ -50,8 +50,11 @@ def best_mapping(kernel: Kernel, spec: AcceleratorSpec, name: str) -> tuple[Mapp
         order=orders[order],
         num_buffers=tuple(int(buffers[chosen]) for buffers in scores[order].num_buffers),
     )
+    mapping = with_layouts(kernel, mapping, spec)
     estimate = CostEstimate(
-        cycles=float(cycles[best]), dram_bytes=int(dram_bytes[best]), tiles=int(count[best])
+        cycles=float(cycles[best]) + conflict_cycles(kernel, mapping),
+        dram_bytes=int(dram_bytes[best]),
+        tiles=int(count[best]),
     )
     return mapping, estimate
 

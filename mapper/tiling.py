@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.bank_conflicts import edge_dimension
 from accel.spec import AcceleratorSpec
 from accel.systolic import DATAFLOWS
 from mapper.kernel import Contraction, Kernel, Role
@@ -86,15 +87,32 @@ def _contraction_parts(kernel: Kernel, spec: AcceleratorSpec) -> list[Part]:
     for role in (Role.GROUP, Role.M, Role.N):
         numbers = kernel.numbers(role)
         extents = [kernel.extents[n] for n in numbers]
-        parts.append((numbers, nested_sizes(extents, grain.get(role.value, 1))))
+        sizes_of_role = nested_sizes(extents, grain.get(role.value, 1))
+        parts.append((numbers, _in_blocks(sizes_of_role, role, kernel, spec)))
     # Taps of a window stay together unless not even one channel of all of them fits.
     numbers = kernel.numbers(Role.K)
     *taps, channels = (kernel.extents[n] for n in numbers)
     options = [(*taps, size) for size in sizes(channels, grain["K"])]
     if any(tap > 1 for tap in taps):
         options += [(*(1 for _ in taps), size) for size in sizes(channels, grain["K"])]
-    parts.append((numbers, options))
+    parts.append((numbers, _in_blocks(options, Role.K, kernel, spec)))
     return parts
+
+
+def _in_blocks(
+    options: list[tuple[int, ...]], role: Role, kernel: Kernel, spec: AcceleratorSpec
+) -> list[tuple[int, ...]]:
+    """Return the sizes that keep to one block where an operand is laid out in blocks.
+
+    A block is as wide as the array's edge that the operand enters: a tile holds one.
+    """
+    flow = DATAFLOWS[spec.array.dataflow]
+    limit = spec.array.columns if flow.columns == role.value else spec.array.rows
+    for name, operand in zip(("input", "weight"), kernel.inputs, strict=False):
+        is_edge = edge_dimension(spec.array, name) == role.value
+        if is_edge and spec.scratchpad_of(operand.scratchpad).layout == "blocked":
+            return [option for option in options if option[-1] <= limit]
+    return options
 
 
 def _vector_parts(kernel: Kernel, spec: AcceleratorSpec) -> list[Part]:

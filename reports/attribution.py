@@ -23,6 +23,7 @@ DEPENDENCY = "dependency"
 #: What is waited for, to its cause where that isn't the main memory.
 _OTHER_CAUSES = {
     "scratchpad port": "scratchpad port",
+    "bank conflict": "bank conflict",
     "DMA slot": "queue full",
     "vector unit": DEPENDENCY,
     "array": DEPENDENCY,

@@ -24,6 +24,7 @@ _WORDS = {
     "dma_slot": "DMA slot",
     "memory_busy": "memory busy",
     "scratchpad_port": "scratchpad port",
+    "bank_conflict": "bank conflict",
 }
 
 
