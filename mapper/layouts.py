@@ -155,7 +155,7 @@ def _operand(
         shape=OperandTiles(kernel, operand).shape(mapping.tile),
         dtype=operand.dtype,
         buffers=mapping.num_buffers[index],
-        edge=_axis_of(operand, edge_dimensions),
+        edge=_axis_of(operand, [d for d in edge_dimensions if mapping.tile[d] > 1]),
         strides=lambda layout: OperandTiles(kernel, operand, layout).iteration_strides(
             mapping.tile
         ),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from accel.spec import AcceleratorSpec
+from accel.spec import AcceleratorSpec, ScratchpadSpec
 from accel.units import format_bytes
-from mapper.kernel import Kernel
+from mapper.kernel import Axis, Contraction, Kernel, Role
 from mapper.mapping import Mapping
 from mapper.plan import Plan, PlannedLayer
 from mapper.splits import largest_part
@@ -42,9 +42,34 @@ def _stage_lines(stage: Stage, spec: AcceleratorSpec) -> Iterable[str]:
             " loops, outermost first:"
         )
         yield from _loops(largest_part(kernel, split), mapping)
-        for operand, buffers in zip(kernel.operands, mapping.num_buffers, strict=True):
-            scratchpad = spec.scratchpad_of(operand.scratchpad).name
-            yield f"    {operand.role} in {scratchpad}, {_counted(buffers, 'buffer')}"
+        held = [(operand.role, operand.scratchpad) for operand in kernel.operands]
+        buffers = list(mapping.num_buffers)
+        if isinstance(kernel.body, Contraction) and mapping.layouts:
+            held.append(("psum", "psum"))
+            buffers.append(buffers[-1])
+        for number, (role, holder) in enumerate(held):
+            pad = spec.scratchpad_of(holder)
+            counted = _counted(buffers[number], "buffer")
+            yield f"    {role} in {pad.name}, {counted}{_layout(kernel, mapping, number, pad)}"
+
+
+def _layout(kernel: Kernel, mapping: Mapping, number: int, pad: ScratchpadSpec) -> str:
+    """Return how an operand's tiles lie in a scratchpad with banks."""
+    if pad.bank_model is None or not mapping.layouts:
+        return ""
+    operands = kernel.operands
+    if number < len(operands):
+        names = [_axis_name(kernel, axis) for axis in operands[number].axes]
+    else:
+        kept = kernel.numbers(Role.GROUP, Role.M, Role.N)
+        names = [kernel.dimensions[d].name for d in kept]
+    label = mapping.layouts[number].label(names)
+    return f", {label}, {mapping.conflict_cycles[number]:,} conflict cycles a tile"
+
+
+def _axis_name(kernel: Kernel, axis: Axis) -> str:
+    """Return an axis by the dimensions that move along it: ``OY+FY``."""
+    return "+".join(kernel.dimensions[d].name for d, _ in axis.terms) or "1"
 
 
 def _counted(count: int, noun: str) -> str:
