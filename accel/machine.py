@@ -1,31 +1,29 @@
-"""The machine: SimPy processes that run a program and record what every unit did.
+"""The machine: SimPy processes that run programs and record what every unit did.
 
-One process per instruction queue (`accel.instruction_queue`), and one that lets a DRAM go on while
-nothing else happens. Events are at tile grain: an instruction's time is a closed form
-(`accel.systolic`, `accel.vector`, `accel.memory`), and a queue only meets the event loop when it
-is busy, blocked, or when a result lands.
+One process per instruction queue (`accel.instruction_queue`), and one that lets the memories go on
+while nothing else happens (`accel.chip`). Events are at tile grain: an instruction's time is a
+closed form (`accel.systolic`, `accel.vector`, `accel.memory`), and a queue only meets the event
+loop when it is busy, blocked, or when a result lands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from functools import cache, partial
-from math import inf
+from collections.abc import Generator, Iterable, Sequence
+from functools import cache
 
 import simpy
 
 from accel.bank_conflicts import instruction_conflicts
-from accel.dma import Transfer
+from accel.chip import Chip
 from accel.dram.memory_spec import RequestLog
-from accel.events import CountingEnvironment, Recorder, Semaphore, Unit
+from accel.events import Recorder, Semaphore, Unit
 from accel.instruction_queue import InstructionQueue
-from accel.memory import BandwidthMemory, MainMemory, Served, WhenServed
-from accel.network import Network
+from accel.memory import WhenServed
 from accel.scratchpad import port_cycles
 from accel.several_arrays import matmul_work
-from accel.spec import AcceleratorSpec, MemorySpec
+from accel.spec import AcceleratorSpec
 from accel.systolic import ArrayWork
-from accel.trace import STRUCTURAL_CAUSES, Trace
+from accel.trace import STRUCTURAL_CAUSES, Trace, from_cycle
 from accel.units import FS_PER_SECOND, Clock
 from foundation.errors import SimulationError
 from isa.instruction import Access, Gather, Load, MatMul, Queue, Store, Vector
@@ -33,8 +31,6 @@ from isa.program import Program, Stream
 
 #: Seconds in 2**63 femtoseconds.
 MAX_SECONDS = 2**63 // FS_PER_SECOND
-#: The latest time, in femtoseconds.
-MAX_FS = 2**63 - 1
 
 
 class Machine:
@@ -62,30 +58,82 @@ class Machine:
             When every queue that isn't finished waits for a semaphore, or the program takes longer
             than a trace can hold.
         """
-        return _Run(self._spec, program, self._log).trace()
+        chip = Chip(self._spec, {stream.core for stream in program.streams}, self._log)
+        run = _Run(chip, program)
+        _finish(chip, run.start(), [run])
+        return run.trace()
+
+    def run_sequences(self, sequences: Sequence[Iterable[Program]]) -> list[list[Trace]]:
+        """Return the traces of sequences of programs that run at the same time.
+
+        Within a sequence a program starts when the one before has finished. Sequences have cores of
+        their own and share the main memories and the network. A trace's times count from the start
+        of its program.
+
+        Raises
+        ------
+        SimulationError
+            As `run`.
+        """
+        chip = Chip(self._spec, range(self._spec.cores), self._log)
+        traces: list[list[Trace]] = [[] for _ in sequences]
+        running: list[_Run | None] = [None for _ in sequences]
+
+        def process(number: int) -> Generator[simpy.Event, object, None]:
+            for program in sequences[number]:
+                run = running[number] = _Run(chip, program)
+                yield run.start()
+                yield chip.env.timeout(run.end_fs - int(chip.env.now))
+                traces[number].append(run.trace())
+            running[number] = None
+
+        done = chip.env.all_of([chip.env.process(process(n)) for n in range(len(sequences))])
+        try:
+            chip.run_until(done)
+        except (OverflowError, RuntimeError) as error:
+            raise _failure(chip, done, [run for run in running if run], error) from None
+        return traces
+
+
+def _finish(chip: Chip, done: simpy.Event, runs: list[_Run]) -> None:
+    try:
+        chip.run_until(done)
+    except (OverflowError, RuntimeError) as error:
+        raise _failure(chip, done, runs, error) from None
+
+
+def _failure(chip: Chip, done: simpy.Event, runs: list[_Run], error: Exception) -> Exception:
+    """Return what went wrong: too long, a deadlock, or a mistake of ours."""
+    cycle = chip.clock.cycle_at_or_after(int(chip.env.now))
+    if isinstance(error, OverflowError):
+        return SimulationError(
+            f"the program takes more than {MAX_SECONDS} s, the most that a trace can hold; use a"
+            " faster clock or memory, or a smaller layer",
+            unit="machine",
+            time=f"{cycle} cycles",
+        )
+    if done.triggered:
+        return error
+    blocked = ", ".join(text for run in runs for text in run.blocked())
+    return SimulationError(f"deadlock: {blocked}", unit="machine", time=f"{cycle} cycles")
 
 
 class _Run:
-    """One program on one machine: the state that processes share."""
+    """One program on a chip: the state that its processes share."""
 
-    def __init__(self, spec: AcceleratorSpec, program: Program, log: RequestLog | None) -> None:
-        self._log = log
-        self.spec = spec
+    def __init__(self, chip: Chip, program: Program) -> None:
+        self._chip = chip
+        spec = self.spec = chip.spec
         self.program = program
-        self.env = CountingEnvironment()
-        self.clock = Clock(hz=spec.clock_hz)
+        self.env = chip.env
+        self.clock: Clock = chip.clock
         self.recorder = Recorder()
         self.unit_names: list[str] = []
         self.waiting: dict[Stream, int] = {}
         self._cores = sorted({stream.core for stream in program.streams})
-        self._memories = {
-            number: self._memory(memory)
-            for number, space in enumerate(program.spaces)
-            for memory in spec.memories
-            if space.is_main_memory and memory.name == space.name
-        }
-        #: What wakes the memories' process when all they had is done; None while they are awake.
-        self._asleep: simpy.Event | None = None
+        self._start_fs = int(self.env.now)
+        self._events_before = self.env.events
+        self._queues: list[InstructionQueue] = []
         self.port_bytes_per_cycle = {
             number: scratchpad.bandwidth_bytes_per_cycle
             for number, space in enumerate(program.spaces)
@@ -99,83 +147,43 @@ class _Run:
             if scratchpad.name == space.name and scratchpad.bank_model is not None
         }
         self.causes = (*(s.name for s in program.semaphores), *STRUCTURAL_CAUSES)
-        self._network = Network(spec.network, spec.clock_hz) if spec.network is not None else None
         self.matmul_work = cache(self._matmul_work)
 
+    def start(self) -> simpy.Event:
+        """Start all queues, and return the event that they have finished."""
+        self._queues = [queue for core in self._cores for queue in self._core(core)]
+        return self.env.all_of([self.env.process(queue.process()) for queue in self._queues])
+
+    @property
+    def end_fs(self) -> int:
+        """When everything has landed, once all queues have finished."""
+        return max([int(self.env.now), *(queue.finished_fs for queue in self._queues)])
+
     def trace(self) -> Trace:
-        """Run to the end and return what happened."""
-        queues = [queue for core in self._cores for queue in self._core(core)]
-        self.env.process(self._advance_memories())
-        done = self.env.all_of([self.env.process(queue.process()) for queue in queues])
-        try:
-            self.env.run(until=done)
-        except OverflowError:
-            raise self._too_long() from None
-        except RuntimeError:
-            if done.triggered:
-                raise
-            raise self._deadlock() from None
-        end_fs = max((queue.finished_fs for queue in queues), default=0)
-        return Trace(
+        """Return what happened, in time from the start of the program."""
+        trace = Trace(
             units=tuple(self.unit_names),
             causes=self.causes,
-            end_fs=max(end_fs, int(self.env.now)),
+            end_fs=self.end_fs,
             columns=self.recorder.columns(),
-            events=self.env.events,
+            events=self.env.events - self._events_before,
         )
+        start = self.clock.cycle_at_or_after(self._start_fs)
+        return from_cycle(trace, start, self.clock) if start else trace
 
-    def _memory(self, spec: MemorySpec) -> MainMemory:
-        if spec.dram is None:
-            return BandwidthMemory(spec)
-        # Imported here: most machines don't need it, and it takes a while.
-        from accel.dram.memory import DramMemory
-
-        return DramMemory(spec.dram, engines=2 * len(self._cores), log=self._log)
+    def blocked(self) -> list[str]:
+        """Return which queues wait for which semaphores, in words."""
+        waiting = sorted(self.waiting.items(), key=lambda item: (item[0].core, item[0].queue))
+        return [
+            f"core {stream.core} {stream.queue.name.lower()} waits for '{self.causes[semaphore]}'"
+            for stream, semaphore in waiting
+        ]
 
     def request(
         self, space: int, queue: Stream, instruction: Load | Gather | Store, served: WhenServed
     ) -> None:
         """Ask a main memory for a transfer; ``served`` is called once it is known when it lands."""
-        engine = 2 * self._cores.index(queue.core) + (queue.queue is Queue.STORE)
-        transfer = Transfer(engine, instruction)
-        if self._network is not None:
-            served = partial(self._carried, queue.core, transfer, served)
-        self._memories[space].request(int(self.env.now), transfer, served)
-        if self._asleep is not None:
-            self._asleep.succeed()
-            self._asleep = None
-
-    def _carried(
-        self, core: int, transfer: Transfer, served: WhenServed, at_memory: Served
-    ) -> None:
-        """Send what a memory serves over the network.
-
-        # Approximation: a store's bytes pass the network while the memory takes them, not before.
-        """
-        assert self._network is not None
-        arrival = self._network.carry(
-            core,
-            transfer.size_bytes,
-            at_memory.start_fs,
-            at_memory.landed_fs,
-            to_memory=transfer.is_write,
-        )
-        later = arrival - at_memory.landed_fs
-        served(at_memory._replace(landed_fs=arrival, network_fs=later))
-
-    def _advance_memories(self) -> Generator[simpy.Event, object, None]:
-        """Let memories go on up to the next event of the others, as often as there is one."""
-        memories = list(self._memories.values())
-        while True:
-            until = self.env.peek()
-            limit = MAX_FS if until == inf else int(until)
-            if any(memory.advance(limit) for memory in memories):
-                continue
-            if any(memory.is_busy() for memory in memories) and until != inf:
-                yield self.env.timeout(int(until) - int(self.env.now))
-            else:
-                self._asleep = self.env.event()
-                yield self._asleep
+        self._chip.request(self.program.spaces[space].name, queue, instruction, served)
 
     def _core(self, core: int) -> list[InstructionQueue]:
         """Return the processes of one core, its semaphores and units made."""
@@ -198,24 +206,6 @@ class _Run:
     def _unit(self, name: str) -> Unit:
         self.unit_names.append(name)
         return Unit(len(self.unit_names) - 1, self.recorder)
-
-    def _too_long(self) -> SimulationError:
-        return SimulationError(
-            f"the program takes more than {MAX_SECONDS} s, the most that a trace can hold; use a"
-            " faster clock or memory, or a smaller layer",
-            unit="machine",
-            time=f"{self.clock.cycle_at_or_after(int(self.env.now))} cycles",
-        )
-
-    def _deadlock(self) -> SimulationError:
-        blocked = ", ".join(
-            f"core {stream.core} {stream.queue.name.lower()} waits for '{self.causes[semaphore]}'"
-            for stream, semaphore in sorted(
-                self.waiting.items(), key=lambda item: (item[0].core, item[0].queue)
-            )
-        )
-        cycle = self.clock.cycle_at_or_after(int(self.env.now))
-        return SimulationError(f"deadlock: {blocked}", unit="machine", time=f"{cycle} cycles")
 
     def _matmul_work(self, extents: tuple[int, int, int, int], accumulate: bool) -> ArrayWork[int]:
         groups, m, n, k = extents

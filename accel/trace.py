@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from accel.units import Clock
 
 Column = NDArray[np.int64]
 
@@ -97,6 +99,29 @@ class Trace:
             columns={name: column[chosen] for name, column in self.columns.items()},
             events=self.events,
         )
+
+
+def from_cycle(trace: Trace, cycle: int, clock: Clock) -> Trace:
+    """Return a trace whose times count from a cycle.
+
+    An edge is rounded up to a femtosecond, so that the length of a row can change by one:
+    it is the largest of its parts that takes it.
+    """
+
+    def moved(edges_fs: Column) -> Column:
+        cycles = (clock.cycles(edges_fs) - cycle).tolist()
+        return np.array([clock.edge_fs(number) for number in cycles], dtype=np.int64)
+
+    columns = dict(trace.columns)
+    columns["start_fs"], columns["end_fs"] = moved(trace["start_fs"]), moved(trace["end_fs"])
+    names = [f"{cause}_fs" for cause in TRANSFER_CAUSES]
+    parts = np.array([trace[name] for name in names])
+    rows = np.flatnonzero(trace["operand"] >= 0)
+    longer = columns["end_fs"] - columns["start_fs"] - (trace["end_fs"] - trace["start_fs"])
+    parts[parts[:, rows].argmax(axis=0), rows] += longer[rows]
+    columns.update(zip(names, parts, strict=True))
+    end = clock.edge_fs(clock.cycle_at_or_after(trace.end_fs) - cycle)
+    return replace(trace, columns=columns, end_fs=end)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

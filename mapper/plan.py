@@ -98,6 +98,11 @@ class Plan:
             for pieces in stage.rounds:
                 yield self._program(planned, pieces)
 
+    def all_programs(self) -> Iterator[Program]:
+        """Yield the programs of all layers, in the order in which they run."""
+        for planned in self.layers:
+            yield from self.programs(planned)
+
     def program_count(self, planned: PlannedLayer) -> int:
         """Return the number of a layer's programs."""
         return sum(stage.round_count for stage in self.works[planned.work].stages)
@@ -148,6 +153,7 @@ def make_plan(
     split: str = "auto",
     cores: Sequence[int] | None = None,
     share_equal_work: bool = True,
+    occupied: Dictionary[str, int] | None = None,
 ) -> Plan:
     """Return the plan that runs one layer after the other, every tensor through main memory.
 
@@ -161,6 +167,8 @@ def make_plan(
         Numbers of the cores that take part, all by default.
     share_equal_work
         Whether equal layers are one piece of work, which is simulated once.
+    occupied
+        Main memory name to bytes at its start that others use, none by default.
 
     Raises
     ------
@@ -170,7 +178,7 @@ def make_plan(
         When a layer doesn't fit.
     """
     numbers = range(spec.cores) if cores is None else cores
-    placements, memory_bytes = _place(graph, spec)
+    placements, memory_bytes = _place(graph, spec, occupied or {})
     known: dict[object, int] = {}
     kinds: dict[object, Work] = {}
     works: list[Work] = []
@@ -217,9 +225,11 @@ def _roles(layer: Layer) -> dict[str, str]:
     return {**inputs, **layer.parameters, "output": layer.name, PARTIAL: PARTIAL_SUMS}
 
 
-def _place(graph: Graph, spec: AcceleratorSpec) -> tuple[dict[str, Placement], dict[str, int]]:
+def _place(
+    graph: Graph, spec: AcceleratorSpec, occupied: Dictionary[str, int]
+) -> tuple[dict[str, Placement], dict[str, int]]:
     """Give every tensor an address of its own; a reshape's output is its input."""
-    used = {memory.name: 0 for memory in spec.memories}
+    used = {memory.name: occupied.get(memory.name, 0) for memory in spec.memories}
     views = {
         layer.name: layer.inputs[0] for layer in graph.layers if isinstance(layer.operator, Reshape)
     }

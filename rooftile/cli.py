@@ -82,6 +82,13 @@ def cli() -> None:
     show_default=True,
     help="Which simulator can replay them.",
 )
+@click.option(
+    "--beside",
+    multiple=True,
+    metavar="NETWORK",
+    help="Another network that runs at the same time, on cores of its own.",
+)
+@click.option("--cores", metavar="N,N", help="Cores of each network; evenly shared by default.")
 def run(
     network: str,
     hardware: str,
@@ -92,10 +99,17 @@ def run(
     no_plots: bool,
     trace_dram: Path | None,
     trace_format: str,
+    beside: tuple[str, ...],
+    cores: str | None,
 ) -> None:
     """Simulate NETWORK (a zoo name or a YAML file) and print a table of its layers."""
     from reports.files import check_output_folder
 
+    if beside or cores:
+        if output is not None or trace_dram is not None:
+            raise click.UsageError("--beside and --cores print tables: no -o or --trace-dram")
+        _run_side_by_side((network, *beside), hardware, batch, dtype, split, cores)
+        return
     if output is not None:
         check_output_folder(output)
     if trace_dram is not None:
@@ -248,6 +262,26 @@ def _write_dram_trace(plan: Plan, path: Path, form: str) -> None:
     with progress_line() as show:
         write_dram_trace(path, plan, form, show and (lambda layer: show(f"tracing {layer}")))
     click.echo(f"DRAM requests: {path}")
+
+
+def _run_side_by_side(
+    networks: tuple[str, ...],
+    hardware: str,
+    batch: int | None,
+    dtype: str | None,
+    split: str,
+    cores: str | None,
+) -> None:
+    """Print the tables of networks that run at the same time."""
+    from rooftile.side_by_side import run_side_by_side
+    from rooftile.sources import find_network
+
+    graphs = [find_network(name, batch=batch, dtype=dtype) for name in networks]
+    with progress_line() as show:
+        if show is not None:
+            show(f"simulating {' and '.join(networks)}")
+        text = run_side_by_side(graphs, hardware, cores, split=split)
+    click.echo(text)
 
 
 def _simulate(

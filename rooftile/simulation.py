@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from accel.machine import Machine
 from accel.spec import AcceleratorSpec
 from accel.spec_file import to_yaml as hardware_yaml
 from accel.trace import Repeated
+from foundation.errors import MappingError
 from mapper.plan import Plan, make_plan
 from reports.files import write_folder
 from reports.report import Report, make_report
@@ -100,15 +101,79 @@ def simulate(
     WorkloadError, SpecError, MappingError
         When the input is wrong, or the network doesn't fit the machine.
     """
-    graph = (
-        network
-        if isinstance(network, Graph)
-        else find_network(str(network), batch=batch, dtype=dtype)
-    )
+    graph = _graph(network, batch, dtype)
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
     plan = make_plan(graph, spec, split=split)
     traces = tuple(_traces(plan, work, progress) for work in range(len(plan.works)))
     return Result(plan=plan, traces=traces, report=make_report(plan, traces))
+
+
+def simulate_side_by_side(
+    networks: Sequence[str | Path | Graph],
+    hardware: str | Path | AcceleratorSpec,
+    cores: Sequence[int],
+    *,
+    batch: int | None = None,
+    dtype: str | None = None,
+    split: str = "auto",
+) -> tuple[Result, ...]:
+    """Run several networks at the same time, each on cores of its own.
+
+    They share the main memories and the network on the chip, so that what one does delays the
+    others. Nothing is simulated once for several layers: each meets other traffic.
+
+    Parameters
+    ----------
+    networks
+        As in `simulate`.
+    hardware
+        As in `simulate`.
+    cores
+        How many cores each network has.
+    batch, dtype, split
+        As in `simulate`, for all of them.
+
+    Raises
+    ------
+    WorkloadError, SpecError, MappingError
+        As in `simulate`; MappingError as well when there are too few cores.
+    """
+    spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
+    if sum(cores) > spec.cores:
+        raise MappingError(
+            f"machine '{spec.name}': has {spec.cores} cores but {' + '.join(map(str, cores))} are"
+            " asked for; give the networks fewer"
+        )
+    plans: list[Plan] = []
+    for network, count in zip(networks, cores, strict=True):
+        graph = _graph(network, batch, dtype)
+        first = sum(cores[: len(plans)])
+        plans.append(
+            make_plan(
+                graph,
+                spec,
+                split=split,
+                cores=range(first, first + count),
+                share_equal_work=False,
+                occupied=plans[-1].memory_bytes if plans else None,
+            )
+        )
+    sequences = Machine(spec).run_sequences([plan.all_programs() for plan in plans])
+    results = []
+    for plan, found in zip(plans, sequences, strict=True):
+        each = iter(found)
+        traces = tuple(
+            tuple(Repeated(trace=next(each), count=1) for _ in range(plan.program_count(planned)))
+            for planned in plan.layers
+        )
+        results.append(Result(plan=plan, traces=traces, report=make_report(plan, traces)))
+    return tuple(results)
+
+
+def _graph(network: str | Path | Graph, batch: int | None, dtype: str | None) -> Graph:
+    if isinstance(network, Graph):
+        return network
+    return find_network(str(network), batch=batch, dtype=dtype)
 
 
 def _traces(plan: Plan, work: int, progress: Progress | None) -> tuple[Repeated, ...]:

@@ -56,6 +56,7 @@ WORDS = {
     "dma_slot": "DMA slot",
     "memory_busy": "memory busy",
     "scratchpad_port": "scratchpad port",
+    "bank_conflict": "bank conflict",
 }
 
 
