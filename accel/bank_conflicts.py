@@ -54,7 +54,6 @@ class Vectors:
     start: int = 0
 
 
-@lru_cache(maxsize=4096)
 def conflict_cycles(banks: BankSpec, vectors: Vectors) -> int:
     """Return the cycles that vectors take beyond those of their bytes at full bandwidth.
 
@@ -126,6 +125,7 @@ def edge_dimension(array: ArraySpec, operand: str) -> str:
     return flow.columns if flow.columns in has else flow.rows
 
 
+@lru_cache(maxsize=4096)
 def matmul_conflicts(
     banks: BankSpec,
     *,
@@ -188,6 +188,7 @@ def matmul_conflicts(
     return passes * conflict_cycles(banks, vectors)
 
 
+@lru_cache(maxsize=4096)
 def vector_conflicts(
     banks: BankSpec,
     *,
@@ -243,11 +244,13 @@ def instruction_conflicts(
     )
     for access, conflicts in operands:
         if access.space in banks:
-            found[access.space] += conflicts(banks[access.space])
+            own = banks[access.space]
+            # Only what an address leaves over a word matters: few instructions differ.
+            found[access.space] += conflicts(own, start=access.base % own.width_bytes)
     return max(found.values())
 
 
-Operands = Iterator[tuple[Access, Callable[[BankSpec], int]]]
+Operands = Iterator[tuple[Access, Callable[..., int]]]
 
 
 def _product_operands(spec: AcceleratorSpec, product: MatMul) -> Operands:
@@ -267,7 +270,6 @@ def _product_operands(spec: AcceleratorSpec, product: MatMul) -> Operands:
                 strides=access.strides,
                 element_bytes=dtype.size_bytes,
                 accumulate=product.accumulate,
-                start=access.base,
             ),
         )
 
@@ -284,6 +286,5 @@ def _function_operands(spec: AcceleratorSpec, vector: Vector) -> Operands:
                 strides=access.strides,
                 reduced=vector.reduced,
                 element_bytes=dtype.size_bytes,
-                start=access.base,
             ),
         )

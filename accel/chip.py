@@ -13,6 +13,7 @@ from accel.dram.memory_spec import RequestLog
 from accel.events import CountingEnvironment
 from accel.memory import BandwidthMemory, MainMemory, Served, WhenServed
 from accel.network import Network
+from accel.shared_buffer import SharedBuffer
 from accel.spec import AcceleratorSpec, MemorySpec
 from accel.units import Clock
 from isa.instruction import Gather, Load, Queue, Store
@@ -88,12 +89,14 @@ class Chip:
         served(at_memory._replace(landed_fs=arrival, network_fs=later))
 
     def _memory(self, spec: MemorySpec) -> MainMemory:
-        if spec.dram is None:
-            return BandwidthMemory(spec)
-        # Imported here: most machines don't need it, and it takes a while.
-        from accel.dram.memory import DramMemory
+        memory: MainMemory = BandwidthMemory(spec)
+        if spec.dram is not None:
+            # Imported here: most machines don't need it, and it takes a while.
+            from accel.dram.memory import DramMemory
 
-        return DramMemory(spec.dram, engines=2 * len(self._places), log=self._log)
+            memory = DramMemory(spec.dram, engines=2 * len(self._places), log=self._log)
+        shared = self.spec.shared_buffer
+        return SharedBuffer(shared, memory, self.spec.clock_hz) if shared is not None else memory
 
     def _advance_memories(self) -> Generator[simpy.Event, object, None]:
         """Let memories go on up to the next event of the others, as often as there is one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,25 @@ class Runs(NamedTuple):
 
     starts: Numbers
     size_bytes: int
+
+
+class Request(Protocol):
+    """What a main memory needs to know of a transfer."""
+
+    @property
+    def engine(self) -> int:
+        """Number of the DMA engine that asks."""
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it writes to the main memory."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes moved."""
+
+    def runs(self) -> Runs:
+        """Return the bytes that it moves."""
 
 
 @dataclass(frozen=True, slots=True)

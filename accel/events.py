@@ -11,7 +11,7 @@ import simpy
 
 from accel.trace import COLUMNS, Column
 
-NETWORK = COLUMNS.index("network_fs")
+NETWORK, SHARED_BUFFER = COLUMNS.index("network_fs"), COLUMNS.index("shared_buffer_fs")
 START, END = COLUMNS.index("start_fs"), COLUMNS.index("end_fs")
 BANDWIDTH, LATENCY = COLUMNS.index("dram_bandwidth_fs"), COLUMNS.index("dram_latency_fs")
 
@@ -82,7 +82,7 @@ class Recorder:
         if hidden <= 0:
             return
         values[position + END] = end_fs
-        for part in (NETWORK, LATENCY, BANDWIDTH):
+        for part in (NETWORK, SHARED_BUFFER, LATENCY, BANDWIDTH):
             of_part = min(hidden, values[position + part])
             values[position + part] -= of_part
             hidden -= of_part

@@ -25,7 +25,7 @@ from isa.program import Program, Stream
 
 Process = Generator[simpy.Event, object, None]
 
-UNIT, OPERAND, CAUSE = (COLUMNS.index(name) for name in ("unit", "operand", "cause"))
+UNIT, OPERAND, BYTES, CAUSE = map(COLUMNS.index, ("unit", "operand", "bytes", "cause"))
 TRANSFER_PARTS = slice(CAUSE + 1, CAUSE + 1 + len(TRANSFER_CAUSES))
 LOAD, GATHER, STORE, MATMUL, VECTOR = (OPCODES.index(name) for name in OPCODES[:-1])
 _NO_PARTS = (0,) * len(TRANSFER_CAUSES)
@@ -256,6 +256,8 @@ class InstructionQueue:
         at_memory = self._edge(served.landed_fs - served.network_fs) - start
         parts = apportion(at_memory, served.causes)
         row[TRANSFER_PARTS] = [*parts, landed - start - at_memory]
+        if served.size_bytes is not None:
+            row[BYTES] = served.size_bytes
         self._record_wait(asked_fs, start, self._structural("memory_busy"), unit=engine.number)
         engine.busy(start, landed, row)
         flight.landed_fs = landed

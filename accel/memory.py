@@ -6,7 +6,7 @@ from collections.abc import Callable
 from math import inf
 from typing import NamedTuple, Protocol
 
-from accel.dma import Transfer
+from accel.dma import Request
 from accel.spec import MemorySpec
 from accel.trace import MEMORY_CAUSES
 
@@ -19,7 +19,8 @@ class Served(NamedTuple):
     ``end_fs`` is when it may start the engine's next one, ``landed_fs`` when the last byte is where
     it should be, ``causes`` the parts of the time that the memory needs by
     `accel.trace.MEMORY_CAUSES`, in any unit, and ``network_fs`` how much later the last byte lands
-    because of the network.
+    because of the network. ``size_bytes`` are the bytes of the main memory where they aren't the
+    transfer's.
     """
 
     start_fs: int
@@ -27,6 +28,7 @@ class Served(NamedTuple):
     landed_fs: int
     causes: tuple[int, ...]
     network_fs: int = 0
+    size_bytes: int | None = None
 
 
 WhenServed = Callable[[Served], None]
@@ -35,7 +37,7 @@ WhenServed = Callable[[Served], None]
 class MainMemory(Protocol):
     """What the DMA engines need from a main memory."""
 
-    def request(self, now_fs: int, transfer: Transfer, served: WhenServed) -> None:
+    def request(self, now_fs: int, transfer: Request, served: WhenServed) -> None:
         """Take a transfer that is asked for at ``now_fs``; calls come in order of time.
 
         ``served`` is called once it is known when the transfer is served, in each engine's order.
@@ -69,7 +71,7 @@ class BandwidthMemory:
         self._busy_bytes = 0
         self._free_fs = 0
 
-    def request(self, now_fs: int, transfer: Transfer, served: WhenServed) -> None:
+    def request(self, now_fs: int, transfer: Request, served: WhenServed) -> None:
         """Serve a transfer after those asked for before it."""
         if now_fs > self._free_fs:
             self._busy_since_fs, self._busy_bytes, self._free_fs = now_fs, 0, now_fs

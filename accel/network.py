@@ -12,12 +12,16 @@ from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from accel.units import FS_PER_SECOND
 from foundation.errors import SpecError
 
 #: Shapes of a network.
 TOPOLOGIES = ("crossbar", "mesh")
 
+Numbers = NDArray[np.int64]
 Router = tuple[int, int]
 
 
@@ -74,18 +78,24 @@ class NetworkSpec:
             )
 
 
-class Route(NamedTuple):
-    """The way between a core and a port: links by number, and routers between them."""
+class Routes(NamedTuple):
+    """The ways between a core and all ports.
 
-    links: tuple[int, ...]
-    routers: int
+    Links by number, through how many ports' routes each belongs to, and the longest delay of those;
+    then the longest delay of all.
+    """
+
+    links: Numbers
+    times: Numbers
+    delays_fs: Numbers
+    longest_fs: int
 
 
 class Link(NamedTuple):
     """What a link has carried, for reports."""
 
     name: str
-    size_bytes: int
+    size_bytes: float
     busy_fs: int
 
 
@@ -110,10 +120,10 @@ class Network:
         self._bytes_per_s = spec.link_bytes_per_cycle * clock_hz
         self._names: list[str] = []
         self._numbers: dict[str, int] = {}
-        #: For each link when it is free, and what it has carried.
-        self._free_fs: list[int] = []
-        self._carried: list[int] = []
-        self.route = cache(self._route)
+        #: For each link when it is free, and the bytes of transfers in it, times the ports.
+        self._free_fs = np.zeros(0, dtype=np.int64)
+        self._carried = np.zeros(0, dtype=np.int64)
+        self.routes = cache(self._routes)
 
     def carry(
         self, core: int, size_bytes: int, first_fs: int, last_fs: int, *, to_memory: bool
@@ -131,55 +141,68 @@ class Network:
         to_memory
             Whether the core writes.
         """
-        ports = len(self._spec.ports)
-        arrival = last_fs
-        for port in range(ports):
-            share = size_bytes // ports + (port < size_bytes % ports)
-            if share:
-                route = self.route(core, port, to_memory)
-                arrival = max(arrival, self._pass(route, share, first_fs, last_fs))
-        return arrival
+        if not size_bytes:
+            return last_fs
+        routes = self.routes(core, to_memory)
+        if not len(routes.links):
+            return last_fs
+        moving = self._moving_fs(size_bytes) * routes.times
+        free = np.maximum(self._free_fs[routes.links], first_fs) + moving
+        self._free_fs[routes.links] = free
+        self._carried[routes.links] += size_bytes * routes.times
+        return max(last_fs + routes.longest_fs, int((free + routes.delays_fs).max()))
 
     def links(self) -> list[Link]:
-        """Return what each link that was used has carried."""
+        """Return what each link has carried: its share of every transfer."""
+        ports = len(self._spec.ports)
         return [
-            Link(name, size, self._moving_fs(size))
-            for name, size in zip(self._names, self._carried, strict=True)
+            Link(name, size / ports, self._moving_fs(size))
+            for name, size in zip(self._names, self._carried.tolist(), strict=True)
+            if size
         ]
 
-    def _pass(self, route: Route, size_bytes: int, first_fs: int, last_fs: int) -> int:
-        """Send bytes along a route: head and tail reach one link after the other."""
-        moving = self._moving_fs(size_bytes)
-        behind = 0
-        for link in route.links:
-            self._carried[link] += size_bytes
-            free = max(self._free_fs[link], first_fs) + moving
-            self._free_fs[link] = free
-            behind = max(behind, free)
-        delay = -(-route.routers * self._spec.router_delay_cycles * FS_PER_SECOND // self._hz)
-        return max(last_fs, behind) + delay
-
     def _moving_fs(self, size_bytes: int) -> int:
-        return -(-size_bytes * FS_PER_SECOND // self._bytes_per_s)
+        """Return how long a link moves a port's share of some bytes."""
+        return -(-size_bytes * FS_PER_SECOND // (self._bytes_per_s * len(self._spec.ports)))
 
-    def _route(self, core: int, port: int, to_memory: bool) -> Route:
-        """Return the links from a core to a port, or from a port to a core."""
+    def _routes(self, core: int, to_memory: bool) -> Routes:
+        times: dict[int, int] = {}
+        delays: dict[int, int] = {}
+        longest = 0
+        for port in range(len(self._spec.ports)):
+            names, routers = self._path(core, port, to_memory)
+            delay = -(-routers * self._spec.router_delay_cycles * FS_PER_SECOND // self._hz)
+            longest = max(longest, delay)
+            for name in names:
+                link = self._link(name)
+                times[link] = times.get(link, 0) + 1
+                delays[link] = max(delays.get(link, 0), delay)
+        return Routes(
+            links=np.array(list(times), dtype=np.int64),
+            times=np.array(list(times.values()), dtype=np.int64),
+            delays_fs=np.array(list(delays.values()), dtype=np.int64),
+            longest_fs=longest,
+        )
+
+    def _path(self, core: int, port: int, to_memory: bool) -> tuple[list[str], int]:
+        """Return the links from a core to a port, or back, and the routers between them."""
         if self._spec.topology == "crossbar":
             ends = (f"core {core}", "switch", f"port {port}")
             path = ends if to_memory else ends[::-1]
-            return Route(tuple(self._link(f"{a} to {b}") for a, b in pairwise(path)), 1)
+            return [f"{a} to {b}" for a, b in pairwise(path)], 1
         at_core = divmod(core, self._spec.columns)
         at_port = self._spec.ports[port]
         routers = xy_path(at_core, at_port) if to_memory else xy_path(at_port, at_core)
-        steps = [f"{_place(a)} to {_place(b)}" for a, b in pairwise(routers)]
-        return Route(tuple(map(self._link, steps)), len(steps))
+        links = [f"{_place(a)} to {_place(b)}" for a, b in pairwise(routers)]
+        return links, len(links)
 
     def _link(self, name: str) -> int:
+        """Return the number of a link; a new one has carried nothing."""
         if name not in self._numbers:
             self._numbers[name] = len(self._names)
             self._names.append(name)
-            self._free_fs.append(0)
-            self._carried.append(0)
+            self._free_fs = np.append(self._free_fs, 0)
+            self._carried = np.append(self._carried, 0)
         return self._numbers[name]
 
 

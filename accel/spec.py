@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from accel.dram.memory_spec import DramMemorySpec
 from accel.network import NetworkSpec
+from accel.shared_buffer_spec import SharedBufferSpec
 from accel.timing import Timing
 from foundation.dtype import Dtype
 from foundation.errors import SpecError, nearest
@@ -229,6 +230,8 @@ class AcceleratorSpec:
         Number of cores, all alike.
     network
         Between the cores and the main memories; without one they meet at the memories only.
+    shared_buffer
+        In front of the main memory: what one core has read, the others find there.
     """
 
     name: str
@@ -241,6 +244,7 @@ class AcceleratorSpec:
     memories: tuple[MemorySpec, ...]
     cores: int = 1
     network: NetworkSpec | None = None
+    shared_buffer: SharedBufferSpec | None = None
 
     def __post_init__(self) -> None:
         """Check the rules that span several parts."""
@@ -264,6 +268,11 @@ class AcceleratorSpec:
             )
         if self.network is not None:
             self.network.check_cores(self.cores)
+        if self.shared_buffer is not None and len(self.memories) > 1:
+            raise SpecError(
+                f"shared_buffer: is in front of 1 main memory but machine '{self.name}' has"
+                f" {len(self.memories)}; leave it out"
+            )
         self._check_queues()
         for tensor_class in TENSOR_CLASSES:
             self._sole_holder(

@@ -121,8 +121,9 @@ def _spec(document: Document) -> AcceleratorSpec:
 
 def _part_of(message: str) -> str:
     """Return the key of a machine file that a broken rule is about."""
-    if message.startswith("network:"):
-        return "network"
+    key = message.partition(":")[0]
+    if key in ("network", "shared_buffer"):
+        return key
     if message.endswith("in 'read_queue'"):
         return "cores"
     about_memories = any(f": '{name}' must be held" in message for name in TENSOR_CLASSES)

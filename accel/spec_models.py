@@ -20,6 +20,7 @@ from pydantic import (
 
 from accel.dram.memory_models import DramPart, dram_text
 from accel.network import TOPOLOGIES, NetworkSpec
+from accel.shared_buffer_spec import SharedBufferSpec
 from accel.spec import (
     LAYOUTS,
     OPERANDS,
@@ -378,6 +379,32 @@ class NetworkPart(_Part):
         )
 
 
+class SharedBufferPart(_Part):
+    """A buffer that all cores share."""
+
+    capacity: Capacity
+    line: Capacity
+    ways: int = Field(ge=1, le=1024)
+    bandwidth: PortBandwidth
+    latency: Cycles
+
+    @model_validator(mode="after")
+    def _has_a_bandwidth(self) -> SharedBufferPart:
+        if self.bandwidth == inf:
+            raise ValueError("'bandwidth' must be a number of bytes per cycle")
+        return self
+
+    def spec(self) -> SharedBufferSpec:
+        """Return the buffer."""
+        return SharedBufferSpec(
+            capacity_bytes=self.capacity,
+            line_bytes=self.line,
+            ways=self.ways,
+            bandwidth_bytes_per_cycle=float(self.bandwidth),
+            latency_cycles=self.latency,
+        )
+
+
 class MachineFile(_Part):
     """A hardware file."""
 
@@ -386,6 +413,7 @@ class MachineFile(_Part):
     clock: Frequency
     cores: int = Field(default=1, ge=1, le=4096)
     network: NetworkPart | None = None
+    shared_buffer: SharedBufferPart | None = None
     array: ArrayPart
     scratchpads: dict[Name, ScratchpadPart] = Field(min_length=1)
     vector: VectorPart
@@ -406,6 +434,7 @@ class MachineFile(_Part):
             clock_hz=self.clock,
             cores=self.cores,
             network=self.network.spec() if self.network is not None else None,
+            shared_buffer=self.shared_buffer.spec() if self.shared_buffer is not None else None,
             array=ArraySpec(
                 rows=self.array.rows,
                 columns=self.array.columns,
@@ -492,6 +521,17 @@ def _network_lines(network: NetworkSpec | None) -> list[str]:
     ]
 
 
+def _shared_buffer_lines(buffer: SharedBufferSpec | None) -> list[str]:
+    if buffer is None:
+        return []
+    return [
+        f"shared_buffer: {{capacity: {CAPACITY.text(buffer.capacity_bytes)},"
+        f" line: {CAPACITY.text(buffer.line_bytes)}, ways: {buffer.ways},"
+        f" bandwidth: {PORT_BANDWIDTH.text(buffer.bandwidth_bytes_per_cycle)},"
+        f" latency: {CYCLE_COUNT.text(buffer.latency_cycles)}}}"
+    ]
+
+
 def machine_text(spec: AcceleratorSpec) -> str:
     """Return a machine as YAML, every value with its unit."""
     lines = [f"name: {_plain(spec.name)}"]
@@ -503,6 +543,7 @@ def machine_text(spec: AcceleratorSpec) -> str:
         f"clock: {FREQUENCY.text(spec.clock_hz)}",
         f"cores: {spec.cores}",
         *_network_lines(spec.network),
+        *_shared_buffer_lines(spec.shared_buffer),
         f"array: {{count: {array.count}, rows: {array.rows}, columns: {array.columns},"
         f" dataflow: {array.dataflow},"
         f" timing: {_timing_text(array.timing)}, dtypes: [{', '.join(array.dtypes)}]}}",

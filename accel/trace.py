@@ -21,8 +21,12 @@ STRUCTURAL_CAUSES = ("dma_slot", "memory_busy", "scratchpad_port", "bank_conflic
 
 #: What a transfer's time at a main memory is spent on: moving data (and what belongs to it, such as
 #: turning the bus round), waiting for data that is on its way, opening and closing rows, refreshes,
-#: and waiting for room in the window of requests that an engine may have under way.
-MEMORY_CAUSES = ("dram_bandwidth", "dram_latency", "row_conflict", "refresh", "queue_full")
+#: waiting for room in the window of requests that an engine may have under way, and the buffer that
+#: cores share.
+MEMORY_CAUSES = (
+    *("dram_bandwidth", "dram_latency", "row_conflict", "refresh", "queue_full"),
+    "shared_buffer",
+)
 #: What the whole of a transfer's time is spent on: at the main memory, then on the chip's network.
 TRANSFER_CAUSES = (*MEMORY_CAUSES, "network")
 

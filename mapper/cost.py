@@ -179,7 +179,7 @@ def _tile_bytes(operand: OperandMap, kernel: Kernel, tiles: Counts) -> Counts:
     """Return the bytes of one tile's box, padding included."""
     size: Any = operand.dtype.size_bytes
     for axis in operand.axes:
-        step = axis_step(axis, kernel)
+        step = axis_step(axis, kernel.extents)
         size = size * (1 + sum(c // step * (tiles[:, d] - 1) for d, c in axis.terms))
     return np.broadcast_to(size, len(tiles))
 
@@ -188,7 +188,7 @@ def _sweep_bytes(operand: OperandMap, kernel: Kernel, tiles: Counts, counts: Cou
     """Return the bytes of all distinct boxes of an operand, ragged ones at their true size."""
     size: Any = operand.dtype.size_bytes
     for axis in operand.axes:
-        step = axis_step(axis, kernel)
+        step = axis_step(axis, kernel.extents)
         boxes: Any = prod((counts[:, d] for d, _ in axis.terms), start=np.int64(1))
         elements = boxes
         for d, c in axis.terms:

@@ -183,14 +183,9 @@ class Kernel:
         """Return the numbers of the dimensions with one of these roles."""
         return [i for i, dimension in enumerate(self.dimensions) if dimension.role in roles]
 
-    def size(self, role: Role) -> int:
-        """Return the iterations of all dimensions with a role."""
-        return prod(self.extents[number] for number in self.numbers(role))
 
-
-def axis_step(axis: Axis, kernel: Kernel) -> int:
+def axis_step(axis: Axis, extents: Sequence[int]) -> int:
     """Return the distance between neighbouring elements that are touched along an axis."""
-    extents = kernel.extents
     return gcd(*(c for d, c in axis.terms if extents[d] > 1)) or 1
 
 
@@ -202,12 +197,15 @@ def row_major_strides(shape: Sequence[int], element_bytes: int) -> tuple[int, ..
     return tuple(reversed(strides))
 
 
-def box_bytes(operand: OperandMap, kernel: Kernel) -> int:
-    """Return the bytes of the box that a kernel touches of an operand, at most its tensor."""
+def box_bytes(operand: OperandMap, extents: Sequence[int]) -> int:
+    """Return the bytes of the box that an iteration space touches of an operand.
+
+    At most its tensor; ``extents`` is the size of the space.
+    """
     elements = 1
     for axis in operand.axes:
-        step = axis_step(axis, kernel)
-        box = 1 + sum(c // step * (kernel.extents[d] - 1) for d, c in axis.terms)
+        step = axis_step(axis, extents)
+        box = 1 + sum(c // step * (extents[d] - 1) for d, c in axis.terms)
         elements *= min(box, axis.size)
     return elements * operand.dtype.size_bytes
 

@@ -49,6 +49,11 @@ class Split:
         """Return into how many parts the sum is cut: 1 if none has partial sums."""
         return prod(ways for d, ways in self.ways if kernel.dimensions[d].role is Role.K)
 
+    def largest_extents(self, kernel: Kernel) -> tuple[int, ...]:
+        """Return the size of the first part: no other is larger."""
+        ways = dict(self.ways)
+        return tuple(-(-e // ways.get(d, 1)) for d, e in enumerate(kernel.extents))
+
     def label(self, kernel: Kernel) -> str:
         """Return the split in words: ``4 cores along OC: 4 x 128``."""
         if not self.ways:
@@ -106,12 +111,6 @@ def _dimensions(kernel: Kernel) -> list[int]:
     if reduced is not None and kernel.extents[reduced] > 1:
         numbers.append(reduced)
     return numbers
-
-
-def largest_part(kernel: Kernel, split: Split) -> Kernel:
-    """Return the first part of a product or function: no other is larger."""
-    sizes = {d: -(-kernel.extents[d] // ways) for d, ways in split.ways}
-    return piece_of(kernel, dict.fromkeys(sizes, 0), sizes)
 
 
 def divided(kernel: Kernel, split: Split) -> list[Kernel]:

@@ -20,7 +20,7 @@ from mapper.kernel import Contraction, Kernel, Role, box_bytes
 from mapper.mapping import Mapping
 from mapper.parts import Part, cut, whole
 from mapper.search import best_mapping
-from mapper.splits import PARTIAL, Split, divided, largest_part, reduction, splits
+from mapper.splits import PARTIAL, Split, divided, reduction, splits
 
 #: How many splits are mapped, those with the lowest bounds.
 TRIED = 8
@@ -183,7 +183,10 @@ def _stage(
     """Return kernels as a stage: every core maps its parts as it would the largest one."""
     parts = [divided(kernel, split) for kernel, split in zip(kernels, chosen, strict=True)]
     count = len(parts[0])
-    found = [best_mapping(own[0], _with_share(spec, count), name) for own in parts]
+    found = [
+        best_mapping(own[0], _with_share(spec, count, _repeated(kernel, own)), name)
+        for kernel, own in zip(kernels, parts, strict=True)
+    ]
     mappings = tuple(mapping for mapping, _ in found)
     estimates = tuple(
         replace(
@@ -230,18 +233,35 @@ def _copies(
     return _stage(kernels, chosen, spec, name, cores)
 
 
-def _with_share(spec: AcceleratorSpec, cores: int) -> AcceleratorSpec:
+def _repeated(kernel: Kernel, parts: Sequence[Kernel]) -> float:
+    """Return how often cores move what a kernel touches: more than once where parts share it."""
+    moved, touched = (
+        sum(box_bytes(operand, one.extents) for operand in one.operands)
+        for one in (parts[0], kernel)
+    )
+    return max(1.0, len(parts) * moved / touched)
+
+
+def _with_share(spec: AcceleratorSpec, cores: int, repeated: float) -> AcceleratorSpec:
     """Return a machine as one of several cores sees it.
 
-    # Approximation: each gets an equal part of the bandwidth of main memories and their ports.
+    # Approximation: each gets an equal part of the bandwidth of main memories and their ports. A
+    shared buffer gives what is moved ``repeated`` times from one fetch.
     """
-    if cores == 1 and spec.network is None:
+    if cores == 1 and spec.network is None and spec.shared_buffer is None:
         return spec
     ports = inf
     if spec.network is not None:
         ports = len(spec.network.ports) * spec.network.link_bytes_per_cycle * spec.clock_hz
+    from_memory = 1.0
+    if spec.shared_buffer is not None:
+        ports = min(ports, spec.shared_buffer.bandwidth_bytes_per_cycle * spec.clock_hz)
+        from_memory = 1 / repeated
     memories = tuple(
-        replace(memory, bandwidth_bytes_per_s=min(memory.bandwidth_bytes_per_s, ports) / cores)
+        replace(
+            memory,
+            bandwidth_bytes_per_s=min(memory.bandwidth_bytes_per_s / from_memory, ports) / cores,
+        )
         for memory in spec.memories
     )
     return replace(spec, memories=memories)
@@ -254,14 +274,19 @@ def _promise(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> tuple[int, 
 
 def _bound_cycles(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> float:
     """Return the cycles that a split takes at least: of its largest part, and of all bytes."""
-    part = largest_part(kernel, split)
-    moved = split.parts * sum(box_bytes(operand, part) for operand in part.operands)
+    extents = split.largest_extents(kernel)
+    # A shared buffer fetches once what several parts need.
+    times, space = (split.parts, extents) if spec.shared_buffer is None else (1, kernel.extents)
+    moved = times * sum(box_bytes(operand, space) for operand in kernel.operands)
     along_k = split.along_k(kernel)
     if along_k > 1:  # partial sums are read again
-        moved += (along_k + 1) * box_bytes(kernel.output, kernel)
+        moved += (along_k + 1) * box_bytes(kernel.output, kernel.extents)
     memory = moved / spec.bandwidth_bytes_per_s * spec.clock_hz
-    if not isinstance(part.body, Contraction):
-        return 1 + max(memory, prod(part.extents) / spec.vector.lanes)
-    groups, m, n, k = (part.size(role) for role in (Role.GROUP, Role.M, Role.N, Role.K))
+    if not isinstance(kernel.body, Contraction):
+        return 1 + max(memory, prod(extents) / spec.vector.lanes)
+    groups, m, n, k = (
+        prod(extents[number] for number in kernel.numbers(role))
+        for role in (Role.GROUP, Role.M, Role.N, Role.K)
+    )
     work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=0)
     return max(memory, float(work.timing.occupancy_cycles))

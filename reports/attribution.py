@@ -15,7 +15,15 @@ from reports.stats import added, primary_unit
 CAUSE_WORDS = dict(
     zip(
         TRANSFER_CAUSES,
-        ("DRAM bandwidth", "DRAM latency", "row conflicts", "refresh", "queue full", "network"),
+        (
+            "DRAM bandwidth",
+            "DRAM latency",
+            "row conflicts",
+            "refresh",
+            "queue full",
+            "shared buffer",
+            "network",
+        ),
         strict=True,
     )
 )

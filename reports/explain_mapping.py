@@ -9,7 +9,6 @@ from accel.units import format_bytes
 from mapper.kernel import Axis, Contraction, Kernel, Role
 from mapper.mapping import Mapping
 from mapper.plan import Plan, PlannedLayer
-from mapper.splits import largest_part
 from mapper.stages import Stage
 from reports.report import WorkReport
 
@@ -41,7 +40,7 @@ def _stage_lines(stage: Stage, spec: AcceleratorSpec) -> Iterable[str]:
             f"  {_counted(estimate.tiles, 'tile')}, closed form {estimate.cycles:,.0f} cycles;"
             " loops, outermost first:"
         )
-        yield from _loops(largest_part(kernel, split), mapping)
+        yield from _loops(kernel, split.largest_extents(kernel), mapping)
         held = [(operand.role, operand.scratchpad) for operand in kernel.operands]
         buffers = list(mapping.num_buffers)
         if isinstance(kernel.body, Contraction) and mapping.layouts:
@@ -76,9 +75,9 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _loops(kernel: Kernel, mapping: Mapping) -> Iterable[str]:
+def _loops(kernel: Kernel, extents: tuple[int, ...], mapping: Mapping) -> Iterable[str]:
     for number in mapping.order:
-        dimension, size = kernel.dimensions[number], mapping.tile[number]
-        count = -(-dimension.extent // size)
-        if dimension.extent > 1:
-            yield f"    {dimension.name:<9} {dimension.extent:>8} in {count} of {size}"
+        extent, size = extents[number], mapping.tile[number]
+        if extent > 1:
+            name, count = kernel.dimensions[number].name, -(-extent // size)
+            yield f"    {name:<9} {extent:>8} in {count} of {size}"

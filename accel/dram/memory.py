@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.dma import Transfer, transactions
+from accel.dma import Request, transactions
 from accel.dram.channels import Channels, Segment, Window
 from accel.dram.controllers import controller_for
 from accel.dram.memory_spec import DramMemorySpec, RequestLog
@@ -71,7 +71,7 @@ class DramMemory:
         self._landed_fs = [0] * engines
         self._spent = [self._spent_now()] * engines
 
-    def request(self, now_fs: int, transfer: Transfer, served: WhenServed) -> None:
+    def request(self, now_fs: int, transfer: Request, served: WhenServed) -> None:
         """Send a transfer's requests to the channels' queues."""
         numbers = transactions(transfer.runs(), self._spec.transaction_bytes)
         places = self._spec.locate(numbers)
@@ -140,6 +140,7 @@ class DramMemory:
             spent[ROW],
             spent[REFRESHING],
             spent[QUEUE],
+            0,
         )
 
 

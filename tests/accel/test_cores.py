@@ -10,9 +10,9 @@ from accel.machine import Machine
 from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset, parse_spec
 from foundation.errors import SpecError
-from isa.instruction import Access, Load, Operand, Queue
-from isa.program import Program, Space, Stream, side_by_side
+from isa.program import Program, side_by_side
 from reports.cores import core_view
+from tests.accel.transfer_programs import HALF, loads
 
 #: Two channels, of which an address's highest bit chooses one.
 TWO_CHANNELS = parse_spec(
@@ -26,31 +26,6 @@ memories:
 """,
     "two channels",
 )
-HALF = 8 * 2**30
-SPACES = (
-    Space(name="dram", size_bytes=2 * HALF, is_main_memory=True),
-    Space(name="input", size_bytes=256 * 2**10, is_main_memory=False),
-)
-
-
-def loads(core: int, base: int, count: int, size_bytes: int) -> Program:
-    """Return a program of one core that loads ``count`` tiles, one after the other."""
-    code = tuple(
-        Load(
-            source=Access(space=0, base=base + number * size_bytes, strides=(1,)),
-            destination=Access(space=1, base=0, strides=(1,)),
-            shape=(size_bytes,),
-            before=(0,),
-            after=(0,),
-            element_bytes=1,
-            fill=0,
-            operand=Operand.INPUT,
-            tag=number,
-        )
-        for number in range(count)
-    )
-    stream = Stream(core=core, queue=Queue.LOAD)
-    return Program(spaces=SPACES, semaphores=(), streams={stream: code})
 
 
 def times(spec: AcceleratorSpec, core: int, *programs: Program) -> list[tuple[int, int]]:

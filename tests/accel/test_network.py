@@ -132,12 +132,12 @@ def test_contention_only_delays_and_bytes_are_conserved(
     lasts, network = carried(spec, what)
     assert max(lasts) >= max((link.busy_fs for link in network.links()), default=0)
     carried_bytes = sum(link.size_bytes for link in network.links())
-    alone_bytes = 0
+    alone_bytes = 0.0
     for item, last in zip(sorted(what, key=lambda item: item[2]), lasts, strict=True):
         (alone,), own = carried(spec, [item])
         assert last >= alone
         alone_bytes += sum(link.size_bytes for link in own.links())
-    assert carried_bytes == alone_bytes
+    assert carried_bytes == pytest.approx(alone_bytes)
     assert max(lasts) <= sum(max(carried(spec, [item])[0]) for item in what)
 
 
