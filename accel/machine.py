@@ -77,45 +77,39 @@ class Machine:
         """
         chip = Chip(self._spec, range(self._spec.cores), self._log)
         traces: list[list[Trace]] = [[] for _ in sequences]
-        running: list[_Run | None] = [None for _ in sequences]
+        running: list[_Run] = []
 
         def process(number: int) -> Generator[simpy.Event, object, None]:
             for program in sequences[number]:
-                run = running[number] = _Run(chip, program)
+                run = _Run(chip, program)
+                running.append(run)
                 yield run.start()
                 yield chip.env.timeout(run.end_fs - int(chip.env.now))
+                running.remove(run)
                 traces[number].append(run.trace())
-            running[number] = None
 
         done = chip.env.all_of([chip.env.process(process(n)) for n in range(len(sequences))])
-        try:
-            chip.run_until(done)
-        except (OverflowError, RuntimeError) as error:
-            raise _failure(chip, done, [run for run in running if run], error) from None
+        _finish(chip, done, running)
         return traces
 
 
-def _finish(chip: Chip, done: simpy.Event, runs: list[_Run]) -> None:
+def _finish(chip: Chip, done: simpy.Event, running: list[_Run]) -> None:
+    """Run until ``done``; what stops before says why."""
     try:
         chip.run_until(done)
-    except (OverflowError, RuntimeError) as error:
-        raise _failure(chip, done, runs, error) from None
-
-
-def _failure(chip: Chip, done: simpy.Event, runs: list[_Run], error: Exception) -> Exception:
-    """Return what went wrong: too long, a deadlock, or a mistake of ours."""
-    cycle = chip.clock.cycle_at_or_after(int(chip.env.now))
-    if isinstance(error, OverflowError):
-        return SimulationError(
+    except OverflowError:
+        message = (
             f"the program takes more than {MAX_SECONDS} s, the most that a trace can hold; use a"
-            " faster clock or memory, or a smaller layer",
-            unit="machine",
-            time=f"{cycle} cycles",
+            " faster clock or memory, or a smaller layer"
         )
-    if done.triggered:
-        return error
-    blocked = ", ".join(text for run in runs for text in run.blocked())
-    return SimulationError(f"deadlock: {blocked}", unit="machine", time=f"{cycle} cycles")
+    except RuntimeError:
+        if done.triggered:
+            raise
+        message = f"deadlock: {', '.join(text for run in running for text in run.blocked())}"
+    else:
+        return
+    cycle = chip.clock.cycle_at_or_after(int(chip.env.now))
+    raise SimulationError(message, unit="machine", time=f"{cycle} cycles")
 
 
 class _Run:

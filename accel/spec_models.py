@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields, replace
 from math import inf
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
-    PlainValidator,
-    WithJsonSchema,
     field_validator,
     model_validator,
 )
 
 from accel.dram.memory_models import DramPart, dram_text
-from accel.network import TOPOLOGIES, NetworkSpec
-from accel.shared_buffer_spec import SharedBufferSpec
+from accel.model_types import (
+    Bandwidth,
+    Capacity,
+    Cycles,
+    Frequency,
+    Latency,
+    Name,
+    Part,
+    PortBandwidth,
+    PositiveCycles,
+    SignedCycles,
+    one_of,
+)
+from accel.sharing_models import (
+    NetworkPart,
+    SharedBufferPart,
+    network_lines,
+    shared_buffer_lines,
+)
 from accel.spec import (
     LAYOUTS,
     OPERANDS,
@@ -40,80 +53,14 @@ from accel.units import (
     CYCLE_COUNT,
     DURATION,
     FREQUENCY,
-    FS_PER_SECOND,
     PORT_BANDWIDTH,
     SIGNED_CYCLE_COUNT,
-    Quantity,
 )
 from foundation.dtype import DTYPES
 from foundation.errors import nearest
 from foundation.functions import FUNCTIONS
 
-MAX_CAPACITY_BYTES = 1 << 60
 _CYCLES = "_cycles"
-_NAME = r"[A-Za-z_][A-Za-z0-9_./-]{0,199}"
-
-
-def _parser(kind: Quantity, *, positive: bool = True, maximum: int | None = None) -> PlainValidator:
-    """Return the validator of a field that is written with a unit."""
-
-    def parse(text: object) -> int | float:
-        value = kind.parse(text)
-        if positive and value == 0:
-            raise ValueError(f"'{text}': {kind.name} must be greater than 0")
-        if maximum is not None and value > maximum:
-            raise ValueError(f"'{text}': {kind.name} must be at most {kind.text(maximum)}")
-        return value
-
-    return PlainValidator(parse)
-
-
-def _text_schema(kind: Quantity) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "description": f"{kind.name}, such as {kind.example}"})
-
-
-def _one_of(known: list[str], value: object) -> str:
-    if value not in known:
-        raise ValueError(
-            f"must be one of {', '.join(known)} but is '{value}'{nearest(str(value), known)}"
-        )
-    return str(value)
-
-
-def _name(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(_NAME, value):
-        shown = f"'{value}'".replace("\n", "\\n")
-        raise ValueError(
-            f"must be a name (a letter first, then letters, digits and _ . / -; at most 200)"
-            f" but is {shown}"
-        )
-    return value
-
-
-Name = Annotated[
-    str, PlainValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME}$"})
-]
-Capacity = Annotated[int, _parser(CAPACITY, maximum=MAX_CAPACITY_BYTES), _text_schema(CAPACITY)]
-PortBandwidth = Annotated[float, _parser(PORT_BANDWIDTH), _text_schema(PORT_BANDWIDTH)]
-Bandwidth = Annotated[float, _parser(BANDWIDTH), _text_schema(BANDWIDTH)]
-Frequency = Annotated[int, _parser(FREQUENCY, maximum=10**12), _text_schema(FREQUENCY)]
-Latency = Annotated[
-    int, _parser(DURATION, positive=False, maximum=FS_PER_SECOND), _text_schema(DURATION)
-]
-Cycles = Annotated[
-    int, _parser(CYCLE_COUNT, positive=False, maximum=10**9), _text_schema(CYCLE_COUNT)
-]
-Place = Annotated[int, Field(ge=0, le=4095)]
-PositiveCycles = Annotated[int, _parser(CYCLE_COUNT, maximum=10**9), _text_schema(CYCLE_COUNT)]
-SignedCycles = Annotated[
-    int,
-    _parser(SIGNED_CYCLE_COUNT, positive=False, maximum=10**9),
-    _text_schema(SIGNED_CYCLE_COUNT),
-]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 def _name_or_changes(schema: dict[str, Any]) -> None:
@@ -123,7 +70,7 @@ def _name_or_changes(schema: dict[str, Any]) -> None:
     schema["anyOf"] = [{"enum": list(TIMINGS)}, changes]
 
 
-class TimingPart(_Part):
+class TimingPart(Part):
     """A timing model by name, or as changes to the one named ``base``.
 
     The keys are the fields of `accel.timing.Timing`, without the unit that their values have here.
@@ -156,27 +103,27 @@ class TimingPart(_Part):
     @model_validator(mode="before")
     @classmethod
     def _by_name(cls, value: object) -> object:
-        return {"base": _one_of(list(TIMINGS), value)} if isinstance(value, str) else value
+        return {"base": one_of(list(TIMINGS), value)} if isinstance(value, str) else value
 
     @field_validator("base")
     @classmethod
     def _known_base(cls, value: str) -> str:
-        return _one_of(list(TIMINGS), value)
+        return one_of(list(TIMINGS), value)
 
     @field_validator("load_path", "drain_path")
     @classmethod
     def _known_path(cls, value: str) -> str:
-        return _one_of(list(PATHS), value)
+        return one_of(list(PATHS), value)
 
     @field_validator("load_waits_for", "input_waits_for")
     @classmethod
     def _known_wait(cls, value: str) -> str:
-        return _one_of(list(WAITS), value)
+        return one_of(list(WAITS), value)
 
     @field_validator("serial_transfers")
     @classmethod
     def _known_transfers(cls, values: list[str]) -> list[str]:
-        return [_one_of(list(TRANSFERS), value) for value in values]
+        return [one_of(list(TRANSFERS), value) for value in values]
 
     def timing(self) -> Timing:
         """Return the timing model."""
@@ -189,7 +136,7 @@ class TimingPart(_Part):
         return replace(TIMINGS[self.base], **changes)
 
 
-class ArrayPart(_Part):
+class ArrayPart(Part):
     """The systolic array."""
 
     count: int = Field(default=1, ge=1, le=1024)
@@ -202,15 +149,15 @@ class ArrayPart(_Part):
     @field_validator("dataflow")
     @classmethod
     def _known_dataflow(cls, value: str) -> str:
-        return _one_of(list(DATAFLOWS), value.upper())
+        return one_of(list(DATAFLOWS), value.upper())
 
     @field_validator("dtypes")
     @classmethod
     def _known_dtypes(cls, values: list[str]) -> list[str]:
-        return [_one_of([name for name in DTYPES if name != "int32"], value) for value in values]
+        return [one_of([name for name in DTYPES if name != "int32"], value) for value in values]
 
 
-class ScratchpadPart(_Part):
+class ScratchpadPart(Part):
     """A buffer on the chip."""
 
     capacity: Capacity
@@ -224,7 +171,7 @@ class ScratchpadPart(_Part):
     @field_validator("layout")
     @classmethod
     def _known_layout(cls, value: str) -> str:
-        return _one_of(list(LAYOUTS), value)
+        return one_of(list(LAYOUTS), value)
 
     @model_validator(mode="after")
     def _layout_needs_banks(self) -> ScratchpadPart:
@@ -238,7 +185,7 @@ class ScratchpadPart(_Part):
     @field_validator("holds")
     @classmethod
     def _known_operands(cls, values: list[str]) -> list[str]:
-        return [_one_of(list(OPERANDS), value) for value in values]
+        return [one_of(list(OPERANDS), value) for value in values]
 
     def spec(self, name: str) -> ScratchpadSpec:
         """Return the scratchpad of this name."""
@@ -254,12 +201,12 @@ class ScratchpadPart(_Part):
         )
 
 
-class VectorPart(_Part):
+class VectorPart(Part):
     """The vector unit."""
 
     lanes: int = Field(ge=1, le=1 << 20)
     startup: Cycles = 0
-    cycles_per_element: dict[str, float | int] = {}
+    cycles_per_element: dict[str, float | int] = Field(default_factory=dict)
 
     @field_validator("cycles_per_element")
     @classmethod
@@ -275,13 +222,13 @@ class VectorPart(_Part):
         return values
 
 
-class DmaPart(_Part):
+class DmaPart(Part):
     """The DMA engines."""
 
     outstanding: int = Field(ge=1, le=65536)
 
 
-class MemoryPart(_Part):
+class MemoryPart(Part):
     """A main memory."""
 
     capacity: Capacity
@@ -304,7 +251,7 @@ class MemoryPart(_Part):
     @field_validator("holds")
     @classmethod
     def _known_classes(cls, values: list[str]) -> list[str]:
-        return [_one_of(list(TENSOR_CLASSES), value) for value in values]
+        return [one_of(list(TENSOR_CLASSES), value) for value in values]
 
     def spec(self, name: str) -> MemorySpec:
         """Return the memory of this name."""
@@ -325,87 +272,7 @@ class MemoryPart(_Part):
         )
 
 
-class NetworkPart(_Part):
-    """The network on the chip."""
-
-    topology: str
-    rows: int = Field(default=1, ge=1, le=4096)
-    columns: int | None = Field(default=None, ge=1, le=4096)
-    memory_ports: Annotated[int, Field(ge=1, le=4096)] | list[tuple[Place, Place]]
-    link: PortBandwidth
-    router_delay: Cycles
-
-    @field_validator("topology")
-    @classmethod
-    def _known_topology(cls, value: str) -> str:
-        return _one_of(list(TOPOLOGIES), value)
-
-    @field_validator("memory_ports", mode="before")
-    @classmethod
-    def _pairs(cls, value: object) -> object:
-        if isinstance(value, list):
-            return [tuple(port) if isinstance(port, list) else port for port in value]
-        return value
-
-    @field_validator("link")
-    @classmethod
-    def _whole_bytes(cls, value: float) -> float:
-        if value == inf or value != int(value):
-            raise ValueError("must be a whole number of bytes per cycle")
-        return value
-
-    @model_validator(mode="after")
-    def _fits_its_topology(self) -> NetworkPart:
-        is_mesh = self.topology == "mesh"
-        if is_mesh and self.columns is None:
-            raise ValueError("a mesh needs 'rows' and 'columns'")
-        if is_mesh != isinstance(self.memory_ports, list):
-            form = "a list of [row, column]" if is_mesh else "a number"
-            raise ValueError(f"'memory_ports' of a {self.topology} must be {form}")
-        if not self.memory_ports:
-            raise ValueError("needs at least 1 of 'memory_ports' but has 0")
-        return self
-
-    def spec(self) -> NetworkSpec:
-        """Return the network."""
-        ports = self.memory_ports
-        return NetworkSpec(
-            topology=self.topology,
-            rows=self.rows,
-            columns=self.columns or 1,
-            ports=tuple(ports) if isinstance(ports, list) else ((0, 0),) * ports,
-            link_bytes_per_cycle=int(self.link),
-            router_delay_cycles=self.router_delay,
-        )
-
-
-class SharedBufferPart(_Part):
-    """A buffer that all cores share."""
-
-    capacity: Capacity
-    line: Capacity
-    ways: int = Field(ge=1, le=1024)
-    bandwidth: PortBandwidth
-    latency: Cycles
-
-    @model_validator(mode="after")
-    def _has_a_bandwidth(self) -> SharedBufferPart:
-        if self.bandwidth == inf:
-            raise ValueError("'bandwidth' must be a number of bytes per cycle")
-        return self
-
-    def spec(self) -> SharedBufferSpec:
-        """Return the buffer."""
-        return SharedBufferSpec(
-            capacity_bytes=self.capacity,
-            line_bytes=self.line,
-            ways=self.ways,
-            bandwidth_bytes_per_cycle=float(self.bandwidth),
-            latency_cycles=self.latency,
-        )
-
-
-class MachineFile(_Part):
+class MachineFile(Part):
     """A hardware file."""
 
     name: Name
@@ -507,31 +374,6 @@ def _bank_text(pad: ScratchpadSpec) -> str:
     return f" ports: {pad.ports}, width: {CAPACITY.text(pad.width_bytes)}, layout: {pad.layout},"
 
 
-def _network_lines(network: NetworkSpec | None) -> list[str]:
-    if network is None:
-        return []
-    shape, ports = "", str(len(network.ports))
-    if network.topology == "mesh":
-        shape = f" rows: {network.rows}, columns: {network.columns},"
-        ports = str([list(port) for port in network.ports])
-    return [
-        f"network: {{topology: {network.topology},{shape} memory_ports: {ports},"
-        f" link: {PORT_BANDWIDTH.text(network.link_bytes_per_cycle)},"
-        f" router_delay: {CYCLE_COUNT.text(network.router_delay_cycles)}}}"
-    ]
-
-
-def _shared_buffer_lines(buffer: SharedBufferSpec | None) -> list[str]:
-    if buffer is None:
-        return []
-    return [
-        f"shared_buffer: {{capacity: {CAPACITY.text(buffer.capacity_bytes)},"
-        f" line: {CAPACITY.text(buffer.line_bytes)}, ways: {buffer.ways},"
-        f" bandwidth: {PORT_BANDWIDTH.text(buffer.bandwidth_bytes_per_cycle)},"
-        f" latency: {CYCLE_COUNT.text(buffer.latency_cycles)}}}"
-    ]
-
-
 def machine_text(spec: AcceleratorSpec) -> str:
     """Return a machine as YAML, every value with its unit."""
     lines = [f"name: {_plain(spec.name)}"]
@@ -542,8 +384,8 @@ def machine_text(spec: AcceleratorSpec) -> str:
     lines += [
         f"clock: {FREQUENCY.text(spec.clock_hz)}",
         f"cores: {spec.cores}",
-        *_network_lines(spec.network),
-        *_shared_buffer_lines(spec.shared_buffer),
+        *network_lines(spec.network),
+        *shared_buffer_lines(spec.shared_buffer),
         f"array: {{count: {array.count}, rows: {array.rows}, columns: {array.columns},"
         f" dataflow: {array.dataflow},"
         f" timing: {_timing_text(array.timing)}, dtypes: [{', '.join(array.dtypes)}]}}",

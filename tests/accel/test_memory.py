@@ -25,7 +25,7 @@ def memory(bandwidth: float, latency_fs: int = 0) -> BandwidthMemory:
 def test_a_transfer_takes_its_bytes_over_the_bandwidth_and_then_the_latency() -> None:
     found = served(memory(1e9, latency_fs=5), 100, transfer(3))
     assert found[:3] == (100, 100 + 3_000_000, 105 + 3_000_000)
-    assert found.causes == (3_000_000, 5, 0, 0, 0)
+    assert found.causes == (3_000_000, 5, 0, 0, 0, 0)
 
 
 def test_a_second_transfer_waits_for_the_first_but_not_for_its_latency() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from isa.instruction import Access, Load, Operand, Queue, Store
+from isa.instruction import Queue
 from isa.program import Program, Space, Stream
+from tests.accel.transfers import load, store
 
 #: Half of the address space of the main memory.
 HALF = 8 * 2**30
@@ -15,33 +16,12 @@ SPACES = (
 
 def loads(core: int, base: int, count: int, size_bytes: int) -> Program:
     """Return a program of one core that loads ``count`` tiles, one after the other."""
-    code = tuple(
-        Load(
-            source=Access(space=0, base=base + number * size_bytes, strides=(1,)),
-            destination=Access(space=1, base=0, strides=(1,)),
-            shape=(size_bytes,),
-            before=(0,),
-            after=(0,),
-            element_bytes=1,
-            fill=0,
-            operand=Operand.INPUT,
-            tag=number,
-        )
-        for number in range(count)
-    )
+    code = tuple(load(size_bytes, base + number * size_bytes) for number in range(count))
     stream = Stream(core=core, queue=Queue.LOAD)
     return Program(spaces=SPACES, semaphores=(), streams={stream: code})
 
 
 def stores(core: int, base: int, size_bytes: int) -> Program:
     """Return a program of one core that stores one tile."""
-    store = Store(
-        source=Access(space=1, base=0, strides=(1,)),
-        destination=Access(space=0, base=base, strides=(1,)),
-        shape=(size_bytes,),
-        element_bytes=1,
-        operand=Operand.OUTPUT,
-        tag=0,
-    )
     stream = Stream(core=core, queue=Queue.STORE)
-    return Program(spaces=SPACES, semaphores=(), streams={stream: (store,)})
+    return Program(spaces=SPACES, semaphores=(), streams={stream: (store(size_bytes, base),)})

@@ -11,33 +11,34 @@ def transfer(
     size_bytes: int, *, base: int = 0, engine: int = 0, is_write: bool = False
 ) -> Transfer:
     """Return a transfer of contiguous bytes."""
-    memory = Access(space=0, base=base, strides=(1,))
-    scratchpad = Access(space=1, base=0, strides=(1,))
-    if is_write:
-        return Transfer(
-            engine,
-            Store(
-                source=scratchpad,
-                destination=memory,
-                shape=(size_bytes,),
-                element_bytes=1,
-                operand=Operand.OUTPUT,
-                tag=0,
-            ),
-        )
-    return Transfer(
-        engine,
-        Load(
-            source=memory,
-            destination=scratchpad,
-            shape=(size_bytes,),
-            before=(0,),
-            after=(0,),
-            element_bytes=1,
-            fill=0,
-            operand=Operand.INPUT,
-            tag=0,
-        ),
+    move = store if is_write else load
+    return Transfer(engine, move(size_bytes, base))
+
+
+def load(size_bytes: int, base: int) -> Load:
+    """Return a load of contiguous bytes."""
+    return Load(
+        source=Access(space=0, base=base, strides=(1,)),
+        destination=Access(space=1, base=0, strides=(1,)),
+        shape=(size_bytes,),
+        before=(0,),
+        after=(0,),
+        element_bytes=1,
+        fill=0,
+        operand=Operand.INPUT,
+        tag=0,
+    )
+
+
+def store(size_bytes: int, base: int) -> Store:
+    """Return a store of contiguous bytes."""
+    return Store(
+        source=Access(space=1, base=0, strides=(1,)),
+        destination=Access(space=0, base=base, strides=(1,)),
+        shape=(size_bytes,),
+        element_bytes=1,
+        operand=Operand.OUTPUT,
+        tag=0,
     )
 
 

@@ -194,7 +194,7 @@ def test_a_row_miss_for_each_burst_is_said_to_be_the_rows() -> None:
     what = spec(address_map=parse_map("co:7 bg:2 ba:2 ra:0 ro:16 ch:0 pc:0 sid:0"))
     memory = DramMemory(what, engines=1)
     bank_stride = what.standard.organisation.row_bytes * 16
-    causes = [0] * 5
+    causes = [0] * len(MEMORY_CAUSES)
     for row in range(100):
         one = served(memory, row, transfer(64, base=row * bank_stride))
         causes = [a + b for a, b in zip(causes, one.causes, strict=True)]
