@@ -16,6 +16,7 @@ from accel.dram.memory import DramMemory
 from accel.dram.memory_spec import DramMemorySpec
 from accel.dram.standards import interleaved_map, load_standard
 from accel.memory import Served
+from accel.trace import MEMORY_CAUSES
 from tests.accel.transfers import served, transfer
 
 CONTROLLERS = ("dramsim3", "ramulator2")
