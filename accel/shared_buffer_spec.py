@@ -33,9 +33,18 @@ class SharedBufferSpec:
 
     def __post_init__(self) -> None:
         """Check that lines and sets come out even."""
+        for name, value in (
+            ("capacity", self.capacity_bytes),
+            ("line", self.line_bytes),
+            ("ways", self.ways),
+            ("bandwidth", self.bandwidth_bytes_per_cycle),
+        ):
+            if value <= 0:
+                raise SpecError(f"shared_buffer: '{name}' must be greater than 0 but is {value:g}")
         if self.line_bytes & (self.line_bytes - 1):
             raise SpecError(
-                f"shared_buffer: a line must be a power of two in bytes but is {self.line_bytes}"
+                f"shared_buffer: a line must be a power of two in bytes but is {self.line_bytes};"
+                " change 'line'"
             )
         way_bytes = self.line_bytes * self.ways
         if self.capacity_bytes % way_bytes or self.sets & (self.sets - 1):

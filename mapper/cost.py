@@ -97,24 +97,26 @@ def score(kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, order: Sequence[
         for operand, moves_ in zip(kernel.operands, moves, strict=True)
     ]
     gathered = traffic[-1:] if isinstance(kernel.body, Lookup) else []
+    dram_bytes = np.sum(traffic + gathered, axis=0)
+    bursts = [burst_factor(operand, kernel, spec, tiles) for operand in kernel.operands]
+    moved = [size * factor for size, factor in zip(traffic, bursts, strict=True)]
+    first = [size * factor for size, factor in zip(tile_bytes, bursts, strict=True)]
     array_cycles, array_latency = _array_cycles(kernel, spec, tiles, steps)
     vector_cycles = _vector_cycles(kernel, spec, tiles, counts)
     results = moves[-1]
     # The vector unit starts when the first result has left the array.
     vector_end = vector_cycles + (array_cycles - vector_cycles) / results
-    units = [array_cycles, vector_end, _memory_cycles(kernel, spec, traffic + gathered)]
+    units = [array_cycles, vector_end, _memory_cycles(kernel, spec, [*moved, *gathered])]
     latency_cycles = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
     turns = _turn_cycles(
         array_cycles + steps * array_latency,
         vector_cycles,
-        loads=_memory_cycles(kernel, spec, [*traffic[:-1], np.zeros_like(steps), *gathered])
+        loads=_memory_cycles(kernel, spec, [*moved[:-1], np.zeros_like(steps), *gathered])
         + np.maximum.reduce(moves[:-1]) * latency_cycles,
-        stores=_memory_cycles(
-            kernel, spec, [*(np.zeros_like(steps) for _ in moves[1:]), traffic[-1]]
-        )
+        stores=_memory_cycles(kernel, spec, [*(np.zeros_like(steps) for _ in moves[1:]), moved[-1]])
         + moves[-1] * latency_cycles,
     )
-    fill = _memory_cycles(kernel, spec, tile_bytes)
+    fill = _memory_cycles(kernel, spec, first)
     empty = vector_cycles / results + array_latency
     buffers = [1 + (moves_ > 1) for moves_ in moves]
     return Scores(
@@ -122,7 +124,7 @@ def score(kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, order: Sequence[
         + fill
         + empty
         + 2 * latency_cycles,
-        dram_bytes=np.sum(traffic + gathered, axis=0),
+        dram_bytes=dram_bytes,
         tiles=steps,
         required_bytes=_required_bytes(kernel, spec, tile_bytes, buffers, tiles),
         num_buffers=buffers,
@@ -198,6 +200,36 @@ def _sweep_bytes(operand: OperandMap, kernel: Kernel, tiles: Counts, counts: Cou
     return np.broadcast_to(size, len(tiles))
 
 
+def burst_factor(
+    operand: OperandMap, kernel: Kernel, spec: AcceleratorSpec, tiles: Counts
+) -> Reals:
+    """Return the bytes on a memory's bus for each byte of an operand's tiles.
+
+    A DRAM moves whole bursts. A tile's runs of contiguous bytes begin anywhere in a burst, unless
+    runs and what lies between their starts are whole bursts themselves.
+    # Approximation: bursts that two runs share count for both; tensors start at a burst.
+    """
+    memory = memory_of(operand, spec)
+    if memory.dram is None:
+        return np.ones(len(tiles))
+    burst, element = memory.dram.transaction_bytes, operand.dtype.size_bytes
+    run = np.full(len(tiles), element)
+    pitch = np.full(len(tiles), element)
+    is_whole = np.ones(len(tiles), dtype=np.bool_)
+    stride = element
+    for axis in reversed(operand.axes):
+        step = axis_step(axis, kernel.extents)
+        box = 1 + sum(c // step * (tiles[:, d] - 1) for d, c in axis.terms)
+        joined = is_whole & (step == 1)
+        run = np.where(joined, run * np.minimum(box, axis.size), run)
+        pitch = np.where(is_whole & (box > 1), stride * (axis.size if step == 1 else step), pitch)
+        is_whole = joined & (box >= axis.size)
+        stride *= axis.size
+    is_aligned = (run % burst == 0) & (pitch % burst == 0)
+    factor: Reals = np.where(is_aligned, 1.0, (run - element + burst) / run)
+    return factor
+
+
 def _distinct(operand: OperandMap, counts: Counts) -> Counts:
     """Return the number of distinct boxes of an operand."""
     numbers = [d for d in range(counts.shape[1]) if operand.depends_on(d)]
@@ -265,7 +297,9 @@ def _vector_cycles(kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, counts:
     return result
 
 
-def _memory_cycles(kernel: Kernel, spec: AcceleratorSpec, traffic: list[Counts]) -> Reals:
+def _memory_cycles(
+    kernel: Kernel, spec: AcceleratorSpec, traffic: Sequence[Counts | Reals]
+) -> Reals:
     """Return the core cycles in which the busiest main memory moves these bytes.
 
     ``traffic`` is in the order of the operands, an embedding's table rows last.

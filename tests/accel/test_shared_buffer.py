@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,11 +15,15 @@ from accel.shared_buffer import Fetch, LineCache
 from accel.shared_buffer_spec import SharedBufferSpec
 from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset
+from foundation.dtype import DTYPES
 from foundation.errors import SpecError
 from isa.program import Program, side_by_side
 from reports.roofline import make_roofline
+from rooftile.simulation import simulate
 from tests.accel.transfer_programs import loads, stores
+from tests.laws.graphs import Draft
 from tests.reports.runs import SMALL, run
+from workloads.layers import Linear
 
 LINE = 256
 
@@ -133,22 +138,30 @@ def test_reports_hold_with_a_buffer() -> None:
         assert work.total_dram_bytes >= work.compulsory_bytes
 
 
-def test_a_preset_with_a_buffer_moves_less() -> None:
-    spec = replace(load_preset("mesh_64core"), cores=16, network=None)
-    with_buffer, without = (
-        run(SMALL, one).report for one in (spec, replace(spec, shared_buffer=None))
-    )
-    moved, moved_without = (
-        sum(layer.work.total_dram_bytes for layer in report.layers)
-        for report in (with_buffer, without)
-    )
-    assert moved <= 1.2 * moved_without
+def test_weights_that_cores_share_are_fetched_once() -> None:
+    draft = Draft(DTYPES["int8"])
+    draft.add(Linear(out_features=256, bias=False), [draft.add_input((64, 512))])
+    moved = [
+        simulate(draft.graph(), replace(PLAIN, shared_buffer=one), split="m")
+        .report.layers[0]
+        .work.dram_bytes["weight"]
+        for one in (buffer(2**20, 16), None)
+    ]
+    assert moved == [512 * 256, 2 * 512 * 256]
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"line_bytes": 96}, "shared_buffer: a line must be a power of two in bytes but is 96"),
+        (
+            {"line_bytes": 96},
+            "shared_buffer: a line must be a power of two in bytes but is 96; change 'line'",
+        ),
+        ({"ways": 0}, "shared_buffer: 'ways' must be greater than 0 but is 0"),
+        (
+            {"bandwidth_bytes_per_cycle": 0.0},
+            "shared_buffer: 'bandwidth' must be greater than 0 but is 0",
+        ),
         (
             {"ways": 3},
             "shared_buffer: 16384 bytes in sets of 3 lines of 256 bytes make 21.3333 sets, which"
@@ -156,7 +169,7 @@ def test_a_preset_with_a_buffer_moves_less() -> None:
         ),
     ],
 )
-def test_lines_and_sets_come_out_even(changes: dict[str, int], message: str) -> None:
+def test_lines_and_sets_come_out_even(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):
         replace(buffer(), **changes)
 
