@@ -136,7 +136,9 @@ class SharedBuffer:
 
     def request(self, now_fs: int, transfer: Request, served: WhenServed) -> None:
         """Give what is there, fetch what isn't; write through."""
-        numbers = np.unique(transactions(transfer.runs(), self._spec.line_bytes))
+        numbers = transactions(transfer.runs(), self._spec.line_bytes)
+        if (numbers[1:] <= numbers[:-1]).any():
+            numbers = np.unique(numbers)
         if transfer.is_write:
             self._cache.drop(numbers.tolist())
             self._memory.request(now_fs, transfer, served)

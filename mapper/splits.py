@@ -113,10 +113,9 @@ def _dimensions(kernel: Kernel) -> list[int]:
     return numbers
 
 
-def divided(kernel: Kernel, split: Split) -> list[Kernel]:
-    """Return the parts of a kernel; those of a sum write partial sums."""
+def divided(kernel: Kernel, split: Split) -> Iterator[Kernel]:
+    """Yield the parts of a kernel, the largest first; those of a sum write partial sums."""
     along_k = split.along_k(kernel)
-    parts = []
     for places in product(*(_ranges(kernel.extents[d], ways) for d, ways in split.ways)):
         lows = {d: low for (d, _), (_, low, _) in zip(split.ways, places, strict=True)}
         sizes = {d: size for (d, _), (_, _, size) in zip(split.ways, places, strict=True)}
@@ -128,8 +127,7 @@ def divided(kernel: Kernel, split: Split) -> list[Kernel]:
                 if kernel.dimensions[d].role is Role.K
             )
             part = _of_partial_sums(part, index, along_k)
-        parts.append(part)
-    return parts
+        yield part
 
 
 def _ranges(extent: int, ways: int) -> Iterator[tuple[int, int, int]]:

@@ -71,16 +71,33 @@ class Stage:
     ----------
     kernels, splits, mappings, estimates
         One of each per kernel: the whole, how it is split, and how its largest part is mapped. Of
-        the estimates, cycles are those of the largest part and the rest is of all parts.
-    shares
-        One for each core that takes part.
+        the estimates, cycles and tiles are those of the largest part, bytes those of all.
+    cores
+        Numbers of the cores that take part.
     """
 
     kernels: tuple[Kernel, ...]
     splits: tuple[Split, ...]
     mappings: tuple[Mapping, ...]
     estimates: tuple[CostEstimate, ...]
-    shares: tuple[Share, ...]
+    cores: tuple[int, ...]
+
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """What each core does."""
+        parts = zip(*map(divided, self.kernels, self.splits), strict=True)
+        return tuple(
+            Share(core=core, parts=_parts(own, self.mappings))
+            for core, own in zip(self.cores, parts, strict=True)
+        )
+
+    @property
+    def tile_counts(self) -> tuple[int, ...]:
+        """Number of tiles of each kernel, on all cores."""
+        return tuple(
+            sum(mapping.within(k.extents).tile_count(k.extents) for k in divided(kernel, split))
+            for kernel, split, mapping in zip(self.kernels, self.splits, self.mappings, strict=True)
+        )
 
     @property
     def rounds(self) -> Iterator[tuple[Piece, ...]]:
@@ -181,32 +198,27 @@ def _stage(
     cores: Sequence[int],
 ) -> Stage:
     """Return kernels as a stage: every core maps its parts as it would the largest one."""
-    parts = [divided(kernel, split) for kernel, split in zip(kernels, chosen, strict=True)]
-    count = len(parts[0])
+    count = chosen[0].parts
     found = [
-        best_mapping(own[0], _with_share(spec, count, _repeated(kernel, own)), name)
-        for kernel, own in zip(kernels, parts, strict=True)
+        _mapped(kernel, split, spec, name) for kernel, split in zip(kernels, chosen, strict=True)
     ]
-    mappings = tuple(mapping for mapping, _ in found)
-    estimates = tuple(
-        replace(
-            estimate,
-            dram_bytes=count * estimate.dram_bytes,
-            tiles=sum(mapping.within(k.extents).tile_count(k.extents) for k in own),
-        )
-        for own, (mapping, estimate) in zip(parts, found, strict=True)
-    )
-    shares = tuple(
-        Share(core=core, parts=_parts([part[number] for part in parts], mappings))
-        for number, core in enumerate(cores[:count])
-    )
     return Stage(
         kernels=tuple(kernels),
         splits=tuple(chosen),
-        mappings=mappings,
-        estimates=estimates,
-        shares=shares,
+        mappings=tuple(mapping for mapping, _ in found),
+        estimates=tuple(
+            replace(estimate, dram_bytes=count * estimate.dram_bytes) for _, estimate in found
+        ),
+        cores=tuple(cores[:count]),
     )
+
+
+def _mapped(
+    kernel: Kernel, split: Split, spec: AcceleratorSpec, name: str
+) -> tuple[Mapping, CostEstimate]:
+    largest = next(divided(kernel, split))
+    share = _with_share(spec, split.parts, _repeated(kernel, largest, split.parts))
+    return best_mapping(largest, share, name)
 
 
 def _parts(kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> tuple[tuple[Part, ...], ...]:
@@ -233,13 +245,13 @@ def _copies(
     return _stage(kernels, chosen, spec, name, cores)
 
 
-def _repeated(kernel: Kernel, parts: Sequence[Kernel]) -> float:
+def _repeated(kernel: Kernel, largest: Kernel, parts: int) -> float:
     """Return how often cores move what a kernel touches: more than once where parts share it."""
     moved, touched = (
         sum(box_bytes(operand, one.extents) for operand in one.operands)
-        for one in (parts[0], kernel)
+        for one in (largest, kernel)
     )
-    return max(1.0, len(parts) * moved / touched)
+    return max(1.0, parts * moved / touched)
 
 
 def _with_share(spec: AcceleratorSpec, cores: int, repeated: float) -> AcceleratorSpec:

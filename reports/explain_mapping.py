@@ -31,13 +31,14 @@ def mapping_lines(plan: Plan, planned: PlannedLayer, work: WorkReport) -> Iterab
 
 
 def _stage_lines(stage: Stage, spec: AcceleratorSpec) -> Iterable[str]:
-    for kernel, split, mapping, estimate in zip(
-        stage.kernels, stage.splits, stage.mappings, stage.estimates, strict=True
+    for kernel, split, mapping, estimate, tiles in zip(
+        *(stage.kernels, stage.splits, stage.mappings, stage.estimates, stage.tile_counts),
+        strict=True,
     ):
         if spec.cores > 1:
             yield f"  {split.label(kernel)}; of the largest part"
         yield (
-            f"  {_counted(estimate.tiles, 'tile')}, closed form {estimate.cycles:,.0f} cycles;"
+            f"  {_counted(tiles, 'tile')}, closed form {estimate.cycles:,.0f} cycles;"
             " loops, outermost first:"
         )
         yield from _loops(kernel, split.largest_extents(kernel), mapping)

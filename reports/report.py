@@ -277,7 +277,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
             for name in ("input_reads", "weight_reads", "psum_reads", "psum_writes")
         },
         folds=folds,
-        tiles=sum(estimate.tiles for stage in work.stages for estimate in stage.estimates),
+        tiles=sum(sum(stage.tile_counts) for stage in work.stages),
         events=sum(piece.trace.events for piece in pieces),
         bound_by=_bound_by(resources, total),
         bound_cycles=_bound_cycles(spec, macs, sums["operations"], memory_bytes),

@@ -81,7 +81,7 @@ def test_parts_of_every_split_cover_the_iteration_space_once(
     for work in make_plan(graph, spec).works:
         for kernel in work.kernels:
             for split in splits(kernel, cores, "auto")[:40]:
-                parts = divided(kernel, split)
+                parts = list(divided(kernel, split))
                 assert len(parts) == split.parts <= cores
                 assert sum(prod(part.extents) for part in parts) == prod(kernel.extents)
 
