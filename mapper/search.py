@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from accel.spec import AcceleratorSpec
@@ -16,10 +18,11 @@ from mapper.tiling import Tiles, candidate_tiles, loop_orders
 TIE = 0.01
 
 
-def best_mapping(kernel: Kernel, spec: AcceleratorSpec, name: str) -> tuple[Mapping, CostEstimate]:
-    """Return the mapping with the fewest estimated cycles, then layouts for its tiles.
+class Search:
+    """All candidate mappings of a kernel, scored at once.
 
-    Of those within ``TIE`` of the fewest, the one with the fewest main-memory bytes, then tiles.
+    The best has the fewest estimated cycles; of those within ``TIE`` of the fewest it is the one
+    with the fewest main-memory bytes, then tiles.
 
     Parameters
     ----------
@@ -33,30 +36,71 @@ def best_mapping(kernel: Kernel, spec: AcceleratorSpec, name: str) -> tuple[Mapp
     MappingError
         When not even the smallest tile fits: which scratchpad, and both numbers.
     """
-    tiles = candidate_tiles(kernel, spec)
-    orders = loop_orders(kernel)
-    scores = [score(kernel, spec, tiles, order) for order in orders]
-    fitting = np.concatenate([one.fits(spec) for one in scores])
-    if not fitting.any():
-        raise _does_not_fit(kernel, spec, name, tiles)
-    cycles = np.where(fitting, np.concatenate([one.cycles for one in scores]), np.inf)
-    dram_bytes = np.concatenate([one.dram_bytes for one in scores])
-    count = np.concatenate([one.tiles for one in scores])
-    near = np.flatnonzero(cycles <= cycles.min() * (1 + TIE))
-    best = int(near[np.lexsort((cycles[near], count[near], dram_bytes[near]))[0]])
-    order, chosen = divmod(best, len(tiles))
-    mapping = Mapping(
-        tile=tuple(int(size) for size in tiles[chosen]),
-        order=orders[order],
-        num_buffers=tuple(int(buffers[chosen]) for buffers in scores[order].num_buffers),
-    )
-    mapping = with_layouts(kernel, mapping, spec)
-    estimate = CostEstimate(
-        cycles=float(cycles[best]) + conflict_cycles(kernel, mapping),
-        dram_bytes=int(dram_bytes[best]),
-        tiles=int(count[best]),
-    )
-    return mapping, estimate
+
+    def __init__(self, kernel: Kernel, spec: AcceleratorSpec, name: str) -> None:
+        self._kernel = kernel
+        self._spec = spec
+        self._tiles = candidate_tiles(kernel, spec)
+        self._orders = loop_orders(kernel)
+        self._scores = [score(kernel, spec, self._tiles, order) for order in self._orders]
+        fitting = np.concatenate([one.fits(spec) for one in self._scores])
+        if not fitting.any():
+            raise _does_not_fit(kernel, spec, name, self._tiles)
+        self._cycles = np.where(
+            fitting, np.concatenate([one.cycles for one in self._scores]), np.inf
+        )
+        self._dram_bytes = np.concatenate([one.dram_bytes for one in self._scores])
+        self._count = np.concatenate([one.tiles for one in self._scores])
+        self.candidates = len(fitting)
+        self.fitting = int(fitting.sum())
+
+    def best(self) -> tuple[Mapping, CostEstimate]:
+        """Return the best mapping, with layouts for its tiles, and its cost."""
+        mapping = with_layouts(self._kernel, self._mapping(self._best()), self._spec)
+        estimate = self._estimate(self._best())
+        conflicts = conflict_cycles(self._kernel, mapping)
+        return mapping, replace(estimate, cycles=estimate.cycles + conflicts)
+
+    def runner_up(self) -> tuple[Mapping, CostEstimate] | None:
+        """Return the best mapping that differs from the best; None if there is no other."""
+        best = self._mapping(self._best())
+        # Two orders of loops of which one doesn't turn are the same.
+        ordered = np.argsort(self._cycles, kind="stable")[: 4 * len(self._orders)]
+        for number in ordered.tolist():
+            if np.isfinite(self._cycles[number]) and self._mapping(number).tile != best.tile:
+                return self._mapping(number), self._estimate(number)
+        return None
+
+    def fill(self) -> dict[str, float]:
+        """Return scratchpad name to the share of it that the best mapping uses."""
+        order, chosen = divmod(self._best(), len(self._tiles))
+        required = self._scores[order].required_bytes
+        return {
+            pad.name: float(required[pad.name][chosen]) / pad.capacity_bytes
+            for pad in self._spec.scratchpads
+            if pad.name in required
+        }
+
+    def _best(self) -> int:
+        near = np.flatnonzero(self._cycles <= self._cycles.min() * (1 + TIE))
+        keys = (self._cycles[near], self._count[near], self._dram_bytes[near])
+        return int(near[np.lexsort(keys)[0]])
+
+    def _mapping(self, number: int) -> Mapping:
+        order, chosen = divmod(number, len(self._tiles))
+        buffers = self._scores[order].num_buffers
+        return Mapping(
+            tile=tuple(int(size) for size in self._tiles[chosen]),
+            order=self._orders[order],
+            num_buffers=tuple(int(count[chosen]) for count in buffers),
+        )
+
+    def _estimate(self, number: int) -> CostEstimate:
+        return CostEstimate(
+            cycles=float(self._cycles[number]),
+            dram_bytes=int(self._dram_bytes[number]),
+            tiles=int(self._count[number]),
+        )
 
 
 def _does_not_fit(kernel: Kernel, spec: AcceleratorSpec, name: str, tiles: Tiles) -> MappingError:

@@ -19,7 +19,7 @@ from mapper.cost import CostEstimate
 from mapper.kernel import Contraction, Kernel, Role, box_bytes
 from mapper.mapping import Mapping
 from mapper.parts import Part, cut, whole
-from mapper.search import best_mapping
+from mapper.search import Search
 from mapper.splits import PARTIAL, Split, divided, reduction, splits
 
 #: How many splits are mapped, those with the lowest bounds.
@@ -200,7 +200,8 @@ def _stage(
     """Return kernels as a stage: every core maps its parts as it would the largest one."""
     count = chosen[0].parts
     found = [
-        _mapped(kernel, split, spec, name) for kernel, split in zip(kernels, chosen, strict=True)
+        search(kernel, split, spec, name).best()
+        for kernel, split in zip(kernels, chosen, strict=True)
     ]
     return Stage(
         kernels=tuple(kernels),
@@ -213,12 +214,14 @@ def _stage(
     )
 
 
-def _mapped(
-    kernel: Kernel, split: Split, spec: AcceleratorSpec, name: str
-) -> tuple[Mapping, CostEstimate]:
+def search(kernel: Kernel, split: Split, spec: AcceleratorSpec, name: str) -> Search:
+    """Return the search for the mapping of a split kernel's largest part.
+
+    ``name`` is the layer's, for the error when nothing fits.
+    """
     largest = next(divided(kernel, split))
     share = _with_share(spec, split.parts, _repeated(kernel, largest, split.parts))
-    return best_mapping(largest, share, name)
+    return Search(largest, share, name)
 
 
 def _parts(kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> tuple[tuple[Part, ...], ...]:

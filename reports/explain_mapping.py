@@ -18,7 +18,7 @@ def mapping_lines(plan: Plan, planned: PlannedLayer, work: WorkReport) -> Iterab
     for number, stage in enumerate(stages := plan.works[planned.work].stages):
         if len(stages) > 1:
             yield "  first partial sums" if number == 0 else "  then their sum"
-        yield from _stage_lines(stage, plan.spec)
+        yield from stage_lines(stage, plan.spec)
     if work.folds:
         folds = _counted(work.folds, "array fold")
         yield f"  {folds}, {work.spatial_utilization:.1%} of the PEs mapped"
@@ -30,7 +30,8 @@ def mapping_lines(plan: Plan, planned: PlannedLayer, work: WorkReport) -> Iterab
     )
 
 
-def _stage_lines(stage: Stage, spec: AcceleratorSpec) -> Iterable[str]:
+def stage_lines(stage: Stage, spec: AcceleratorSpec) -> Iterable[str]:
+    """Yield the lines of one stage: its split, loops, buffers and layouts."""
     for kernel, split, mapping, estimate, tiles in zip(
         *(stage.kernels, stage.splits, stage.mappings, stage.estimates, stage.tile_counts),
         strict=True,
@@ -41,7 +42,7 @@ def _stage_lines(stage: Stage, spec: AcceleratorSpec) -> Iterable[str]:
             f"  {_counted(tiles, 'tile')}, closed form {estimate.cycles:,.0f} cycles;"
             " loops, outermost first:"
         )
-        yield from _loops(kernel, split.largest_extents(kernel), mapping)
+        yield from loop_lines(kernel, split.largest_extents(kernel), mapping)
         held = [(operand.role, operand.scratchpad) for operand in kernel.operands]
         buffers = list(mapping.num_buffers)
         if isinstance(kernel.body, Contraction) and mapping.layouts:
@@ -76,7 +77,8 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _loops(kernel: Kernel, extents: tuple[int, ...], mapping: Mapping) -> Iterable[str]:
+def loop_lines(kernel: Kernel, extents: tuple[int, ...], mapping: Mapping) -> Iterable[str]:
+    """Yield the loops of a mapping over ``extents``, outermost first."""
     for number in mapping.order:
         extent, size = extents[number], mapping.tile[number]
         if extent > 1:

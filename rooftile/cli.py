@@ -176,6 +176,30 @@ def explain(folder: Path, layer: str) -> None:
     click.echo(explain_run(folder, layer))
 
 
+@cli.command(name="map")
+@click.argument("network")
+@options.hardware
+@options.batch
+@options.dtype
+@options.split
+@click.option("--layer", help="Name of the only layer to show.")
+def map_(
+    network: str,
+    hardware: str,
+    batch: int | None,
+    dtype: str | None,
+    split: str,
+    layer: str | None,
+) -> None:
+    """Print how NETWORK is mapped: loops, lower bound, runner-up, and the fullest scratchpad."""
+    from mapper.plan import make_plan
+    from reports.map_text import map_text
+    from rooftile.sources import find_hardware, find_network
+
+    graph = find_network(network, batch=batch, dtype=dtype)
+    click.echo(map_text(make_plan(graph, find_hardware(hardware), split=split), layer))
+
+
 @cli.command()
 @click.argument("network")
 @options.hardware
