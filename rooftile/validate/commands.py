@@ -60,6 +60,37 @@ def program(
 
 
 @validate.command()
+@click.argument("network")
+@options.hardware
+@options.batch
+@options.dtype
+@click.option(
+    "--within",
+    type=click.FloatRange(0, 1000),
+    default=3.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="How far the closed form of the network may be off.",
+)
+def engines(
+    network: str, hardware: str, batch: int | None, dtype: str | None, within: float
+) -> None:
+    """Compare the closed form by which NETWORK is mapped with the simulation, layer by layer."""
+    from rooftile.sources import find_hardware, find_network
+    from rooftile.validate.engines import validate_engines
+
+    graph, spec = find_network(network, batch=batch, dtype=dtype), find_hardware(hardware)
+    with progress_line() as show:
+        validation = validate_engines(
+            graph,
+            spec,
+            within_percent=within,
+            progress=show and (lambda layer: show(f"simulating {layer}")),
+        )
+    _report(validation)
+
+
+@validate.command()
 @_file("--reference", "CSV with one measured product per row.")
 @click.option("--design", help="Timing model or YAML file for all rows.")
 def designs(reference: Path, design: str | None) -> None:
