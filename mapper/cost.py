@@ -83,9 +83,10 @@ def score(kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, order: Sequence[
     Notes
     -----
     A tile's transfers, products and vector work overlap with those of its neighbours, so the
-    total is that of the busiest unit, plus filling (first loads) and emptying (last vector work
-    and store). With two buffers, moving an operand's tiles, their latency and their use can't
-    take less than half of their sum.
+    total is that of the busiest unit, plus what comes before and after its work: first loads, last
+    vector work and last store for the array and the vector unit; for a memory, whose loads and
+    stores are all counted, the last tile's work between them. With two buffers, moving an
+    operand's tiles, their latency and their use can't take less than half of their sum.
     # Approximation: ragged tiles cost what full ones do on the array and the vector unit.
     """
     counts = -(-np.array(kernel.extents) // tiles)
@@ -106,24 +107,31 @@ def score(kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, order: Sequence[
     results = moves[-1]
     # The vector unit starts when the first result has left the array.
     vector_end = vector_cycles + (array_cycles - vector_cycles) / results
-    units = [array_cycles, vector_end, _memory_cycles(kernel, spec, [*moved, *gathered])]
+    memory_cycles = _memory_cycles(kernel, spec, [*moved, *gathered])
+    nothing = np.zeros_like(steps)
     latency_cycles = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
-    turns = _turn_cycles(
+    loading, storing = _turn_cycles(
         array_cycles + steps * array_latency,
         vector_cycles,
-        loads=_memory_cycles(kernel, spec, [*moved[:-1], np.zeros_like(steps), *gathered])
+        loads=_memory_cycles(kernel, spec, [*moved[:-1], nothing, *gathered])
         + np.maximum.reduce(moves[:-1]) * latency_cycles,
-        stores=_memory_cycles(kernel, spec, [*(np.zeros_like(steps) for _ in moves[1:]), moved[-1]])
+        stores=_memory_cycles(kernel, spec, [*(nothing for _ in moves[1:]), moved[-1]])
         + moves[-1] * latency_cycles,
     )
-    fill = _memory_cycles(kernel, spec, first)
+    fill = _memory_cycles(kernel, spec, [*first[:-1], nothing])
+    drain = _memory_cycles(kernel, spec, [*(nothing for _ in first[1:]), first[-1]])
     empty = vector_cycles / results + array_latency
     buffers = [1 + (moves_ > 1) for moves_ in moves]
     return Scores(
-        cycles=np.maximum.reduce([*units, *(turn * (steps > 1) for turn in turns)])
-        + fill
-        + empty
-        + 2 * latency_cycles,
+        cycles=np.maximum.reduce(
+            [
+                np.maximum(array_cycles, vector_end) + fill + drain + 2 * latency_cycles,
+                memory_cycles + array_cycles / steps + 2 * latency_cycles,
+                (loading + drain + latency_cycles) * (steps > 1),
+                (storing + fill + latency_cycles) * (steps > 1),
+            ]
+        )
+        + empty,
         dram_bytes=dram_bytes,
         tiles=steps,
         required_bytes=_required_bytes(kernel, spec, tile_bytes, buffers, tiles),
@@ -133,12 +141,15 @@ def score(kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, order: Sequence[
 
 def _turn_cycles(
     array_cycles: Reals, vector_cycles: Reals, *, loads: Reals, stores: Reals
-) -> list[Reals]:
-    """Return the least time in which each double buffer can be filled and emptied in turn."""
+) -> tuple[Reals, Reals]:
+    """Return the least time in which the double buffers of loads and of stores are used in turn.
+
+    It includes the first load, and the last store.
+    """
     if not array_cycles.any() and not vector_cycles.any():  # a copy: loaded, then stored
-        return [(loads + stores) / 2]
+        return (loads + stores) / 2, np.zeros_like(loads)
     first_user = array_cycles if array_cycles.any() else vector_cycles
-    return [(loads + first_user) / 2, (vector_cycles + stores) / 2]
+    return (loads + first_user) / 2, (vector_cycles + stores) / 2
 
 
 def psum_bytes(kernel: Kernel, sizes: Sequence[Count]) -> Count:

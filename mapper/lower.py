@@ -363,14 +363,16 @@ def _lower_copies(
 ) -> None:
     """A load and a store for each tile, through one ring that all parts share."""
     outputs = [OperandTiles(kernel, kernel.output) for kernel in kernels]
+    slot_bytes = max(
+        output.size_bytes(mapping.tile) for output, mapping in zip(outputs, mappings, strict=True)
+    )
+    # The part with the largest tile may have one buffer, another part two.
+    slots = max(mapping.num_buffers[-1] for mapping in mappings)
     ring = transfers.builder.ring(
         "data",
         "output",
-        slot_bytes=max(
-            output.size_bytes(mapping.tile)
-            for output, mapping in zip(outputs, mappings, strict=True)
-        ),
-        slots=max(mapping.num_buffers[-1] for mapping in mappings),
+        slot_bytes=slot_bytes,
+        slots=min(slots, transfers.builder.most_slots("output", slot_bytes)),
         producer=Queue.LOAD,
         consumer=Queue.STORE,
     )

@@ -54,6 +54,12 @@ class ProgramBuilder:
         """Append an instruction to a queue."""
         self._streams[queue].append(instruction)
 
+    def most_slots(self, operand: str, slot_bytes: int) -> int:
+        """Return how many slots of a size still fit in the scratchpad that holds an operand."""
+        pad = self._spec.scratchpad_of(operand)
+        free_bytes = pad.capacity_bytes - self._next_free[pad.name]
+        return free_bytes // _aligned(slot_bytes, pad.alignment_bytes)
+
     def ring(
         self,
         name: str,
@@ -67,7 +73,7 @@ class ProgramBuilder:
         """Return a new ring in the scratchpad that holds one of ``accel.spec.OPERANDS``."""
         pad = self._spec.scratchpad_of(operand)
         scratchpad = pad.name
-        slot_bytes = -(-slot_bytes // pad.alignment_bytes) * pad.alignment_bytes
+        slot_bytes = _aligned(slot_bytes, pad.alignment_bytes)
         base = self._next_free[scratchpad]
         self._next_free[scratchpad] += slot_bytes * slots
         first = len(self._semaphores)
@@ -95,6 +101,10 @@ class ProgramBuilder:
                 for queue, stream in self._streams.items()
             },
         )
+
+
+def _aligned(size_bytes: int, alignment_bytes: int) -> int:
+    return -(-size_bytes // alignment_bytes) * alignment_bytes
 
 
 class Ring:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 import pytest
@@ -111,7 +112,9 @@ def product_and_strided_window() -> Graph:
 
 
 def test_what_the_mapper_expects_is_what_the_machine_waits_for() -> None:
-    spec = banked(load_preset("edge_32x32"), "row_major", banks=16, width=4)
+    plain = load_preset("edge_32x32")
+    memories = tuple(replace(m, bandwidth_bytes_per_s=inf, latency_fs=0) for m in plain.memories)
+    spec = banked(replace(plain, memories=memories), "row_major", banks=16, width=4)
     plan = make_plan(product_and_strided_window(), spec)
     (mapping,) = plan.works[0].stages[0].mappings
     # 16 rows of one column lie in one bank: 16 cycles instead of one, for each of 64 columns.

@@ -30,7 +30,7 @@ def test_the_text_of_one_layer() -> None:
     plan = make_plan(parse_network(SMALL, "small.yaml"), load_preset("edge_32x32"))
     lines = map_text(plan, "conv").splitlines()
     assert lines[0].startswith("conv: conv ")
-    assert lines[1].startswith("  1 tile, closed form ")
+    assert lines[1].startswith("  2 tiles, closed form ")
     assert any("lower bound" in line and "times that" in line for line in lines)
     assert any("candidates fit; '" in line for line in lines)
     assert any("runner-up, " in line for line in lines)

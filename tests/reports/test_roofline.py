@@ -92,7 +92,7 @@ def test_moves_have_no_dot() -> None:
 
 def test_title_says_what_where_and_how_long() -> None:
     report = small_report()
-    assert make_roofline(report).title == "random on ws: 232 ns for 1 inference"
+    assert make_roofline(report).title == "random on ws: 208 ns for 1 inference"
     assert make_roofline(replace(report, batch=8)).title.endswith(" for 8 inferences")
 
 
