@@ -67,9 +67,9 @@ def with_layouts(kernel: Kernel, mapping: Mapping, spec: AcceleratorSpec) -> Map
     with a gap at one axis, as far as they fit: the first without conflicts, else the one with the
     fewest.
     """
-    found = _tiles(kernel, mapping, spec)
-    if not any(tile is not None and tile.pad.bank_model for tile in found):
+    if all(pad.bank_model is None for pad in spec.scratchpads):
         return mapping
+    found = _tiles(kernel, mapping, spec)
     spare = {pad.name: pad.capacity_bytes for pad in spec.scratchpads}
     for tile in found:
         if tile is not None:
