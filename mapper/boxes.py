@@ -1,13 +1,13 @@
-"""Boxes: the part of a tensor that one tile touches, and how it lies in a scratchpad."""
+"""Boxes: the part of a tensor that a tile touches, and how it lies in a scratchpad."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import mul
+from typing import NamedTuple
 
-from mapper.kernel import Axis, Kernel, OperandMap, axis_step, row_major_strides
+from mapper.kernel import Kernel, OperandMap, axis_step, row_major_strides
 from mapper.layout import PACKED, Layout
 from mapper.mapping import Tile
 
@@ -28,6 +28,17 @@ class Box:
     before: tuple[int, ...]
     inside: tuple[int, ...]
     after: tuple[int, ...]
+
+
+class Span(NamedTuple):
+    """A part of a tensor as a kernel sees it, padding included.
+
+    ``first`` is the tensor index of the first element along each axis, negative in the padding
+    before it; ``count`` are elements, ``OperandTiles.steps`` apart.
+    """
+
+    first: tuple[int, ...]
+    count: tuple[int, ...]
 
 
 class OperandTiles:
@@ -66,12 +77,20 @@ class OperandTiles:
         low = tile.low
         return tuple([low[number] for number in self._depends])
 
-    def box(self, tile: Tile) -> Box:
-        """Return the box that a tile needs."""
+    def span(self, tile: Tile) -> Span:
+        """Return what a tile needs."""
+        low = tile.low
+        first = tuple(
+            axis.offset + sum(c * low[d] for d, c in axis.terms) for axis in self.operand.axes
+        )
+        return Span(first, self.shape(tile.size))
+
+    def box(self, span: Span) -> Box:
+        """Return which elements of a span exist."""
         columns = [
-            _clip(axis, step, count, tile.low)
-            for axis, step, count in zip(
-                self.operand.axes, self.steps, self.shape(tile.size), strict=True
+            _clip(axis.size, step, count, first)
+            for axis, step, count, first in zip(
+                self.operand.axes, self.steps, span.count, span.first, strict=True
             )
         ]
         start, before, inside, after = zip(*columns, strict=True)
@@ -80,6 +99,11 @@ class OperandTiles:
     def offset_bytes(self, box: Box) -> int:
         """Return the place of a box's first element, from the start of its tensor."""
         return sum(map(mul, box.start, self._tensor_strides))
+
+    def distance_bytes(self, region: Span, part: Span, strides: tuple[int, ...]) -> int:
+        """Return the place of a part's first element, from that of the region that it lies in."""
+        steps = zip(part.first, region.first, self.steps, strides, strict=True)
+        return sum((one - other) // step * stride for one, other, step, stride in steps)
 
     def size_bytes(self, size: tuple[int, ...]) -> int:
         """Return the bytes of the box of a tile of ``size`` iterations, padding included."""
@@ -106,12 +130,9 @@ class OperandTiles:
         return tuple(strides)
 
 
-def _clip(axis: Axis, step: int, count: int, low: Sequence[int]) -> tuple[int, int, int, int]:
-    """Return start, before, inside and after of a box of ``count`` elements along one axis."""
-    first = axis.offset
-    for dimension, coefficient in axis.terms:
-        first += coefficient * low[dimension]
+def _clip(size: int, step: int, count: int, first: int) -> tuple[int, int, int, int]:
+    """Return start, before, inside and after of ``count`` elements along an axis of ``size``."""
     before = min(count, -(first // step)) if first < 0 else 0
-    inside = max(0, min(count, -(-(axis.size - first) // step)) - before)
+    inside = max(0, min(count, -(-(size - first) // step)) - before)
     start = first + before * step if inside else 0
     return start, before, inside, count - before - inside

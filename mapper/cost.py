@@ -1,7 +1,6 @@
 """The closed-form cost of mappings: guides the choice, and checks the simulator.
 
-Every function scores many candidates at once: ``tiles`` is an int64 array of shape
-(candidates, dimensions), results have shape (candidates,).
+Every function scores many loop nests at once: results are arrays with one value for each.
 """
 
 from __future__ import annotations
@@ -22,8 +21,9 @@ from accel.timing import Count, larger
 from accel.vector import vector_cycles
 from foundation.dtype import DTYPES
 from mapper.kernel import Contraction, Copy, Kernel, Lookup, OperandMap, Role, VectorBody, axis_step
+from mapper.mapping import Mapping
+from mapper.nest import Counts, Nests, nest_of
 
-Counts = NDArray[np.int64]
 Reals = NDArray[np.float64]
 
 FS_PER_SECOND = 10**15
@@ -50,14 +50,14 @@ class CostEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """The costs of many candidate tilings under one loop order.
+    """The costs of many nests under one choice of where operands are held, and in how many slots.
 
     Parameters
     ----------
     cycles, dram_bytes, tiles
         As in CostEstimate.
     required_bytes
-        Scratchpad name to bytes that the tiles need, buffers counted.
+        Scratchpad name to bytes that the regions need, slots counted.
     num_buffers
         For each operand (inputs, then output): 1 or 2.
     """
@@ -69,7 +69,7 @@ class Scores:
     num_buffers: list[Counts]
 
     def fits(self, spec: AcceleratorSpec) -> NDArray[np.bool_]:
-        """Return which candidates fit in every scratchpad."""
+        """Return which nests fit in every scratchpad."""
         capacity = {s.name: s.capacity_bytes for s in spec.scratchpads}
         fitting = np.ones(len(self.cycles), dtype=np.bool_)
         for name, required in self.required_bytes.items():
@@ -77,110 +77,203 @@ class Scores:
         return fitting
 
 
-def score(kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, order: Sequence[int]) -> Scores:
-    """Return the costs of ``tiles`` under one loop order.
-
-    Notes
-    -----
-    A tile's transfers, products and vector work overlap with those of its neighbours, so the
-    total is that of the busiest unit, plus what comes before and after its work: first loads, last
-    vector work and last store for the array and the vector unit; for a memory, whose loads and
-    stores are all counted, the last tile's work between them. With two buffers, moving an
-    operand's tiles, their latency and their use can't take less than half of their sum.
-    # Approximation: ragged tiles cost what full ones do on the array and the vector unit.
-    """
-    counts = -(-np.array(kernel.extents) // tiles)
-    steps = counts.prod(axis=1)
-    tile_bytes = [_tile_bytes(operand, kernel, tiles) for operand in kernel.operands]
-    moves = [_moves(operand, counts, order) for operand in kernel.operands]
-    traffic = [
-        _sweep_bytes(operand, kernel, tiles, counts) * moves_ // _distinct(operand, counts)
-        for operand, moves_ in zip(kernel.operands, moves, strict=True)
-    ]
-    gathered = traffic[-1:] if isinstance(kernel.body, Lookup) else []
-    dram_bytes = np.sum(traffic + gathered, axis=0)
-    bursts = [burst_factor(operand, kernel, spec, tiles) for operand in kernel.operands]
-    moved = [size * factor for size, factor in zip(traffic, bursts, strict=True)]
-    first = [size * factor for size, factor in zip(tile_bytes, bursts, strict=True)]
-    array_cycles, array_latency = _array_cycles(kernel, spec, tiles, steps)
-    vector_cycles = _vector_cycles(kernel, spec, tiles, counts)
-    results = moves[-1]
-    # The vector unit starts when the first result has left the array.
-    vector_end = vector_cycles + (array_cycles - vector_cycles) / results
-    memory_cycles = _memory_cycles(kernel, spec, [*moved, *gathered])
-    nothing = np.zeros_like(steps)
-    latency_cycles = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
-    loading, storing = _turn_cycles(
-        array_cycles + steps * array_latency,
-        vector_cycles,
-        loads=_memory_cycles(kernel, spec, [*moved[:-1], nothing, *gathered])
-        + np.maximum.reduce(moves[:-1]) * latency_cycles,
-        stores=_memory_cycles(kernel, spec, [*(nothing for _ in moves[1:]), moved[-1]])
-        + moves[-1] * latency_cycles,
+def estimate(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> CostEstimate:
+    """Return the cost of one mapping."""
+    slots = tuple(count > 1 for count in mapping.num_buffers)
+    scores = NestCosts(nest_of(kernel, mapping), spec).score(mapping.held, slots)
+    return CostEstimate(
+        cycles=float(scores.cycles[0]),
+        dram_bytes=int(scores.dram_bytes[0]),
+        tiles=int(scores.tiles[0]),
     )
-    fill = _memory_cycles(kernel, spec, [*first[:-1], nothing])
-    drain = _memory_cycles(kernel, spec, [*(nothing for _ in first[1:]), first[-1]])
-    empty = vector_cycles / results + array_latency
-    buffers = [1 + (moves_ > 1) for moves_ in moves]
-    return Scores(
-        cycles=np.maximum.reduce(
-            [
-                np.maximum(array_cycles, vector_end) + fill + drain + 2 * latency_cycles,
-                memory_cycles + array_cycles / steps + 2 * latency_cycles,
-                (loading + drain + latency_cycles) * (steps > 1),
-                (storing + fill + latency_cycles) * (steps > 1),
-            ]
+
+
+class NestCosts:
+    """What nests cost on a machine: what doesn't depend on where operands are held, once.
+
+    Parameters
+    ----------
+    nests
+        The loop nests.
+    spec
+        The machine.
+    """
+
+    def __init__(self, nests: Nests, spec: AcceleratorSpec) -> None:
+        self._nests = nests
+        self._kernel = kernel = nests.kernel
+        self._spec = spec
+        self._tiles = nests.turns(nests.depth)
+        sizes = [nests.size(nests.depth, d) for d in range(len(kernel.dimensions))]
+        self._array, self._array_latency = _array_cycles(kernel, spec, sizes, self._tiles)
+        self._vector = _vector_cycles(kernel, spec, sizes, nests)
+        self._results = nests.moves(kernel.output, nests.depth)
+        self._psums = _psum_bytes(kernel, sizes)
+        self._at: dict[tuple[int, int], _Operand] = {}
+
+    def score(self, held: Sequence[int], doubled: Sequence[bool]) -> Scores:
+        """Return the costs where operands are held at these depths.
+
+        Parameters
+        ----------
+        held
+            As in `mapper.mapping.Mapping`.
+        doubled
+            For each operand whether it has two buffers where it moves more than once.
+
+        Notes
+        -----
+        A tile's transfers, products and vector work overlap with those of its neighbours, so the
+        total is that of the busiest unit, plus what comes before and after its work: first loads,
+        last vector work and last store for the array and the vector unit; for a memory, whose loads
+        and stores are all counted, the last tile's work between them. With two buffers, moving an
+        operand's regions, their latency and their use can't take less than half of their sum; with
+        one, moving and using take turns, strip by strip.
+        # Approximation: ragged tiles cost what full ones do on the array and the vector unit.
+        """
+        kernel, spec = self._kernel, self._spec
+        operands = [self._operand(n, depth) for n, depth in enumerate(held)]
+        traffic = [operand.traffic for operand in operands]
+        gathered = traffic[-1:] if isinstance(kernel.body, Lookup) else []
+        moved = [operand.traffic * operand.bursts for operand in operands]
+        first = [operand.first * operand.bursts for operand in operands]
+        nothing = np.zeros(len(self._nests))
+        latency_cycles = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
+        fill = _memory_cycles(kernel, spec, [*first[:-1], nothing])
+        drain = _memory_cycles(kernel, spec, [*(nothing for _ in first[1:]), first[-1]])
+        memory = _memory_cycles(kernel, spec, [*moved, *gathered])
+        loads = _memory_cycles(kernel, spec, [*moved[:-1], nothing, *gathered])
+        stores = _memory_cycles(kernel, spec, [*(nothing for _ in moved[1:]), moved[-1]])
+        # The vector unit starts when the first result has left the array.
+        vector_end = self._vector + (self._array - self._vector) / self._results
+        loading, storing = self._turns(
+            loads + np.maximum.reduce([o.moves for o in operands[:-1]]) * latency_cycles,
+            stores + self._results * latency_cycles,
         )
-        + empty,
-        dram_bytes=dram_bytes,
-        tiles=steps,
-        required_bytes=_required_bytes(kernel, spec, tile_bytes, buffers, tiles),
-        num_buffers=buffers,
-    )
+        several = self._tiles > 1
+        bounds = [
+            np.maximum(self._array, vector_end) + fill + drain + 2 * latency_cycles,
+            memory + self._array / self._tiles + 2 * latency_cycles,
+            (loading + drain + latency_cycles) * several,
+            (storing + fill + latency_cycles) * several,
+        ]
+        for number, is_doubled in enumerate(doubled[:-1]):
+            if not is_doubled:
+                alone = [nothing] * len(moved)
+                alone[number] = moved[number]
+                load = _memory_cycles(kernel, spec, alone)
+                bounds.append(
+                    self._in_turn(operands[number], load, latency_cycles)
+                    + (drain + latency_cycles) * (operands[number].moves > 1)
+                )
+        buffers = [
+            1 + (operand.moves > 1) * np.int64(both)
+            for operand, both in zip(operands, doubled, strict=True)
+        ]
+        return Scores(
+            cycles=np.maximum.reduce(bounds) + self._vector / self._results + self._array_latency,
+            dram_bytes=np.sum([*traffic, *gathered], axis=0),
+            tiles=self._tiles,
+            required_bytes=self._required_bytes(operands, buffers),
+            num_buffers=buffers,
+        )
+
+    def _operand(self, number: int, depth: int) -> _Operand:
+        if (number, depth) not in self._at:
+            operand = self._kernel.operands[number]
+            self._at[number, depth] = _Operand.of(self._nests, operand, depth, self._spec)
+        return self._at[number, depth]
+
+    def _turns(self, loads: Reals, stores: Reals) -> tuple[Reals, Reals]:
+        """Return the least time in which double buffers of loads and of stores are used in turn.
+
+        It includes the first load, and the last store.
+        """
+        if not self._array.any() and not self._vector.any():  # a copy: loaded, then stored
+            return (loads + stores) / 2, np.zeros_like(loads)
+        array = self._array + self._tiles * self._array_latency
+        first_user = array if self._array.any() else self._vector
+        return (loads + first_user) / 2, (self._vector + stores) / 2
+
+    def _in_turn(self, operand: _Operand, load: Reals, latency_cycles: float) -> Reals:
+        """Return the least time in which one buffer is filled and used in turn.
+
+        A strip is loaded when the one in its place was used for the last time, in the last of the
+        sweeps over the region.
+        """
+        user = self._array if self._array.any() else self._vector
+        sweeps = np.maximum(1, self._tiles / (operand.moves * operand.strips))
+        use, fill = user / operand.moves, load / operand.moves + latency_cycles
+        last = use / sweeps
+        overlapped = np.maximum(last + fill / operand.strips, fill + last / operand.strips)
+        whole: Reals = operand.moves * (use - last + overlapped)
+        return np.where(operand.moves > 1, whole, 0.0)
+
+    def _required_bytes(
+        self, operands: Sequence[_Operand], buffers: Sequence[Counts]
+    ) -> dict[str, Counts]:
+        kernel, spec = self._kernel, self._spec
+        required: dict[str, Any] = {}
+
+        def hold(operand: str, size: Counts, slots: Counts) -> None:
+            pad = spec.scratchpad_of(operand)
+            aligned = -(-size // pad.alignment_bytes) * pad.alignment_bytes
+            required[pad.name] = required.get(pad.name, 0) + aligned * slots
+
+        for what, held, slots in zip(kernel.operands, operands, buffers, strict=True):
+            if what is not kernel.output or not is_copy(kernel):
+                hold(what.scratchpad, held.region, slots)
+        if self._psums is not None:
+            hold("psum", self._psums, buffers[-1])
+        return required
 
 
-def _turn_cycles(
-    array_cycles: Reals, vector_cycles: Reals, *, loads: Reals, stores: Reals
-) -> tuple[Reals, Reals]:
-    """Return the least time in which the double buffers of loads and of stores are used in turn.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Operand:
+    """One operand of many nests, held at a depth.
 
-    It includes the first load, and the last store.
+    Parameters
+    ----------
+    region, first
+        Bytes of its largest region, and of the first strip that comes.
+    moves
+        How often its region is moved.
+    strips
+        Different parts that the tiles of a region use.
+    traffic
+        Bytes moved.
+    bursts
+        Bytes on a memory's bus for each of them.
     """
-    if not array_cycles.any() and not vector_cycles.any():  # a copy: loaded, then stored
-        return (loads + stores) / 2, np.zeros_like(loads)
-    first_user = array_cycles if array_cycles.any() else vector_cycles
-    return (loads + first_user) / 2, (vector_cycles + stores) / 2
+
+    region: Counts
+    first: Counts
+    moves: Counts
+    strips: Counts
+    traffic: Counts
+    bursts: Reals
+
+    @classmethod
+    def of(cls, nests: Nests, operand: OperandMap, depth: int, spec: AcceleratorSpec) -> _Operand:
+        """Return what holding an operand at a depth means."""
+        distinct, moves = nests.distinct(operand, depth), nests.moves(operand, depth)
+        return cls(
+            region=nests.box_bytes(operand, depth),
+            first=nests.box_bytes(operand, nests.depth),
+            moves=moves,
+            strips=nests.distinct(operand, nests.depth) // distinct,
+            traffic=nests.sweep_bytes(operand, depth) * moves // distinct,
+            bursts=burst_factor(operand, nests, depth, spec),
+        )
 
 
-def psum_bytes(kernel: Kernel, sizes: Sequence[Count]) -> Count:
-    """Return the bytes of a tile's psums, from the tile size along each dimension."""
+def _psum_bytes(kernel: Kernel, sizes: Sequence[Counts]) -> Counts | None:
+    """Return the bytes of a tile's psums, if the kernel has any."""
+    if not isinstance(kernel.body, Contraction):
+        return None
     accumulator = DTYPES[kernel.inputs[0].dtype.accumulator]
     numbers = kernel.numbers(Role.GROUP, Role.M, Role.N)
-    return prod((sizes[number] for number in numbers[1:]), start=sizes[numbers[0]]) * (
-        accumulator.size_bytes
-    )
-
-
-def _required_bytes(
-    kernel: Kernel,
-    spec: AcceleratorSpec,
-    tile_bytes: list[Counts],
-    buffers: list[Counts],
-    tiles: Counts,
-) -> dict[str, Counts]:
-    required: dict[str, Any] = {}
-
-    def hold(operand: str, size: Counts, slots: Counts) -> None:
-        pad = spec.scratchpad_of(operand)
-        aligned = -(-size // pad.alignment_bytes) * pad.alignment_bytes
-        required[pad.name] = required.get(pad.name, 0) + aligned * slots
-
-    for operand, size, slots in zip(kernel.operands, tile_bytes, buffers, strict=True):
-        if operand is not kernel.output or not is_copy(kernel):
-            hold(operand.scratchpad, size, slots)
-    if isinstance(kernel.body, Contraction):
-        hold("psum", psum_bytes(kernel, list(tiles.T)), buffers[-1])
-    return required
+    return prod((sizes[d] for d in numbers), start=np.int64(accumulator.size_bytes))
 
 
 def is_copy(kernel: Kernel) -> bool:
@@ -188,49 +281,24 @@ def is_copy(kernel: Kernel) -> bool:
     return isinstance(kernel.body, Copy)
 
 
-def _tile_bytes(operand: OperandMap, kernel: Kernel, tiles: Counts) -> Counts:
-    """Return the bytes of one tile's box, padding included."""
-    size: Any = operand.dtype.size_bytes
-    for axis in operand.axes:
-        step = axis_step(axis, kernel.extents)
-        size = size * (1 + sum(c // step * (tiles[:, d] - 1) for d, c in axis.terms))
-    return np.broadcast_to(size, len(tiles))
+def burst_factor(operand: OperandMap, nests: Nests, depth: int, spec: AcceleratorSpec) -> Reals:
+    """Return the bytes on a memory's bus for each byte of an operand's parts at a depth.
 
-
-def _sweep_bytes(operand: OperandMap, kernel: Kernel, tiles: Counts, counts: Counts) -> Counts:
-    """Return the bytes of all distinct boxes of an operand, ragged ones at their true size."""
-    size: Any = operand.dtype.size_bytes
-    for axis in operand.axes:
-        step = axis_step(axis, kernel.extents)
-        boxes: Any = prod((counts[:, d] for d, _ in axis.terms), start=np.int64(1))
-        elements = boxes
-        for d, c in axis.terms:
-            others = boxes // counts[:, d]
-            elements = elements + c // step * (kernel.extents[d] - counts[:, d]) * others
-        size = size * elements
-    return np.broadcast_to(size, len(tiles))
-
-
-def burst_factor(
-    operand: OperandMap, kernel: Kernel, spec: AcceleratorSpec, tiles: Counts
-) -> Reals:
-    """Return the bytes on a memory's bus for each byte of an operand's tiles.
-
-    A DRAM moves whole bursts. A tile's runs of contiguous bytes begin anywhere in a burst, unless
+    A DRAM moves whole bursts. A part's runs of contiguous bytes begin anywhere in a burst, unless
     runs and what lies between their starts are whole bursts themselves.
     # Approximation: bursts that two runs share count for both; tensors start at a burst.
     """
     memory = memory_of(operand, spec)
     if memory.dram is None:
-        return np.ones(len(tiles))
+        return np.ones(len(nests))
     burst, element = memory.dram.transaction_bytes, operand.dtype.size_bytes
-    run = np.full(len(tiles), element)
-    pitch = np.full(len(tiles), element)
-    is_whole = np.ones(len(tiles), dtype=np.bool_)
+    run = np.full(len(nests), element)
+    pitch = np.full(len(nests), element)
+    is_whole = np.ones(len(nests), dtype=np.bool_)
     stride = element
     for axis in reversed(operand.axes):
-        step = axis_step(axis, kernel.extents)
-        box = 1 + sum(c // step * (tiles[:, d] - 1) for d, c in axis.terms)
+        step = axis_step(axis, nests.kernel.extents)
+        box = 1 + sum((c // step * (nests.size(depth, d) - 1) for d, c in axis.terms), start=0)
         joined = is_whole & (step == 1)
         run = np.where(joined, run * np.minimum(box, axis.size), run)
         pitch = np.where(is_whole & (box > 1), stride * (axis.size if step == 1 else step), pitch)
@@ -241,37 +309,20 @@ def burst_factor(
     return factor
 
 
-def _distinct(operand: OperandMap, counts: Counts) -> Counts:
-    """Return the number of distinct boxes of an operand."""
-    numbers = [d for d in range(counts.shape[1]) if operand.depends_on(d)]
-    result: Counts = counts[:, numbers].prod(axis=1)
-    return result
-
-
-def _moves(operand: OperandMap, counts: Counts, order: Sequence[int]) -> Counts:
-    """Return how often an operand's tile changes: all loops from its innermost one outwards."""
-    moves = np.ones(len(counts), dtype=np.int64)
-    changed = np.zeros(len(counts), dtype=np.bool_)
-    for dimension in reversed(order):
-        if operand.depends_on(dimension):
-            changed |= counts[:, dimension] > 1
-        moves *= np.where(changed, counts[:, dimension], 1)
-    return moves
-
-
 def _array_cycles(
-    kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, steps: Counts
+    kernel: Kernel, spec: AcceleratorSpec, sizes: Sequence[Counts], tiles: Counts
 ) -> tuple[Reals, Reals]:
     """Return the array's cycles for all tiles, and those of the last one's way out."""
     if not isinstance(kernel.body, Contraction):
         return np.zeros(len(tiles)), np.zeros(len(tiles))
     groups, m, n, k = (
-        tiles[:, kernel.numbers(role)].prod(axis=1) for role in (Role.GROUP, Role.M, Role.N, Role.K)
+        prod((sizes[d] for d in kernel.numbers(role)), start=np.ones_like(tiles))
+        for role in (Role.GROUP, Role.M, Role.N, Role.K)
     )
     work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=np.zeros_like(m))
     occupancy = larger(work.timing.occupancy_cycles, _port_cycles(kernel, spec, work))
     return (
-        (steps * occupancy).astype(np.float64),
+        (tiles * occupancy).astype(np.float64),
         (work.timing.latency_cycles - work.timing.occupancy_cycles).astype(np.float64),
     )
 
@@ -288,7 +339,9 @@ def _port_cycles(kernel: Kernel, spec: AcceleratorSpec, work: ArrayWork[Counts])
     return result
 
 
-def _vector_cycles(kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, counts: Counts) -> Reals:
+def _vector_cycles(
+    kernel: Kernel, spec: AcceleratorSpec, sizes: Sequence[Counts], nests: Nests
+) -> Reals:
     """Return the vector unit's cycles for all tiles."""
     body = kernel.body
     match body:
@@ -299,13 +352,12 @@ def _vector_cycles(kernel: Kernel, spec: AcceleratorSpec, tiles: Counts, counts:
             function = body.function
             numbers = list(range(len(kernel.dimensions)))
         case _:
-            return np.zeros(len(tiles))
-    elements = tiles[:, numbers].prod(axis=1).astype(np.float64)
+            return np.zeros(len(nests))
+    elements = prod((sizes[d] for d in numbers), start=np.ones(len(nests)))
     cycles: Reals = vector_cycles(
         spec.vector, function=function, activation=body.activation, elements=elements
     )
-    result: Reals = cycles * counts[:, numbers].prod(axis=1)
-    return result
+    return prod((nests.parts(nests.depth, d) for d in numbers), start=cycles)
 
 
 def _memory_cycles(

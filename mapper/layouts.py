@@ -149,16 +149,14 @@ def _operand(
     edge_dimensions: list[int],
     conflicts: Conflicts,
 ) -> _Tile:
-    operand = kernel.operands[index]
+    operand, region = kernel.operands[index], mapping.region(index, kernel.extents)
     return _Tile(
         pad=spec.scratchpad_of(operand.scratchpad),
-        shape=OperandTiles(kernel, operand).shape(mapping.tile),
+        shape=OperandTiles(kernel, operand).shape(region),
         dtype=operand.dtype,
         buffers=mapping.num_buffers[index],
         edge=_axis_of(operand, [d for d in edge_dimensions if mapping.tile[d] > 1]),
-        strides=lambda layout: OperandTiles(kernel, operand, layout).iteration_strides(
-            mapping.tile
-        ),
+        strides=lambda layout: OperandTiles(kernel, operand, layout).iteration_strides(region),
         conflicts=conflicts,
     )
 

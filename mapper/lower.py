@@ -13,7 +13,7 @@ from foundation.dtype import DTYPES
 from foundation.functions import FUNCTIONS, FunctionKind
 from isa.instruction import Access, Gather, Load, MatMul, Operand, Queue, Store, Vector
 from isa.program import Program
-from mapper.boxes import Box, OperandTiles
+from mapper.boxes import Box, OperandTiles, Span
 from mapper.kernel import (
     Contraction,
     Copy,
@@ -25,6 +25,7 @@ from mapper.kernel import (
     row_major_strides,
 )
 from mapper.mapping import Mapping, Tile, tiles
+from mapper.residence import Residence
 from mapper.rings import ProgramBuilder, Ring
 
 
@@ -99,13 +100,24 @@ class _Transfers:
 
     def load(self, operand: OperandTiles, ring: Ring, tile: Tile, tag: int) -> None:
         """Fill a slot with an operand's part of a tile."""
-        what, box = operand.operand, operand.box(tile)
+        strides = operand.tile_strides(tile.size)
+        self.load_span(operand, ring, operand.span(tile), ring.fill(), strides, tag)
+
+    def load_span(
+        self,
+        operand: OperandTiles,
+        ring: Ring,
+        span: Span,
+        address: int,
+        strides: tuple[int, ...],
+        tag: int,
+    ) -> None:
+        """Move a part of an operand's tensor to an address of a ring's scratchpad."""
+        what, box = operand.operand, operand.box(span)
         self.builder.emit(
             Queue.LOAD,
             Load(
-                destination=Access(
-                    space=ring.space, base=ring.fill(), strides=operand.tile_strides(tile.size)
-                ),
+                destination=Access(space=ring.space, base=address, strides=strides),
                 source=self._main_memory(operand, box),
                 shape=box.inside,
                 before=box.before,
@@ -130,7 +142,7 @@ class _Transfers:
 
         ``strides`` say how the slot is laid out along the output's axes, packed by default.
         """
-        what, box = operand.operand, operand.box(tile)
+        what, box = operand.operand, operand.box(operand.span(tile))
         strides = operand.tile_strides(tile.size) if strides is None else strides
         self.builder.emit(
             Queue.STORE,
@@ -161,43 +173,54 @@ class _Transfers:
 
 
 class _Resident:
-    """An input's tile, loaded when a step needs another one than the step before."""
+    """An input in its scratchpad: what a step needs comes before it, and leaves when it may."""
 
     def __init__(
         self,
         transfers: _Transfers,
         kernel: Kernel,
         mapping: Mapping,
-        operand: OperandMap,
+        number: int,
+        tiles: Sequence[Tile],
         consumer: Queue,
     ) -> None:
+        operand = kernel.operands[number]
         self._transfers = transfers
-        number = kernel.operands.index(operand)
         self._tiles = OperandTiles(kernel, operand, mapping.layout(number))
-        slots = mapping.num_buffers[number]
-        self._ring = transfers.ring(self._tiles, mapping, slots, Queue.LOAD, consumer)
-        self._part: tuple[int, ...] | None = None
-        self._address = 0
+        self._residence = Residence(kernel, number, mapping, tiles, self._tiles)
+        self._ring = transfers.builder.ring(
+            operand.role,
+            operand.scratchpad,
+            slot_bytes=self._tiles.size_bytes(mapping.region(number, kernel.extents)),
+            slots=mapping.num_buffers[number],
+            producer=Queue.LOAD,
+            consumer=consumer,
+            starts_free=False,
+        )
+        self._uses = 0
 
     def at(self, tile: Tile, tag: int) -> Access:
-        """Make the operand's part of ``tile`` resident, and return how to reach it."""
-        part = self._tiles.part(tile)
-        if part != self._part:
-            self.release()
-            self._transfers.load(self._tiles, self._ring, tile, tag)
-            self._address = self._ring.take()
-            self._part = part
+        """Make the operand's part of the next tile resident, and return how to reach it."""
+        stay, tiles = self._residence.stay_of[self._uses], self._tiles
+        address = self._ring.slot(stay.number)
+        strides = tiles.tile_strides(stay.size)
+        arrival = stay.arrivals.get(self._uses)
+        if arrival is not None:
+            self._ring.wait_free(arrival.waits)
+            place = address + tiles.distance_bytes(stay.region, arrival.strip, strides)
+            self._transfers.load_span(tiles, self._ring, arrival.strip, place, strides, tag)
+            self._ring.wait_ready()
         return Access(
             space=self._ring.space,
-            base=self._address,
-            strides=self._tiles.iteration_strides(tile.size),
+            base=address + tiles.distance_bytes(stay.region, tiles.span(tile), strides),
+            strides=tiles.iteration_strides(stay.size),
         )
 
-    def release(self) -> None:
-        """Give the slot back, if there is one."""
-        if self._part is not None:
-            self._ring.release()
-            self._part = None
+    def used(self) -> None:
+        """Let strips leave that no other tile uses."""
+        stay = self._residence.stay_of[self._uses]
+        self._ring.release(stay.departures.get(self._uses, 0))
+        self._uses += 1
 
 
 class _ContractionLowering:
@@ -215,13 +238,19 @@ class _ContractionLowering:
         )
         (self._column,) = kernel.numbers(Role.N)
         self._kept = [*self._groups, *self._rows, self._column]
+        self._output = OperandTiles(kernel, kernel.output, mapping.layout(len(kernel.inputs)))
+        self._tiles = list(tiles(kernel, mapping))
+        parts = [self._output.part(tile) for tile in self._tiles]
+        #: Whether a tile is the last one that adds to its psums: K is innermost.
+        self._is_last = [a != b for a, b in zip(parts, [*parts[1:], None], strict=True)]
+        results = [tile for tile, last in zip(self._tiles, self._is_last, strict=True) if last]
         self._data, self._weight = (
-            _Resident(transfers, kernel, mapping, operand, Queue.MATRIX)
-            for operand in kernel.inputs[:2]
+            _Resident(transfers, kernel, mapping, number, self._tiles, Queue.MATRIX)
+            for number in range(2)
         )
         self._biases = [
-            _Resident(transfers, kernel, mapping, operand, Queue.VECTOR)
-            for operand in kernel.inputs[2:]
+            _Resident(transfers, kernel, mapping, number, results, Queue.VECTOR)
+            for number in range(2, len(kernel.inputs))
         ]
         accumulator = DTYPES[kernel.inputs[0].dtype.accumulator]
         kept = [mapping.tile[number] for number in self._kept]
@@ -234,31 +263,22 @@ class _ContractionLowering:
             consumer=Queue.VECTOR,
         )
         self._psum_strides = cache(self._strides_of_psums)
-        self._output = OperandTiles(kernel, kernel.output, mapping.layout(len(kernel.inputs)))
         self._outputs = transfers.ring(
             self._output, mapping, mapping.num_buffers[-1], Queue.VECTOR, Queue.STORE
         )
 
     def emit(self) -> None:
         """Emit the whole loop nest."""
-        address = 0
-        previous: Tile | None = None
-        part: tuple[int, ...] | None = None
-        for tag, tile in enumerate(tiles(self._kernel, self._mapping)):
-            accumulate = part == self._output.part(tile)
+        address, accumulate = 0, False
+        for tag, (tile, is_last) in enumerate(zip(self._tiles, self._is_last, strict=True)):
             if not accumulate:
-                if previous is not None:
-                    self._empty(previous, tag - 1)
                 address = self._psums.fill()
-                part = self._output.part(tile)
-            self._matmul(tile, address, accumulate, tag)
-            previous = tile
-        assert previous is not None, "a kernel has at least one tile"
-        self._empty(previous, tag)
-        for resident in (self._data, self._weight, *self._biases):
-            resident.release()
+            self._matmul(tile, address, accumulate, is_last, tag)
+            accumulate = not is_last
+            if is_last:
+                self._empty(tile, tag)
 
-    def _matmul(self, tile: Tile, address: int, accumulate: bool, tag: int) -> None:
+    def _matmul(self, tile: Tile, address: int, accumulate: bool, is_last: bool, tag: int) -> None:
         size = tile.size
         data, weight = self._data.at(tile, tag), self._weight.at(tile, tag)
         strides = (*self._psum_strides(tile.size), *(0 for _ in self._reduced))
@@ -277,6 +297,10 @@ class _ContractionLowering:
                 tag=tag,
             ),
         )
+        if is_last:
+            self._psums.filled()
+        self._data.used()
+        self._weight.used()
 
     def _strides_of_psums(self, size: tuple[int, ...]) -> tuple[int, ...]:
         """Return the strides of psums along groups, M and N."""
@@ -287,7 +311,6 @@ class _ContractionLowering:
     def _empty(self, tile: Tile, tag: int) -> None:
         """Turn one slot of psums into outputs: bias, requantization, activation, store."""
         dtype = self._kernel.output.dtype
-        self._psums.filled()
         biases = [self._along_kept(bias.at(tile, tag)) for bias in self._biases]
         psum = Access(
             space=self._psums.space, base=self._psums.take(), strides=self._psum_strides(tile.size)
@@ -314,6 +337,8 @@ class _ContractionLowering:
         )
         self._outputs.filled()
         self._psums.release()
+        for bias in self._biases:
+            bias.used()
         self._transfers.store(self._output, self._outputs, tile, tag)
 
     def _along_kept(self, access: Access) -> Access:
@@ -326,13 +351,15 @@ def _lower_vector(
     transfers: _Transfers, kernel: Kernel, mapping: Mapping, body: VectorBody
 ) -> None:
     """One vector instruction for each tile."""
+    sequence = list(tiles(kernel, mapping))
     inputs = [
-        _Resident(transfers, kernel, mapping, operand, Queue.VECTOR) for operand in kernel.inputs
+        _Resident(transfers, kernel, mapping, number, sequence, Queue.VECTOR)
+        for number in range(len(kernel.inputs))
     ]
     output = OperandTiles(kernel, kernel.output, mapping.layout(len(kernel.inputs)))
     outputs = transfers.ring(output, mapping, mapping.num_buffers[-1], Queue.VECTOR, Queue.STORE)
     is_reduction = FUNCTIONS[body.function].kind is FunctionKind.REDUCTION or body.sums_psums
-    for tag, tile in enumerate(tiles(kernel, mapping)):
+    for tag, tile in enumerate(sequence):
         accesses = tuple([operand.at(tile, tag) for operand in inputs])
         target = Access(
             space=outputs.space, base=outputs.fill(), strides=output.iteration_strides(tile.size)
@@ -353,9 +380,9 @@ def _lower_vector(
             ),
         )
         outputs.filled()
+        for operand in inputs:
+            operand.used()
         transfers.store(output, outputs, tile, tag)
-    for operand in inputs:
-        operand.release()
 
 
 def _lower_copies(

@@ -1,14 +1,22 @@
-"""A mapping: how one kernel's loops are tiled and ordered."""
+"""A mapping: how one kernel's loops are tiled and ordered, and where its operands are held."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from math import prod
+from typing import NamedTuple
 
+from accel.timing import Count
 from mapper.kernel import Kernel
 from mapper.layout import PACKED, Layout
+
+
+class Loop(NamedTuple):
+    """One loop of a nest: ``dimension`` goes on by ``step`` iterations in each turn."""
+
+    dimension: int
+    step: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,35 +25,60 @@ class Mapping:
 
     Parameters
     ----------
-    tile
-        Iterations of each dimension that are resident at once.
-    order
-        Numbers of the dimensions, outermost loop first.
+    loops
+        Outermost first; every dimension has at least one, and a loop's step is at most that of the
+        loop of its dimension outside it. The innermost steps are the *tile*: what one instruction
+        covers.
+    held
+        For each operand (inputs, then output) the number of loops outside the place where it is
+        held: its *region*, all that the loops inside touch of it, is moved once for each turn of
+        the loops outside that changes it. With as many as there are loops the region is the tile's.
     num_buffers
-        For each operand (inputs, then output): 2 if its next tile is moved while this one is
-        used, 1 if there is only one tile.
+        For each operand: 2 if its next region is moved while this one is used, 1 if it isn't.
     layouts, conflict_cycles
-        For each operand, then for a product's psums, how a tile lies in its scratchpad, and the
+        For each operand, then for a product's psums, how a region lies in its scratchpad, and the
         cycles that one tile costs in bank conflicts; empty where no scratchpad has banks.
     """
 
-    tile: tuple[int, ...]
-    order: tuple[int, ...]
+    loops: tuple[Loop, ...]
+    held: tuple[int, ...]
     num_buffers: tuple[int, ...]
     layouts: tuple[Layout, ...] = ()
     conflict_cycles: tuple[int, ...] = ()
 
+    @property
+    def tile(self) -> tuple[int, ...]:
+        """Iterations of each dimension that one instruction covers."""
+        return tuple(step for _, step in sorted(dict(self.loops).items()))
+
+    def region(self, operand: int, extents: Sequence[int]) -> tuple[int, ...]:
+        """Return the iterations of each dimension in the region of operand number ``operand``."""
+        outside = dict(self.loops[: self.held[operand]])
+        return tuple(outside.get(d, extent) for d, extent in enumerate(extents))
+
     def layout(self, number: int) -> Layout:
-        """Return how the tiles of operand ``number`` lie in their scratchpad; -1 for psums."""
+        """Return how operand ``number`` lies in its scratchpad; -1 for psums."""
         return self.layouts[number] if self.layouts else PACKED
 
-    def within(self, extents: tuple[int, ...]) -> Mapping:
-        """Return this mapping for a part of the iteration space: no tile is larger than it."""
-        return replace(self, tile=tuple(map(min, self.tile, extents)))
+    def within(self, extents: Sequence[int]) -> Mapping:
+        """Return this mapping for a part of the iteration space: no step is larger than it."""
+        loops = tuple(Loop(d, min(step, extents[d])) for d, step in self.loops)
+        return replace(self, loops=loops)
 
-    def tile_count(self, extents: tuple[int, ...]) -> int:
+    def tile_count(self, extents: Sequence[int]) -> int:
         """Return into how many tiles an iteration space is cut."""
-        return prod(-(-extent // size) for extent, size in zip(extents, self.tile, strict=True))
+        steps: dict[int, list[int]] = {}
+        for dimension, step in self.loops:
+            steps.setdefault(dimension, []).append(step)
+        return prod(parts(extents[d], nested) for d, nested in steps.items())
+
+
+def parts(extent: Count, steps: Sequence[Count]) -> Count:
+    """Return into how many parts nested loops of one dimension cut it, outermost step first."""
+    if len(steps) == 1:
+        return -(-extent // steps[0])
+    whole, rest = extent // steps[0], extent % steps[0]
+    return whole * parts(steps[0], steps[1:]) + parts(rest, steps[1:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +91,30 @@ class Tile:
 
 def tiles(kernel: Kernel, mapping: Mapping) -> Iterator[Tile]:
     """Yield the tiles in the order in which they run."""
-    extents, tile = kernel.extents, mapping.tile
-    starts = [range(0, extents[d], tile[d]) for d in mapping.order]
-    position = [mapping.order.index(d) for d in range(len(extents))]
-    is_ragged = [extent % size != 0 for extent, size in zip(extents, tile, strict=True)]
-    for point in product(*starts):
-        low = tuple([point[p] for p in position])
-        size = tile
-        if any(is_ragged):
-            size = tuple([min(t, e - at) for t, e, at in zip(tile, extents, low, strict=True)])
-        yield Tile(low=low, size=size)
+    extents = kernel.extents
+    whole = Tile(low=(0,) * len(extents), size=extents)
+    yield from _turns(whole, mapping.loops)
+
+
+def turns(kernel: Kernel, mapping: Mapping, depth: int) -> Iterator[Tile]:
+    """Yield what the loops inside the outer ``depth`` ones cover, for each turn of the outer."""
+    extents = kernel.extents
+    yield from _turns(Tile(low=(0,) * len(extents), size=extents), mapping.loops[:depth])
+
+
+def _turns(space: Tile, loops: Sequence[Loop]) -> Iterator[Tile]:
+    """Yield the parts of a space that loops cut it into; loops of one turn are passed over."""
+    for number, (d, step) in enumerate(loops):
+        extent = space.size[d]
+        if step < extent:
+            break
+    else:
+        yield space
+        return
+    start, inner = space.low[d], loops[number + 1 :]
+    for offset in range(0, extent, step):
+        part = Tile(
+            low=(*space.low[:d], start + offset, *space.low[d + 1 :]),
+            size=(*space.size[:d], min(step, extent - offset), *space.size[d + 1 :]),
+        )
+        yield from _turns(part, inner)

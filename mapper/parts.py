@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, replace
 from itertools import product
-from math import prod
 
 from mapper.kernel import Kernel, OperandMap, Role
 from mapper.mapping import Mapping
 
-#: A kernel of up to twice as many tiles stays in one piece.
+#: What has up to twice as many tiles stays in one piece.
 TILES_PER_PART = 2048
 
 
@@ -72,17 +71,16 @@ def piece_of(kernel: Kernel, lows: Dictionary[int, int], sizes: Dictionary[int, 
 
 def cut(kernel: Kernel, mapping: Mapping) -> tuple[Part, ...]:
     """Return the parts of a kernel, in the order in which they run: equal ones together."""
-    counts = [-(-e // t) for e, t in zip(kernel.extents, mapping.tile, strict=True)]
-    inside = prod(counts)
+    inside = mapping.tile_count(kernel.extents)
     sizes: dict[int, int] = {}
-    if inside > 2 * TILES_PER_PART:
-        for dimension in mapping.order:
-            if inside <= TILES_PER_PART or not _can_be_cut(kernel, dimension):
-                break
-            inside //= counts[dimension]
-            tiles = max(1, -(-TILES_PER_PART // inside))
-            if tiles < counts[dimension]:
-                sizes[dimension] = tiles * mapping.tile[dimension]
+    for dimension, step in mapping.loops:
+        if inside <= 2 * TILES_PER_PART or not _can_be_cut(kernel, dimension):
+            break
+        turns = -(-sizes.get(dimension, kernel.extents[dimension]) // step)
+        inside = -(-inside // turns)
+        tiles = max(1, -(-TILES_PER_PART // inside))
+        if tiles < turns:
+            sizes[dimension] = tiles * step
     places = [range(0, kernel.extents[d], size) for d, size in sizes.items()]
     equal: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
     for lows in product(*places):

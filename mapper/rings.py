@@ -69,8 +69,13 @@ class ProgramBuilder:
         slots: int,
         producer: Queue,
         consumer: Queue,
+        starts_free: bool = True,
     ) -> Ring:
-        """Return a new ring in the scratchpad that holds one of ``accel.spec.OPERANDS``."""
+        """Return a new ring in the scratchpad that holds one of ``accel.spec.OPERANDS``.
+
+        Its slots have tokens for the producer to take at the start unless the producer knows that
+        they are free, and only waits for what it has filled before.
+        """
         pad = self._spec.scratchpad_of(operand)
         scratchpad = pad.name
         slot_bytes = _aligned(slot_bytes, pad.alignment_bytes)
@@ -79,7 +84,7 @@ class ProgramBuilder:
         first = len(self._semaphores)
         self._semaphores += [
             Semaphore(name=f"{name}_ready", initial=0),
-            Semaphore(name=f"{name}_free", initial=slots),
+            Semaphore(name=f"{name}_free", initial=slots if starts_free else 0),
         ]
         return Ring(
             builder=self,
@@ -131,22 +136,36 @@ class Ring:
         self._wait_free, self._signal_free = Wait(semaphore=free), Signal(semaphore=free)
         self._wait_ready, self._signal_ready = Wait(semaphore=ready), Signal(semaphore=ready)
 
+    def slot(self, number: int) -> int:
+        """Return the address of the slot that content ``number`` lies in."""
+        return self._slots[number % len(self._slots)]
+
+    def wait_free(self, strips: int = 1) -> None:
+        """Make the producer wait until strips have left."""
+        for _ in range(strips):
+            self._builder.emit(self._producer, self._wait_free)
+
     def fill(self) -> int:
         """Make the producer wait for a free slot, and return its address."""
-        self._builder.emit(self._producer, self._wait_free)
+        self.wait_free()
         self._fills += 1
-        return self._slots[(self._fills - 1) % len(self._slots)]
+        return self.slot(self._fills - 1)
 
     def filled(self) -> None:
-        """Make the producer say that the slot is full."""
+        """Make the producer say that a slot, or a strip of it, is full."""
         self._builder.emit(self._producer, self._signal_ready)
+
+    def wait_ready(self) -> None:
+        """Make the consumer wait for a full slot, or for a strip."""
+        self._builder.emit(self._consumer, self._wait_ready)
 
     def take(self) -> int:
         """Make the consumer wait for a full slot, and return its address."""
-        self._builder.emit(self._consumer, self._wait_ready)
+        self.wait_ready()
         self._takes += 1
-        return self._slots[(self._takes - 1) % len(self._slots)]
+        return self.slot(self._takes - 1)
 
-    def release(self) -> None:
-        """Make the consumer say that it has used the slot for the last time."""
-        self._builder.emit(self._consumer, self._signal_free)
+    def release(self, strips: int = 1) -> None:
+        """Make the consumer say that it has used a slot, or strips of it, for the last time."""
+        for _ in range(strips):
+            self._builder.emit(self._consumer, self._signal_free)

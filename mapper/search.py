@@ -1,25 +1,38 @@
-"""The choice of a mapping: the best of all candidates by closed-form cost."""
+"""The choice of a mapping: the best of all in the map space by closed-form cost."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
-from mapper.cost import CostEstimate, score
-from mapper.kernel import Kernel
+from mapper.cost import CostEstimate, NestCosts, Reals, Scores
+from mapper.kernel import Contraction, Kernel
 from mapper.layouts import conflict_cycles, with_layouts
 from mapper.mapping import Mapping
-from mapper.tiling import Tiles, candidate_tiles, loop_orders
+from mapper.space import Family, Rows, map_space
 
 #: Estimates closer than this count as equal: the closed form isn't more exact.
 TIE = 0.01
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scored:
+    """Nests of a family with operands at one place, scored; those that don't fit cost infinity."""
+
+    family: Family
+    held: tuple[int, ...]
+    rows: Rows
+    scores: Scores
+    cycles: Reals
+
+
 class Search:
-    """All candidate mappings of a kernel, scored at once.
+    """All mappings of a kernel's map space, scored at once.
 
     The best has the fewest estimated cycles; of those within ``TIE`` of the fewest it is the one
     with the fewest main-memory bytes, then tiles.
@@ -40,19 +53,15 @@ class Search:
     def __init__(self, kernel: Kernel, spec: AcceleratorSpec, name: str) -> None:
         self._kernel = kernel
         self._spec = spec
-        self._tiles = candidate_tiles(kernel, spec)
-        self._orders = loop_orders(kernel)
-        self._scores = [score(kernel, spec, self._tiles, order) for order in self._orders]
-        fitting = np.concatenate([one.fits(spec) for one in self._scores])
-        if not fitting.any():
-            raise _does_not_fit(kernel, spec, name, self._tiles)
-        self._cycles = np.where(
-            fitting, np.concatenate([one.cycles for one in self._scores]), np.inf
-        )
-        self._dram_bytes = np.concatenate([one.dram_bytes for one in self._scores])
-        self._count = np.concatenate([one.tiles for one in self._scores])
-        self.candidates = len(fitting)
-        self.fitting = int(fitting.sum())
+        self._scored = list(_all_scores(kernel, spec))
+        self._cycles = np.concatenate([one.cycles for one in self._scored])
+        self._starts = np.cumsum([0, *(len(one.cycles) for one in self._scored)])
+        if not np.isfinite(self._cycles).any():
+            raise _does_not_fit(kernel, spec, name, self._scored)
+        self._dram_bytes = np.concatenate([one.scores.dram_bytes for one in self._scored])
+        self._tiles = np.concatenate([one.scores.tiles for one in self._scored])
+        self.candidates = sum(int(one.rows.sum()) for one in self._scored)
+        self.fitting = int(np.isfinite(self._cycles).sum())
 
     def best(self) -> tuple[Mapping, CostEstimate]:
         """Return the best mapping, with layouts for its tiles, and its cost."""
@@ -62,64 +71,114 @@ class Search:
         return mapping, replace(estimate, cycles=estimate.cycles + conflicts)
 
     def runner_up(self) -> tuple[Mapping, CostEstimate] | None:
-        """Return the best mapping that differs from the best; None if there is no other."""
-        best = self._mapping(self._best())
-        # Two orders of loops of which one doesn't turn are the same.
-        ordered = np.argsort(self._cycles, kind="stable")[: 4 * len(self._orders)]
-        for number in ordered.tolist():
-            if np.isfinite(self._cycles[number]) and self._mapping(number).tile != best.tile:
+        """Return the best mapping whose tile differs from the best; None if there is no other."""
+        tile = self._mapping(self._best()).tile
+        for number in np.argsort(self._cycles, kind="stable").tolist():
+            if not np.isfinite(self._cycles[number]):
+                return None
+            if self._mapping(number).tile != tile:
                 return self._mapping(number), self._estimate(number)
         return None
 
     def fill(self) -> dict[str, float]:
         """Return scratchpad name to the share of it that the best mapping uses."""
-        order, chosen = divmod(self._best(), len(self._tiles))
-        required = self._scores[order].required_bytes
+        scored, row = self._place(self._best())
+        required = scored.scores.required_bytes
         return {
-            pad.name: float(required[pad.name][chosen]) / pad.capacity_bytes
+            pad.name: float(required[pad.name][row]) / pad.capacity_bytes
             for pad in self._spec.scratchpads
             if pad.name in required
         }
 
     def _best(self) -> int:
         near = np.flatnonzero(self._cycles <= self._cycles.min() * (1 + TIE))
-        keys = (self._cycles[near], self._count[near], self._dram_bytes[near])
+        keys = (self._cycles[near], self._tiles[near], self._dram_bytes[near])
         return int(near[np.lexsort(keys)[0]])
 
+    def _place(self, number: int) -> tuple[_Scored, int]:
+        part = int(np.searchsorted(self._starts, number, side="right")) - 1
+        return self._scored[part], number - int(self._starts[part])
+
     def _mapping(self, number: int) -> Mapping:
-        order, chosen = divmod(number, len(self._tiles))
-        buffers = self._scores[order].num_buffers
+        scored, row = self._place(number)
         return Mapping(
-            tile=tuple(int(size) for size in self._tiles[chosen]),
-            order=self._orders[order],
-            num_buffers=tuple(int(count[chosen]) for count in buffers),
+            loops=scored.family.nests.loops(row),
+            held=scored.held,
+            num_buffers=tuple(int(count[row]) for count in scored.scores.num_buffers),
         )
 
     def _estimate(self, number: int) -> CostEstimate:
         return CostEstimate(
             cycles=float(self._cycles[number]),
             dram_bytes=int(self._dram_bytes[number]),
-            tiles=int(self._count[number]),
+            tiles=int(self._tiles[number]),
         )
 
 
-def _does_not_fit(kernel: Kernel, spec: AcceleratorSpec, name: str, tiles: Tiles) -> MappingError:
+def _all_scores(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[_Scored]:
+    """Yield the scores of all families, places of operands, and numbers of buffers.
+
+    One buffer is tried only where two don't fit: two are never slower.
+    """
+    for family in map_space(kernel, spec):
+        costs = NestCosts(family.nests, spec)
+        for held, rows in family.places:
+            open_rows = rows.copy()
+            for doubled in _buffers(kernel):
+                if not open_rows.any():
+                    break
+                scores = costs.score(held, doubled)
+                fits = scores.fits(spec) & open_rows
+                yield _Scored(
+                    family=family,
+                    held=held,
+                    rows=open_rows.copy(),
+                    scores=scores,
+                    cycles=np.where(fits, scores.cycles, np.inf),
+                )
+                if all(doubled):
+                    open_rows &= ~fits
+
+
+def _buffers(kernel: Kernel) -> Iterator[tuple[bool, ...]]:
+    """Yield which operands have two buffers: all, then all but inputs of a product."""
+    others = len(kernel.operands) - 2
+    if not isinstance(kernel.body, Contraction):
+        yield (True,) * len(kernel.operands)
+        return
+    for first, second in product((True, False), repeat=2):
+        yield (first, second, *(True,) * others)
+
+
+def _does_not_fit(
+    kernel: Kernel, spec: AcceleratorSpec, name: str, scored: list[_Scored]
+) -> MappingError:
     """Return the error that names the scratchpad which is too small even for the best tile."""
-    scores = score(kernel, spec, tiles, loop_orders(kernel)[0])
     capacity = {s.name: s.capacity_bytes for s in spec.scratchpads}
-    excess = {
-        scratchpad: required / capacity[scratchpad]
-        for scratchpad, required in scores.required_bytes.items()
-    }
-    shares = list(excess.values())
-    smallest = int(np.lexsort((np.sum(shares, axis=0), np.maximum.reduce(shares)))[0])
-    worst = max(excess, key=lambda scratchpad: float(excess[scratchpad][smallest]))
-    needed = int(scores.required_bytes[worst][smallest])
+    best: tuple[float, float, str, int, tuple[int, ...]] | None = None
+    for one in scored:
+        excess = np.array([size / capacity[pad] for pad, size in one.scores.required_bytes.items()])
+        excess = np.where(one.rows, excess, np.inf)
+        worst = excess.max(axis=0)
+        row = int(np.lexsort((excess.sum(axis=0), worst))[0])
+        pads = list(one.scores.required_bytes)
+        pad = pads[int(excess[:, row].argmax())]
+        tile = Mapping(loops=one.family.nests.loops(row), held=one.held, num_buffers=()).tile
+        found = (
+            float(worst[row]),
+            float(excess[:, row].sum()),
+            pad,
+            int(one.scores.required_bytes[pad][row]),
+            tile,
+        )
+        if best is None or found[:2] < best[:2]:
+            best = found
+    assert best is not None, "a map space is never empty"
+    *_, worst_pad, needed, tile = best
     sizes = ", ".join(
-        f"{dimension.name} {size}"
-        for dimension, size in zip(kernel.dimensions, tiles[smallest], strict=True)
+        f"{dimension.name} {size}" for dimension, size in zip(kernel.dimensions, tile, strict=True)
     )
     return MappingError(
-        f"layer '{name}', scratchpad '{worst}': the smallest tile ({sizes}) needs {needed} bytes"
-        f" with its buffers but {capacity[worst]} are there; enlarge '{worst}'"
+        f"layer '{name}', scratchpad '{worst_pad}': the smallest tile ({sizes}) needs {needed}"
+        f" bytes with its buffers but {capacity[worst_pad]} are there; enlarge '{worst_pad}'"
     )

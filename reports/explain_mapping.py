@@ -78,9 +78,13 @@ def _counted(count: int, noun: str) -> str:
 
 
 def loop_lines(kernel: Kernel, extents: tuple[int, ...], mapping: Mapping) -> Iterable[str]:
-    """Yield the loops of a mapping over ``extents``, outermost first."""
-    for number in mapping.order:
-        extent, size = extents[number], mapping.tile[number]
-        if extent > 1:
-            name, count = kernel.dimensions[number].name, -(-extent // size)
-            yield f"    {name:<9} {extent:>8} in {count} of {size}"
+    """Yield the loops of a mapping over ``extents``, outermost first, and what is held inside."""
+    inside = list(extents)
+    for number, (d, step) in enumerate(mapping.loops, start=1):
+        extent, inside[d] = inside[d], min(step, inside[d])
+        if extent > step or (step == extents[d] > 1 and d not in dict(mapping.loops[number:])):
+            name, count = kernel.dimensions[d].name, -(-extent // step)
+            yield f"    {name:<9} {extent:>8} in {count} of {step}"
+        for operand, depth in zip(kernel.operands, mapping.held, strict=True):
+            if depth == number < len(mapping.loops):
+                yield f"      {operand.role} stays here"

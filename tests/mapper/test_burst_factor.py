@@ -8,6 +8,7 @@ import pytest
 from accel.spec_file import load_preset
 from foundation.dtype import DTYPES
 from mapper.cost import burst_factor
+from mapper.nest import Nests
 from mapper.operators import kernels_of
 from tests.laws.graphs import Draft
 from workloads.layers import Linear
@@ -21,8 +22,8 @@ def factor(dtype: str, k: int, tile_m: int, tile_k: int, hardware: str = "edge_d
     draft.add(Linear(out_features=8, bias=False), [draft.add_input((1000, k))])
     graph = draft.graph()
     (kernel,) = kernels_of(graph, graph.layers[0])
-    tiles = np.array([[tile_m, 8, tile_k]])
-    (found,) = burst_factor(kernel.inputs[0], kernel, load_preset(hardware), tiles)
+    nests = Nests(kernel, (0, 1, 2), np.array([[tile_m, 8, tile_k]]))
+    (found,) = burst_factor(kernel.inputs[0], nests, 3, load_preset(hardware))
     return float(found)
 
 

@@ -8,9 +8,9 @@ from foundation.dtype import DTYPES
 from isa.instruction import Operand
 from mapper.boxes import OperandTiles
 from mapper.kernel import Axis, Copy, Dimension, Kernel, OperandMap, Role, compulsory_bytes
-from mapper.mapping import Mapping, Tile, tiles
+from mapper.mapping import Loop, Mapping, Tile, tiles
 from mapper.plan import make_plan
-from mapper.tiling import nested_sizes, sizes
+from mapper.space import nested_sizes, sizes
 from tests.laws.graphs import chains
 from tests.laws.machines import MACHINES
 from workloads.graph import Graph
@@ -67,7 +67,7 @@ def test_a_box_holds_what_its_tile_touches(
     count = data.draw(st.integers(1, outputs - low))
     operand = OperandTiles(nest, nest.inputs[0])
     tile = Tile(low=(low, 0), size=(count, kernel))
-    box = operand.box(tile)
+    box = operand.box(operand.span(tile))
     (step,), (strides) = operand.steps, operand.iteration_strides(tile.size)
     first = low * stride - pad
     positions = [first + o * stride + f for o in range(count) for f in range(kernel)]
@@ -95,7 +95,9 @@ def test_compulsory_bytes_count_every_touched_element_once(
 
 def test_tiles_follow_the_loop_order_and_are_ragged_at_the_end() -> None:
     kernel = window_kernel(10, 1, 1, 0, 10)
-    found = list(tiles(kernel, Mapping(tile=(4, 1), order=(1, 0), num_buffers=(2, 2))))
+    found = list(
+        tiles(kernel, Mapping(loops=(Loop(1, 1), Loop(0, 4)), held=(2, 2), num_buffers=(2, 2)))
+    )
     assert [(tile.low[0], tile.size[0]) for tile in found] == [(0, 4), (4, 4), (8, 2)]
 
 
@@ -106,9 +108,10 @@ def test_every_chosen_mapping_fits(graph: Graph, spec: AcceleratorSpec) -> None:
             continue
         (kernel,), (mapping,) = work.kernels, work.stages[0].mappings
         used = dict.fromkeys((pad.name for pad in spec.scratchpads), 0)
-        for operand, buffers in zip(kernel.operands, mapping.num_buffers, strict=True):
+        for number, operand in enumerate(kernel.operands):
             if isinstance(kernel.body, Copy) and operand is kernel.output:
                 continue
-            size = OperandTiles(kernel, operand).size_bytes(mapping.tile)
+            region, buffers = mapping.region(number, kernel.extents), mapping.num_buffers[number]
+            size = OperandTiles(kernel, operand).size_bytes(region)
             used[spec.scratchpad_of(operand.scratchpad).name] += size * buffers
         assert all(used[pad.name] <= pad.capacity_bytes for pad in spec.scratchpads)
