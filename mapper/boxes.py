@@ -34,11 +34,11 @@ class Span(NamedTuple):
     """A part of a tensor as a kernel sees it, padding included.
 
     ``first`` is the tensor index of the first element along each axis, negative in the padding
-    before it; ``count`` are elements, ``OperandTiles.steps`` apart.
+    before it; ``extent`` are elements, ``OperandTiles.steps`` apart.
     """
 
     first: tuple[int, ...]
-    count: tuple[int, ...]
+    extent: tuple[int, ...]
 
 
 class OperandTiles:
@@ -90,7 +90,7 @@ class OperandTiles:
         columns = [
             _clip(axis.size, step, count, first)
             for axis, step, count, first in zip(
-                self.operand.axes, self.steps, span.count, span.first, strict=True
+                self.operand.axes, self.steps, span.extent, span.first, strict=True
             )
         ]
         start, before, inside, after = zip(*columns, strict=True)

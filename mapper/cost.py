@@ -17,7 +17,7 @@ from accel.scratchpad import port_cycles
 from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec, MemorySpec
 from accel.systolic import ArrayWork
-from accel.timing import Count, larger
+from accel.timing import larger
 from accel.vector import vector_cycles
 from foundation.dtype import DTYPES
 from mapper.kernel import Contraction, Copy, Kernel, Lookup, OperandMap, Role, VectorBody, axis_step
@@ -273,7 +273,7 @@ def _psum_bytes(kernel: Kernel, sizes: Sequence[Counts]) -> Counts | None:
         return None
     accumulator = DTYPES[kernel.inputs[0].dtype.accumulator]
     numbers = kernel.numbers(Role.GROUP, Role.M, Role.N)
-    return prod((sizes[d] for d in numbers), start=np.int64(accumulator.size_bytes))
+    return accumulator.size_bytes * prod((sizes[d] for d in numbers[1:]), start=sizes[numbers[0]])
 
 
 def is_copy(kernel: Kernel) -> bool:
@@ -353,11 +353,13 @@ def _vector_cycles(
             numbers = list(range(len(kernel.dimensions)))
         case _:
             return np.zeros(len(nests))
-    elements = prod((sizes[d] for d in numbers), start=np.ones(len(nests)))
+    elements = prod((sizes[d] for d in numbers[1:]), start=sizes[numbers[0]]).astype(np.float64)
     cycles: Reals = vector_cycles(
         spec.vector, function=function, activation=body.activation, elements=elements
     )
-    return prod((nests.parts(nests.depth, d) for d in numbers), start=cycles)
+    for d in numbers:
+        cycles = cycles * nests.parts(nests.depth, d)
+    return cycles
 
 
 def _memory_cycles(

@@ -92,26 +92,19 @@ class Tile:
 def tiles(kernel: Kernel, mapping: Mapping) -> Iterator[Tile]:
     """Yield the tiles in the order in which they run."""
     extents = kernel.extents
-    whole = Tile(low=(0,) * len(extents), size=extents)
-    yield from _turns(whole, mapping.loops)
-
-
-def turns(kernel: Kernel, mapping: Mapping, depth: int) -> Iterator[Tile]:
-    """Yield what the loops inside the outer ``depth`` ones cover, for each turn of the outer."""
-    extents = kernel.extents
-    yield from _turns(Tile(low=(0,) * len(extents), size=extents), mapping.loops[:depth])
+    yield from _turns(Tile(low=(0,) * len(extents), size=extents), mapping.loops)
 
 
 def _turns(space: Tile, loops: Sequence[Loop]) -> Iterator[Tile]:
-    """Yield the parts of a space that loops cut it into; loops of one turn are passed over."""
-    for number, (d, step) in enumerate(loops):
-        extent = space.size[d]
-        if step < extent:
-            break
-    else:
+    """Yield the parts of a space that loops cut it into."""
+    if not loops:
         yield space
         return
-    start, inner = space.low[d], loops[number + 1 :]
+    (d, step), *inner = loops
+    start, extent = space.low[d], space.size[d]
+    if step >= extent:
+        yield from _turns(space, inner)
+        return
     for offset in range(0, extent, step):
         part = Tile(
             low=(*space.low[:d], start + offset, *space.low[d + 1 :]),

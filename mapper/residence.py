@@ -137,7 +137,7 @@ class Residence:
         """Return what spans share that overlap along the sliding axis."""
         return tuple(
             None if axis in self._overlaps else bounds
-            for axis, bounds in enumerate(zip(span.first, span.count, strict=True))
+            for axis, bounds in enumerate(zip(span.first, span.extent, strict=True))
         )
 
     def _new(
@@ -149,15 +149,15 @@ class Residence:
         (axis,) = self._overlaps
         step = self._spans.steps[axis]
         earlier = newest.get(self._key(span), [])
-        start, end = span.first[axis], span.first[axis] + span.count[axis] * step
-        ends = {n: strips[n].first[axis] + strips[n].count[axis] * step for n in earlier}
+        start, end = span.first[axis], span.first[axis] + span.extent[axis] * step
+        ends = {n: strips[n].first[axis] + strips[n].extent[axis] * step for n in earlier}
         reached = [n for n in earlier if ends[n] > start]
         begin = max([start, *(ends[n] for n in reached)])
         if begin >= end:
             return reached, None
         first = (*span.first[:axis], begin, *span.first[axis + 1 :])
-        count = (*span.count[:axis], (end - begin) // step, *span.count[axis + 1 :])
-        return reached, Span(first, count)
+        extent = (*span.extent[:axis], (end - begin) // step, *span.extent[axis + 1 :])
+        return reached, Span(first, extent)
 
     def _count_waits(self, stays: Sequence[Stay], buffers: int) -> None:
         """Say how many strips must have left before each comes.
@@ -186,10 +186,13 @@ class Residence:
     def _shape(stay: Stay) -> tuple[object, ...]:
         """Return where strips lie in the region: equal shapes take the same places in order."""
         strips = [
-            (tuple(a - b for a, b in zip(strip.first, stay.region.first, strict=True)), strip.count)
+            (
+                tuple(a - b for a, b in zip(strip.first, stay.region.first, strict=True)),
+                strip.extent,
+            )
             for strip, _ in stay.arrivals.values()
         ]
-        return (stay.region.count, *strips)
+        return (stay.region.extent, *strips)
 
 
 class _Regions:

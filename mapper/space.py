@@ -17,7 +17,7 @@ from mapper.nest import Counts, Nests
 
 Rows = NDArray[np.bool_]
 
-#: Into how many nearly equal parts a dimension is cut, and how many tiles a block has: 2^i, 3 · 2^i.
+#: Into how many nearly equal parts a dimension is cut, and tiles of a block: 2^i and 3 · 2^i.
 _PARTS = sorted({factor << i for i in range(40) for factor in (1, 3)})
 
 
