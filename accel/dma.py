@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import NamedTuple, Protocol
 
@@ -91,14 +92,20 @@ def scratchpad_bytes(instruction: Load | Gather | Store) -> tuple[Moved, Moved]:
     """
     match instruction:
         case Load(before=before, shape=shape, after=after):
-            elements = prod(map(sum, zip(before, shape, after, strict=True)))
-            return [], [(instruction.destination.space, elements * instruction.element_bytes)]
+            filled = _box_elements(before, shape, after) * instruction.element_bytes
+            return [], [(instruction.destination.space, filled)]
         case Gather():
             indices = instruction.rows * DTYPES["int32"].size_bytes
             read = [(instruction.indices.space, indices)]
             return read, [(instruction.destination.space, instruction.size_bytes)]
         case Store():
             return [(instruction.source.space, instruction.size_bytes)], []
+
+
+@lru_cache(maxsize=1024)
+def _box_elements(before: tuple[int, ...], shape: tuple[int, ...], after: tuple[int, ...]) -> int:
+    """Return the elements of a box with its border; a program has few different ones."""
+    return prod(map(sum, zip(before, shape, after, strict=True)))
 
 
 def contiguous_runs(access: Access, shape: tuple[int, ...], element_bytes: int) -> Runs:

@@ -122,6 +122,9 @@ def component_energies_pj(
     Components that the machine doesn't give aren't there: they did nothing, or are registers, which
     a MAC's energy includes then, or leakage, which isn't counted.
 
+    # Approximation: a byte takes as much wherever it lies and whatever it is; a DRAM's bursts, rows
+    and refreshes, and control, take nothing apart.
+
     Raises
     ------
     SpecError

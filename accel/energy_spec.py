@@ -56,15 +56,12 @@ class EnergySpec:
             if value is not None and not 0 <= value < inf:
                 raise SpecError(f"energy.{key}: must be at least 0 and finite but is {value:g}")
 
-    def check_names(
-        self,
-        *,
-        scratchpads: Collection[str],
-        memories: Collection[str],
-        has_network: bool,
-        has_shared_buffer: bool,
-    ) -> None:
-        """Raise SpecError unless each energy belongs to a part of the machine."""
+    def check_names(self, *, scratchpads: Collection[str], memories: Collection[str]) -> None:
+        """Raise SpecError unless each name is one of the machine's.
+
+        A network and a shared buffer may have energies without being there, so that a variation can
+        leave them out.
+        """
         for section, given, known in (
             ("scratchpads", self.scratchpads, scratchpads),
             ("memories", self.memories, memories),
@@ -75,14 +72,6 @@ class EnergySpec:
                         f"energy.{section}.{name}: must be one of {', '.join(known)} but is"
                         f" '{name}'{nearest(name, known)}"
                     )
-        for key, has_energy, has_part in (
-            ("network", self.network_pj_per_bit is not None, has_network),
-            ("shared_buffer", self.shared_buffer is not None, has_shared_buffer),
-        ):
-            if has_energy and not has_part:
-                raise SpecError(
-                    f"energy.{key}: the machine has no '{key}'; leave it out or describe that"
-                )
 
     def _numbers(self) -> Iterator[tuple[str, float | None]]:
         """Yield every number with its key."""

@@ -162,11 +162,12 @@ class InstructionQueue:
             (psum, sizes["psum"]),
         ]
         written = [(psum, work.psum_bytes_written(instruction.dtype))]
+        moved = read + written
         groups, m, n, k = instruction.extents
         row = self._row(
             MATMUL,
             instruction.tag,
-            size_bytes=sum(size for _, size in read + written),
+            size_bytes=sum(size for _, size in moved),
             work=(
                 groups * m * n * k,
                 work.folds,
@@ -189,7 +190,7 @@ class InstructionQueue:
         self._unit.busy(start, self.finished_fs, row)
         earliest = timing.occupancy_cycles + timing.lead_cycles - timing.lead_limit_cycles
         yield self._sleep_until(self._later(start, earliest))
-        stalled = self._run.port_cycles(read + written) - timing.occupancy_cycles
+        stalled = self._run.port_cycles(moved) - timing.occupancy_cycles
         if stalled > 0:
             yield self._stall(stalled, "scratchpad_port")
         conflicts = self._run.bank_conflicts(instruction)
@@ -221,17 +222,18 @@ class InstructionQueue:
         results = prod(instruction.shape[: len(instruction.shape) - instruction.reduced])
         read = [(access.space, read_bytes) for access in instruction.inputs]
         written = [(instruction.output.space, results * instruction.output_dtype.size_bytes)]
+        moved = read + written
         row = self._row(
             VECTOR,
             instruction.tag,
-            size_bytes=sum(size for _, size in read + written),
+            size_bytes=sum(size for _, size in moved),
             work=(0, 0, 0, 0, 0, 0, 0, operations),
             scratchpads=self._run.scratchpad_columns(read, written),
         )
         start = self._now
         busy_end = self._later(start, cycles)
         self._unit.busy(start, busy_end, row)
-        served = self._later(start, max(cycles, self._run.port_cycles(read + written)))
+        served = self._later(start, max(cycles, self._run.port_cycles(moved)))
         self._record_wait(busy_end, served, self._structural("scratchpad_port"))
         self.finished_fs = self._later(served, self._run.bank_conflicts(instruction))
         self._record_wait(served, self.finished_fs, self._structural("bank_conflict"))

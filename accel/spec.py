@@ -282,8 +282,6 @@ class AcceleratorSpec:
             self.energy.check_names(
                 scratchpads=[pad.name for pad in self.scratchpads],
                 memories=[memory.name for memory in self.memories],
-                has_network=self.network is not None,
-                has_shared_buffer=self.shared_buffer is not None,
             )
         for tensor_class in TENSOR_CLASSES:
             self._sole_holder(

@@ -174,6 +174,12 @@ def test_every_energy_can_be_left_out() -> None:
     }
 
 
+def test_a_network_that_is_left_out_needs_no_change_of_energies() -> None:
+    alone = parse_spec("base: npu_4core\nname: m\ncores: 1\nnetwork: null\n", "m.yaml")
+    assert alone.network is None
+    assert alone.energy == load_preset("npu_4core").energy
+
+
 def test_a_variation_changes_one_energy_and_nothing_else() -> None:
     base, name = load_preset("edge_32x32"), "energy: {memories: {dram: 4pJ/bit}}"
     changed = parse_spec(f"base: edge_32x32\nname: edge_32x32\n{name}\n", "m.yaml")

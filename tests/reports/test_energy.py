@@ -233,6 +233,27 @@ def test_registers_of_a_reference_design() -> None:
     assert report.energies_pj["registers"] == pytest.approx(0.01 * (reads + writes))
 
 
+def test_a_product_on_the_reference_design_by_hand() -> None:
+    """M = N = K = 32: each operand crosses main memory once; 1,024 B each, biases 128 B."""
+    draft = Draft(DTYPES["int8"])
+    draft.add(Linear(out_features=32), [draft.add_input((32, 32))])
+    report = simulate(draft.graph(), load_preset("ref32")).report
+    # Once, or for each tile along M.
+    weights = report.layers[0].work.scratchpad_accesses["weight_reads"]
+    assert report.energies_pj == pytest.approx(
+        {
+            "mac": 32768 * 0.2,
+            "registers": (32768 + weights) * 0.01,
+            "vector": 0.0,
+            # Loads write input and weight, the vector unit the output; a store reads that.
+            "scratchpads.sram": 8 * (3 * 1024 * 0.06 + (2 * 1024 + weights) * 0.05),
+            # Biases come in; psums are written; both are read for each output.
+            "scratchpads.accumulators": (32 + 1024 + 1024 + 1024) * 0.05,
+            "memories.dram": (3 * 1024 + 128) * 8 * 4.0,
+        }
+    )
+
+
 def test_summary_and_explanation_say_where_the_energy_goes(tmp_path: Path) -> None:
     result = small()
     text = explain_text(result.report, result.plan, "conv")
