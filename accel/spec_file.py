@@ -75,7 +75,8 @@ def schema() -> dict[str, Any]:
     variation = MachineFile.model_json_schema(ref_template="#/$defs/{model}Variation")
     parts, varied_parts = whole.pop("$defs"), variation.pop("$defs")
     for part in (variation, *varied_parts.values()):
-        part.pop("required", None)
+        for schema_of_part in (part, *part.get("anyOf", ())):
+            schema_of_part.pop("required", None)
     variation["properties"]["base"] = {"enum": preset_names()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

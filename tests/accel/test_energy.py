@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -23,7 +25,7 @@ from accel.energy import (
 from accel.energy_spec import AccessEnergy, EnergySpec
 from accel.network import Network, NetworkSpec
 from accel.spec import AcceleratorSpec
-from accel.spec_file import load_preset, parse_spec
+from accel.spec_file import load_preset, parse_spec, schema
 from accel.systolic import DATAFLOWS, array_work
 from accel.timing import TIMINGS
 from foundation.dtype import DTYPES
@@ -178,6 +180,14 @@ def test_a_network_that_is_left_out_needs_no_change_of_energies() -> None:
     alone = parse_spec("base: npu_4core\nname: m\ncores: 1\nnetwork: null\n", "m.yaml")
     assert alone.network is None
     assert alone.energy == load_preset("npu_4core").energy
+
+
+def test_a_variation_of_reads_keeps_the_writes() -> None:
+    text = "base: ref32\nname: m\nenergy: {scratchpads: {sram: {read: 1pJ/bit}}}\n"
+    jsonschema.validate(yaml.safe_load(text), schema())
+    energy = parse_spec(text, "m.yaml").energy
+    assert energy is not None
+    assert energy.scratchpads["sram"] == AccessEnergy(read_pj_per_bit=1.0, write_pj_per_bit=0.06)
 
 
 def test_a_variation_changes_one_energy_and_nothing_else() -> None:
