@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.dtype import DTYPES
 from foundation.randomness import random_places
 from isa.instruction import Access, Gather, Load, Store, transfer_bytes
 
 Numbers = NDArray[np.int64]
+#: Bytes with the number of the address space that they are in.
+Moved = list[tuple[int, int]]
 
 
 class Runs(NamedTuple):
@@ -78,6 +83,29 @@ class Transfer:
             return Runs(what.table.base + rows * what.table.strides[0], row_bytes)
         access = what.destination if isinstance(what, Store) else what.source
         return contiguous_runs(access, what.shape, what.element_bytes)
+
+
+def scratchpad_bytes(instruction: Load | Gather | Store) -> tuple[Moved, Moved]:
+    """Return what a transfer reads from scratchpads, and what it writes to them.
+
+    A load writes its border too; a gather reads its indices.
+    """
+    match instruction:
+        case Load(before=before, shape=shape, after=after):
+            filled = _box_elements(before, shape, after) * instruction.element_bytes
+            return [], [(instruction.destination.space, filled)]
+        case Gather():
+            indices = instruction.rows * DTYPES["int32"].size_bytes
+            read = [(instruction.indices.space, indices)]
+            return read, [(instruction.destination.space, instruction.size_bytes)]
+        case Store():
+            return [(instruction.source.space, instruction.size_bytes)], []
+
+
+@lru_cache(maxsize=1024)
+def _box_elements(before: tuple[int, ...], shape: tuple[int, ...], after: tuple[int, ...]) -> int:
+    """Return the elements of a box with its border; a program has few different ones."""
+    return prod(map(sum, zip(before, shape, after, strict=True)))
 
 
 def contiguous_runs(access: Access, shape: tuple[int, ...], element_bytes: int) -> Runs:

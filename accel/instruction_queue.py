@@ -11,16 +11,24 @@ from typing import Protocol, assert_never
 
 import simpy
 
+from accel.dma import Moved, scratchpad_bytes
 from accel.events import END, START, Recorder, Semaphore, Unit
 from accel.memory import Served, WhenServed
 from accel.spec import AcceleratorSpec
 from accel.systolic import ArrayWork
 from accel.timing import ArrayQueue
-from accel.trace import COLUMNS, OPCODES, STRUCTURAL_CAUSES, TRANSFER_CAUSES, WAIT
+from accel.trace import (
+    COLUMNS,
+    MAX_SCRATCHPADS,
+    OPCODES,
+    STRUCTURAL_CAUSES,
+    TRANSFER_CAUSES,
+    WAIT,
+)
 from accel.units import Clock
 from accel.vector import vector_cycles, vector_operations
 from foundation.apportion import apportion
-from isa.instruction import Access, Gather, Load, MatMul, Queue, Signal, Store, Vector, Wait
+from isa.instruction import Gather, Load, MatMul, Queue, Signal, Store, Vector, Wait
 from isa.program import Program, Stream
 
 Process = Generator[simpy.Event, object, None]
@@ -29,6 +37,8 @@ UNIT, OPERAND, BYTES, CAUSE = map(COLUMNS.index, ("unit", "operand", "bytes", "c
 TRANSFER_PARTS = slice(CAUSE + 1, CAUSE + 1 + len(TRANSFER_CAUSES))
 LOAD, GATHER, STORE, MATMUL, VECTOR = (OPCODES.index(name) for name in OPCODES[:-1])
 _NO_PARTS = (0,) * len(TRANSFER_CAUSES)
+_NO_WORK = (0,) * 8
+_NOWHERE = [0] * 2 * MAX_SCRATCHPADS
 
 
 class Run(Protocol):
@@ -49,8 +59,11 @@ class Run(Protocol):
     ) -> ArrayWork[int]:
         """Return the array's work on a matrix instruction."""
 
-    def port_cycles(self, traffic: list[tuple[Access, int]]) -> int:
-        """Return the cycles of the busiest scratchpad port for (operand, bytes) pairs."""
+    def port_cycles(self, moved: Moved) -> int:
+        """Return the cycles in which the busiest scratchpad's port moves bytes."""
+
+    def scratchpad_columns(self, read: Moved, written: Moved) -> list[int]:
+        """Return the columns of a trace row that say what is moved in which scratchpad."""
 
     def bank_conflicts(self, instruction: MatMul | Vector) -> int:
         """Return the cycles that an instruction takes longer because of bank conflicts."""
@@ -142,17 +155,19 @@ class InstructionQueue:
 
     def _matmul(self, instruction: MatMul) -> Process:
         work = self._run.matmul_work(instruction.extents, instruction.accumulate)
-        size_bytes = work.scratchpad_bytes(instruction.dtype)
-        traffic = [
-            (instruction.input, size_bytes["input"]),
-            (instruction.weight, size_bytes["weight"]),
-            (instruction.psum, size_bytes["psum"]),
+        sizes, psum = work.bytes_read(instruction.dtype), instruction.psum.space
+        read = [
+            (instruction.input.space, sizes["input"]),
+            (instruction.weight.space, sizes["weight"]),
+            (psum, sizes["psum"]),
         ]
+        written = [(psum, work.psum_bytes_written(instruction.dtype))]
+        moved = read + written
         groups, m, n, k = instruction.extents
         row = self._row(
             MATMUL,
             instruction.tag,
-            size_bytes=sum(size for _, size in traffic),
+            size_bytes=sum(size for _, size in moved),
             work=(
                 groups * m * n * k,
                 work.folds,
@@ -163,6 +178,7 @@ class InstructionQueue:
                 work.psum_writes,
                 0,
             ),
+            scratchpads=self._run.scratchpad_columns(read, written),
         )
         timing = work.timing
         start = self._clock.edge_fs(
@@ -174,7 +190,7 @@ class InstructionQueue:
         self._unit.busy(start, self.finished_fs, row)
         earliest = timing.occupancy_cycles + timing.lead_cycles - timing.lead_limit_cycles
         yield self._sleep_until(self._later(start, earliest))
-        stalled = self._run.port_cycles(traffic) - timing.occupancy_cycles
+        stalled = self._run.port_cycles(moved) - timing.occupancy_cycles
         if stalled > 0:
             yield self._stall(stalled, "scratchpad_port")
         conflicts = self._run.bank_conflicts(instruction)
@@ -203,19 +219,21 @@ class InstructionQueue:
             function=instruction.function, activation=instruction.activation, elements=elements
         )
         read_bytes = elements * instruction.input_dtype.size_bytes
-        written = instruction.shape[: len(instruction.shape) - instruction.reduced]
-        traffic = [(access, read_bytes) for access in instruction.inputs]
-        traffic.append((instruction.output, prod(written) * instruction.output_dtype.size_bytes))
+        results = prod(instruction.shape[: len(instruction.shape) - instruction.reduced])
+        read = [(access.space, read_bytes) for access in instruction.inputs]
+        written = [(instruction.output.space, results * instruction.output_dtype.size_bytes)]
+        moved = read + written
         row = self._row(
             VECTOR,
             instruction.tag,
-            size_bytes=sum(size for _, size in traffic),
+            size_bytes=sum(size for _, size in moved),
             work=(0, 0, 0, 0, 0, 0, 0, operations),
+            scratchpads=self._run.scratchpad_columns(read, written),
         )
         start = self._now
         busy_end = self._later(start, cycles)
         self._unit.busy(start, busy_end, row)
-        served = self._later(start, max(cycles, self._run.port_cycles(traffic)))
+        served = self._later(start, max(cycles, self._run.port_cycles(moved)))
         self._record_wait(busy_end, served, self._structural("scratchpad_port"))
         self.finished_fs = self._later(served, self._run.bank_conflicts(instruction))
         self._record_wait(served, self.finished_fs, self._structural("bank_conflict"))
@@ -228,7 +246,13 @@ class InstructionQueue:
         self._in_flight.append(flight)
         if self._unfinished:
             self._unfinished.append(flight)
-        row = self._row(opcode, instruction.tag, size_bytes=instruction.size_bytes)
+        row = self._row(
+            opcode,
+            instruction.tag,
+            size_bytes=instruction.size_bytes,
+            moved_bytes=instruction.size_bytes,
+            scratchpads=self._run.scratchpad_columns(*scratchpad_bytes(instruction)),
+        )
         row[UNIT] = self._engines[self._stream.queue, space].number
         row[OPERAND] = instruction.operand
         served = partial(self._served, flight, space, self._now, row)
@@ -288,10 +312,13 @@ class InstructionQueue:
         tag: int,
         *,
         size_bytes: int = 0,
-        work: tuple[int, ...] = (0, 0, 0, 0, 0, 0, 0, 0),
+        work: tuple[int, ...] = _NO_WORK,
+        moved_bytes: int = 0,
+        scratchpads: list[int] = _NOWHERE,
     ) -> list[int]:
         """Return a trace row in the order of ``COLUMNS``, its times still open."""
-        return [self._unit.number, opcode, 0, 0, tag, -1, size_bytes, *work, -1, *_NO_PARTS]
+        head = (self._unit.number, opcode, 0, 0, tag, -1, size_bytes)
+        return [*head, *work, -1, *_NO_PARTS, moved_bytes, *scratchpads]
 
     def _record_wait(self, start: int, end: int, cause: int, unit: int | None = None) -> None:
         if end > start:

@@ -15,6 +15,7 @@ import simpy
 
 from accel.bank_conflicts import instruction_conflicts
 from accel.chip import Chip
+from accel.dma import Moved
 from accel.dram.memory_spec import RequestLog
 from accel.events import Recorder, Semaphore, Unit
 from accel.instruction_queue import InstructionQueue
@@ -23,10 +24,10 @@ from accel.scratchpad import port_cycles
 from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
 from accel.systolic import ArrayWork
-from accel.trace import STRUCTURAL_CAUSES, Trace, from_cycle
+from accel.trace import MAX_SCRATCHPADS, STRUCTURAL_CAUSES, Trace, from_cycle
 from accel.units import FS_PER_SECOND, Clock
 from foundation.errors import SimulationError
-from isa.instruction import Access, Gather, Load, MatMul, Queue, Store, Vector
+from isa.instruction import Gather, Load, MatMul, Queue, Store, Vector
 from isa.program import Program, Stream
 
 #: Seconds in 2**63 femtoseconds.
@@ -140,6 +141,13 @@ class _Run:
             for scratchpad in spec.scratchpads
             if scratchpad.name == space.name and scratchpad.bank_model is not None
         }
+        self._scratchpads = tuple(pad.name for pad in spec.scratchpads if pad.holds)
+        #: Where the columns of a scratchpad begin in a trace row, by its address space.
+        self._columns = {
+            number: 2 * self._scratchpads.index(space.name)
+            for number, space in enumerate(program.spaces)
+            if not space.is_main_memory and space.name in self._scratchpads
+        }
         self.causes = (*(s.name for s in program.semaphores), *STRUCTURAL_CAUSES)
         self.matmul_work = cache(self._matmul_work)
 
@@ -161,6 +169,7 @@ class _Run:
             end_fs=self.end_fs,
             columns=self.recorder.columns(),
             events=self.env.events - self._events_before,
+            scratchpads=self._scratchpads,
         )
         start = self.clock.cycle_at_or_after(self._start_fs)
         return from_cycle(trace, start, self.clock) if start else trace
@@ -213,12 +222,21 @@ class _Run:
             return 0
         return instruction_conflicts(self.spec, self._banks, instruction)
 
-    def port_cycles(self, traffic: list[tuple[Access, int]]) -> int:
-        """Return the cycles of the busiest scratchpad port for (operand, bytes) pairs."""
+    def port_cycles(self, moved: Moved) -> int:
+        """Return the cycles in which the busiest scratchpad's port moves bytes."""
         by_space: dict[int, int] = {}
-        for access, size_bytes in traffic:
-            by_space[access.space] = by_space.get(access.space, 0) + size_bytes
+        for space, size_bytes in moved:
+            by_space[space] = by_space.get(space, 0) + size_bytes
         return max(
             int(port_cycles(size_bytes, self.port_bytes_per_cycle[space]))
             for space, size_bytes in by_space.items()
         )
+
+    def scratchpad_columns(self, read: Moved, written: Moved) -> list[int]:
+        """Return the columns of a trace row that say what is moved in which scratchpad."""
+        row = [0] * 2 * MAX_SCRATCHPADS
+        for space, size_bytes in read:
+            row[self._columns[space]] += size_bytes
+        for space, size_bytes in written:
+            row[self._columns[space] + 1] += size_bytes
+        return row

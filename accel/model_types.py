@@ -12,9 +12,12 @@ from accel.units import (
     CAPACITY,
     CYCLE_COUNT,
     DURATION,
+    ENERGY,
+    ENERGY_PER_BIT,
     FREQUENCY,
     FS_PER_SECOND,
     PORT_BANDWIDTH,
+    POWER,
     SIGNED_CYCLE_COUNT,
     Quantity,
 )
@@ -80,6 +83,11 @@ SignedCycles = Annotated[
     _parser(SIGNED_CYCLE_COUNT, positive=False, maximum=10**9),
     _text_schema(SIGNED_CYCLE_COUNT),
 ]
+Energy = Annotated[float, _parser(ENERGY, positive=False), _text_schema(ENERGY)]
+EnergyPerBit = Annotated[
+    float, _parser(ENERGY_PER_BIT, positive=False), _text_schema(ENERGY_PER_BIT)
+]
+Power = Annotated[float, _parser(POWER, positive=False), _text_schema(POWER)]
 
 
 class Part(BaseModel):

@@ -77,6 +77,13 @@ class NetworkSpec:
                 f" has {cores} cores; they must be equal"
             )
 
+    def mean_links(self, core: int) -> float:
+        """Return how many links a byte passes between a core and the ports, on average."""
+        if self.topology != "mesh":
+            return 2.0
+        row, column = divmod(core, self.columns)
+        return sum(abs(row - r) + abs(column - c) for r, c in self.ports) / len(self.ports)
+
 
 class Routes(NamedTuple):
     """The ways between a core and all ports.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from accel.dram.memory_spec import DramMemorySpec
+from accel.energy_spec import EnergySpec
 from accel.network import NetworkSpec
 from accel.shared_buffer_spec import SharedBufferSpec
 from accel.timing import Timing
@@ -232,6 +233,8 @@ class AcceleratorSpec:
         Between the cores and the main memories; without one they meet at the memories only.
     shared_buffer
         In front of the main memory: what one core has read, the others find there.
+    energy
+        What its parts take for what they do (`accel.energy`); None where nothing is known.
     """
 
     name: str
@@ -245,6 +248,7 @@ class AcceleratorSpec:
     cores: int = 1
     network: NetworkSpec | None = None
     shared_buffer: SharedBufferSpec | None = None
+    energy: EnergySpec | None = None
 
     def __post_init__(self) -> None:
         """Check the rules that span several parts."""
@@ -274,6 +278,11 @@ class AcceleratorSpec:
                 f" {len(self.memories)}; leave it out"
             )
         self._check_queues()
+        if self.energy is not None:
+            self.energy.check_names(
+                scratchpads=[pad.name for pad in self.scratchpads],
+                memories=[memory.name for memory in self.memories],
+            )
         for tensor_class in TENSOR_CLASSES:
             self._sole_holder(
                 tensor_class, [m.name for m in self.memories if tensor_class in m.holds]

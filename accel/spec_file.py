@@ -8,7 +8,7 @@ from typing import Any
 
 from accel.spec import TENSOR_CLASSES, AcceleratorSpec
 from accel.timing import Timing
-from foundation.document import Document, parse, read
+from foundation.document import Document, Path_, parse, read
 from foundation.errors import SpecError, nearest
 
 _PRESETS = Path(__file__).resolve().parent / "presets"
@@ -75,7 +75,8 @@ def schema() -> dict[str, Any]:
     variation = MachineFile.model_json_schema(ref_template="#/$defs/{model}Variation")
     parts, varied_parts = whole.pop("$defs"), variation.pop("$defs")
     for part in (variation, *varied_parts.values()):
-        part.pop("required", None)
+        for schema_of_part in (part, *part.get("anyOf", ())):
+            schema_of_part.pop("required", None)
     variation["properties"]["base"] = {"enum": preset_names()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -115,19 +116,19 @@ def _spec(document: Document) -> AcceleratorSpec:
     try:
         return machine.spec()
     except SpecError as error:
-        line = document.line((_part_of(str(error)),))
+        line = document.line(_part_of(str(error)))
         raise SpecError(f"{document.name}:{line}: {error}") from None
 
 
-def _part_of(message: str) -> str:
-    """Return the key of a machine file that a broken rule is about."""
-    key = message.partition(":")[0]
-    if key in ("network", "shared_buffer"):
-        return key
+def _part_of(message: str) -> Path_:
+    """Return the place in a machine file that a broken rule is about."""
+    place = tuple(message.partition(":")[0].split(".", 2))
+    if place[0] in ("network", "shared_buffer", "energy"):
+        return place
     if message.endswith("in 'read_queue'"):
-        return "cores"
+        return ("cores",)
     about_memories = any(f": '{name}' must be held" in message for name in TENSOR_CLASSES)
-    return "memories" if about_memories else "scratchpads"
+    return ("memories",) if about_memories else ("scratchpads",)
 
 
 def _preset_data(name: str) -> Any:

@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from accel.dram.memory_models import DramPart, dram_text
+from accel.energy_models import EnergyPart, energy_lines
 from accel.model_types import (
     Bandwidth,
     Capacity,
@@ -286,6 +287,7 @@ class MachineFile(Part):
     vector: VectorPart
     dma: DmaPart
     memories: dict[Name, MemoryPart] = Field(min_length=1)
+    energy: EnergyPart | None = None
 
     def spec(self) -> AcceleratorSpec:
         """Return the machine.
@@ -320,6 +322,7 @@ class MachineFile(Part):
             dma=DmaSpec(outstanding=self.dma.outstanding),
             scratchpads=tuple(part.spec(name) for name, part in self.scratchpads.items()),
             memories=tuple(part.spec(name) for name, part in self.memories.items()),
+            energy=self.energy.spec() if self.energy is not None else None,
         )
 
 
@@ -405,5 +408,6 @@ def machine_text(spec: AcceleratorSpec) -> str:
             f" holds: [{', '.join(m.holds)}]}}"
             for m in spec.memories
         ),
+        *energy_lines(spec.energy),
     ]
     return "\n".join(lines) + "\n"

@@ -76,12 +76,20 @@ class ArrayWork(Generic[Count]):
 
     def scratchpad_bytes(self, dtype: Dtype) -> dict[str, Count]:
         """Return the bytes that cross the scratchpads' ports, by operand of this type."""
-        psum_bytes = DTYPES[dtype.accumulator].size_bytes
+        read = self.bytes_read(dtype)
+        return {**read, "psum": read["psum"] + self.psum_bytes_written(dtype)}
+
+    def bytes_read(self, dtype: Dtype) -> dict[str, Count]:
+        """Return the bytes that are read from scratchpads, by operand of this type."""
         return {
             "input": self.input_reads * dtype.size_bytes,
             "weight": self.weight_reads * dtype.size_bytes,
-            "psum": (self.psum_reads + self.psum_writes) * psum_bytes,
+            "psum": self.psum_reads * DTYPES[dtype.accumulator].size_bytes,
         }
+
+    def psum_bytes_written(self, dtype: Dtype) -> Count:
+        """Return the bytes of psums that are written, the only ones that the array writes."""
+        return self.psum_writes * DTYPES[dtype.accumulator].size_bytes
 
 
 def array_work(

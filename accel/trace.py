@@ -30,6 +30,15 @@ MEMORY_CAUSES = (
 #: What the whole of a transfer's time is spent on: at the main memory, then on the chip's network.
 TRANSFER_CAUSES = (*MEMORY_CAUSES, "network")
 
+#: The most scratchpads of a machine: each of its four operands lives in exactly one.
+MAX_SCRATCHPADS = 4
+#: Columns with the bytes that are read from a scratchpad and written to it, by its number in
+#: Trace.scratchpads.
+SCRATCHPAD_COLUMNS = tuple(
+    (f"scratchpad{number}_read_bytes", f"scratchpad{number}_written_bytes")
+    for number in range(MAX_SCRATCHPADS)
+)
+
 #: Columns, in the order in which the machine appends them. Times are femtoseconds.
 COLUMNS = (
     "unit",  # number of the unit in Trace.units
@@ -49,6 +58,8 @@ COLUMNS = (
     "operations",  # of a vector instruction
     "cause",  # number in Trace.causes of what a wait is for, -1 otherwise
     *(f"{cause}_fs" for cause in TRANSFER_CAUSES),  # parts of a DMA's time; they add up
+    "moved_bytes",  # of a DMA to or from the core: other than `bytes` behind a shared buffer
+    *(name for names in SCRATCHPAD_COLUMNS for name in names),
 )
 
 
@@ -71,6 +82,8 @@ class Trace:
         Column name to array, all of one length.
     events
         Events that the engine processed.
+    scratchpads
+        Names, by the numbers of ``SCRATCHPAD_COLUMNS``; those of all cores have one name.
     """
 
     units: tuple[str, ...]
@@ -78,6 +91,7 @@ class Trace:
     end_fs: int
     columns: dict[str, Column]
     events: int
+    scratchpads: tuple[str, ...] = ()
 
     def __getitem__(self, column: str) -> Column:
         return self.columns[column]
@@ -96,13 +110,8 @@ class Trace:
 
     def select(self, chosen: NDArray[Any]) -> Trace:
         """Return the rows that a mask or an index array chooses."""
-        return Trace(
-            units=self.units,
-            causes=self.causes,
-            end_fs=self.end_fs,
-            columns={name: column[chosen] for name, column in self.columns.items()},
-            events=self.events,
-        )
+        columns = {name: column[chosen] for name, column in self.columns.items()}
+        return replace(self, columns=columns)
 
 
 def from_cycle(trace: Trace, cycle: int, clock: Clock) -> Trace:

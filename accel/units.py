@@ -1,4 +1,4 @@
-"""The one place that converts between cycles, time and text.
+"""The one place that converts between cycles, time, energy and text.
 
 Text is exact: ``0.1ns`` is 100,000 fs, and what isn't a whole number of bytes, hertz or
 femtoseconds is refused. Capacities are binary (KiB), rates decimal (kB/s) as data sheets give them.
@@ -37,6 +37,14 @@ FEMTOSECONDS = {
 }
 CYCLES = {"cycle": 1, "cycles": 1}
 BYTES_PER_CYCLE = {"B/cycle": 1}
+PICOJOULES: dict[str, int | Fraction] = {"pJ": 1, "fJ": Fraction(1, 1000), "nJ": 1000}
+PICOJOULES_PER_BIT: dict[str, int | Fraction] = {
+    f"{unit}/{of}": size / bits
+    for of, bits in (("bit", Fraction(1)), ("B", Fraction(8)))
+    for unit, size in PICOJOULES.items()
+}
+_MICRO = Fraction(1, 1000)
+MILLIWATTS: dict[str, int | Fraction] = {"mW": 1, "uW": _MICRO, "µW": _MICRO, "W": 1000}
 
 _QUANTITY = re.compile(r"([-+]?[0-9_]*\.?[0-9]*(?:[eE][-+]?[0-9]{1,3})?)\s*([^\d\s].*)?\Z")
 _MAX_TEXT = 40
@@ -96,7 +104,7 @@ class Quantity:
     """
 
     name: str
-    units: Mapping[str, int]
+    units: Mapping[str, int | Fraction]
     example: str
     can_be_unlimited: bool = False
     is_whole: bool = True
@@ -151,9 +159,14 @@ class Quantity:
         return f"'{unit}' isn't a unit of {self.name} ({known}){nearest(unit, self.units)}"
 
     def text(self, value: float) -> str:
-        """Return text that parses to exactly ``value``, in the largest unit that is whole."""
+        """Return text that parses to exactly ``value``, in the largest unit that is whole.
+
+        What needn't be whole is written in its first unit.
+        """
         if value == inf:
             return _UNLIMITED
+        if not self.is_whole:
+            return f"{_decimal(Fraction(value))}{next(iter(self.units))}"
         if self.units is CYCLES:
             return f"{value} cycle" if value == 1 else f"{value} cycles"
         exact = Fraction(value)
@@ -187,6 +200,11 @@ PORT_BANDWIDTH = Quantity(
     can_be_unlimited=True,
     is_whole=False,
 )
+ENERGY = Quantity(name="an energy", units=PICOJOULES, example="0.2pJ", is_whole=False)
+ENERGY_PER_BIT = Quantity(
+    name="an energy per bit", units=PICOJOULES_PER_BIT, example="4pJ/bit", is_whole=False
+)
+POWER = Quantity(name="a power", units=MILLIWATTS, example="5mW", is_whole=False)
 DURATION = Quantity(name="a duration", units=FEMTOSECONDS, example="100ns")
 CYCLE_COUNT = Quantity(name="a number of cycles", units=CYCLES, example="8 cycles")
 SIGNED_CYCLE_COUNT = replace(CYCLE_COUNT, is_signed=True)
@@ -219,6 +237,11 @@ def format_time(time_fs: int) -> str:
     if time_fs >= FS_PER_SECOND:
         return f"{time_fs / FS_PER_SECOND:.4g} s"
     return _scaled(time_fs, 1000, ("fs", "ps", "ns", "us", "ms"))
+
+
+def format_energy(energy_pj: float) -> str:
+    """Return an energy for people: ``1.23 mJ``."""
+    return _scaled(energy_pj, 1000, ("pJ", "nJ", "uJ", "mJ", "J"))
 
 
 def _scaled(value: float, base: int, prefixes: tuple[str, ...]) -> str:

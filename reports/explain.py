@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from accel.units import format_bytes
+from accel.units import format_bytes, format_energy
 from mapper.plan import Plan
+from reports.energy import energy_shares
 from reports.explain_mapping import mapping_lines
 from reports.explain_units import BAR, core_stacks
 from reports.report import LayerReport, Report, WorkReport
@@ -47,6 +48,7 @@ def explain_text(report: Report, plan: Plan, name: str) -> str:
         f"what bounds it: {_bound(work)}",
         *_roof_lines(report, layer),
         "",
+        *_energy_lines(report, work),
         "what would help",
         *_help_lines(work),
     ]
@@ -88,6 +90,17 @@ def _roof_lines(report: Report, layer: LayerReport) -> Iterable[str]:
         peak = report.spec.peak_ops_per_s
         achieved = layer.operations * report.spec.clock_hz / work.total_cycles
         yield f"  {achieved / 1e12:.4g} of the array's {peak / 1e12:.4g} TOP/s"
+
+
+def _energy_lines(report: Report, work: WorkReport) -> Iterable[str]:
+    """Yield where a layer's energy goes, if the machine says what its parts take."""
+    if report.no_energy:
+        return
+    yield f"where its energy goes: {format_energy(work.energy_pj)}"
+    for name, energy_pj, share in energy_shares(work.energies_pj):
+        bar = "#" * round(share * BAR)
+        yield f"  {name:<22} {format_energy(energy_pj):>14} {share:>6.1%}  {bar}".rstrip()
+    yield ""
 
 
 def _help_lines(work: WorkReport) -> Iterable[str]:

@@ -22,7 +22,7 @@ from reports.summary import sentence, shares_by_bound
 from reports.timeline import write_timeline
 
 #: Changes when a key of summary.json changes its name or meaning.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def check_output_folder(folder: Path) -> None:
@@ -183,6 +183,10 @@ def _summary(report: Report) -> dict[str, Any]:
         "peak_ops_per_s": report.spec.peak_ops_per_s,
         "dram_bytes": sum(layer.work.total_dram_bytes for layer in report.layers),
         "compulsory_bytes": sum(layer.work.compulsory_bytes for layer in report.layers),
+        # None where the machine doesn't say what its parts take.
+        "energy_pj": None if report.no_energy else report.energy_pj,
+        "energies_pj": None if report.no_energy else report.energies_pj,
+        "energy_delay_pj_s": None if report.no_energy else report.energy_delay_pj_s,
         "time_share_by_bound": shares_by_bound(report),
         "limit": sentence(report),
         "warnings": list(report.warnings),

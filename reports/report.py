@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.energy import component_energies_pj, required_energies
 from accel.spec import AcceleratorSpec
 from accel.trace import Repeated, Trace
 from accel.units import FS_PER_SECOND, Clock, format_bytes
 from accel.vector import peak_operations_per_cycle
+from foundation.errors import SpecError
 from isa.instruction import Operand
 from mapper.kernel import compulsory_bytes
 from mapper.plan import Plan, PlannedLayer
 from reports.cores import plain_name
 from reports.cycles import total_cycles
+from reports.energy import by_part, energy_counts
 from reports.labels import operator_label, shape_label
 from reports.stats import UnitCycles, added
 
@@ -87,6 +90,9 @@ class WorkReport:
     bound_cycles
         The least cycles that the roofs allow for its MACs, its vector operations and the bytes that
         this mapping moves; never above ``total_cycles``.
+    energies_pj
+        Component to picojoules (`accel.energy.component_energies_pj`); empty where the machine
+        doesn't say what they are.
     """
 
     compute_cycles: int
@@ -108,11 +114,17 @@ class WorkReport:
     events: int
     bound_by: str
     bound_cycles: float
+    energies_pj: Mapping[str, float]
 
     @property
     def total_dram_bytes(self) -> int:
         """Main-memory bytes of all operands."""
         return sum(self.dram_bytes.values())
+
+    @property
+    def energy_pj(self) -> float:
+        """Picojoules of all components."""
+        return sum(self.energies_pj.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +159,8 @@ class Report:
         In execution order.
     warnings
         What a reader should know before trusting the numbers.
+    no_energy
+        Why the energy isn't known; empty if it is.
     """
 
     network: str
@@ -154,6 +168,7 @@ class Report:
     spec: AcceleratorSpec
     layers: tuple[LayerReport, ...]
     warnings: tuple[str, ...]
+    no_energy: str
 
     @property
     def total_cycles(self) -> int:
@@ -185,13 +200,39 @@ class Report:
         """2 per MAC over the duration."""
         return 2 * self.total_macs / self.time_s if self.time_fs else 0.0
 
+    @property
+    def energies_pj(self) -> dict[str, float]:
+        """Picojoules of all layers by component.
+
+        Raises
+        ------
+        SpecError
+            The machine has no energies, or not those of all components that the network uses.
+        """
+        if self.no_energy:
+            raise SpecError(self.no_energy)
+        return added(layer.work.energies_pj for layer in self.layers)
+
+    @property
+    def energy_pj(self) -> float:
+        """Picojoules of all layers and components; raises as ``energies_pj``."""
+        return sum(self.energies_pj.values())
+
+    @property
+    def energy_delay_pj_s(self) -> float:
+        """Energy times duration, of the whole batch; raises as ``energies_pj``."""
+        return self.energy_pj * self.time_s
+
     def layer(self, name: str) -> LayerReport:
         """Return the layer of this name."""
         return next(layer for layer in self.layers if layer.name == name)
 
     def records(self) -> list[dict[str, Any]]:
         """Return one flat mapping per layer; every key ends in its unit."""
-        return [_record(layer) for layer in self.layers]
+        return [
+            {**_record(layer), **({} if self.no_energy else _energy_record(layer.work))}
+            for layer in self.layers
+        ]
 
     def to_numpy(self) -> NDArray[np.void]:
         """Return a structured array, one row per layer."""
@@ -222,13 +263,37 @@ def make_report(plan: Plan, traces: Sequence[Sequence[Repeated]]) -> Report:
         _work_report(plan, number, pieces) if pieces else _EMPTY
         for number, pieces in enumerate(traces)
     ]
+    works, no_energy = _with_energies(plan, works, traces)
+    warnings = _capacity_warnings(plan)
+    if no_energy and plan.spec.energy is not None:
+        warnings.append(f"no energy is reported: {no_energy}")
     return Report(
         network=plan.graph.name,
         batch=plan.graph.batch,
         spec=plan.spec,
         layers=tuple(_layer_report(plan, planned, works) for planned in plan.layers),
-        warnings=tuple(_capacity_warnings(plan)),
+        warnings=tuple(warnings),
+        no_energy=no_energy,
     )
+
+
+def _with_energies(
+    plan: Plan, works: list[WorkReport], traces: Sequence[Sequence[Repeated]]
+) -> tuple[list[WorkReport], str]:
+    """Return works with their energies, or as they are and why these aren't known."""
+    spec, result = plan.spec, []
+    try:
+        required_energies(spec)
+        for work, pieces, planned in zip(works, traces, plan.works, strict=True):
+            if not pieces:
+                result.append(work)
+                continue
+            time_s = work.total_cycles / spec.clock_hz
+            counts = energy_counts(spec, planned.kernels[0].inputs[0].dtype, pieces, time_s)
+            result.append(replace(work, energies_pj=component_energies_pj(spec, counts)))
+    except SpecError as error:
+        return works, str(error)
+    return result, ""
 
 
 def _layer_report(plan: Plan, planned: PlannedLayer, works: Sequence[WorkReport]) -> LayerReport:
@@ -281,6 +346,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
         events=sum(piece.trace.events for piece in pieces),
         bound_by=_bound_by(resources, total),
         bound_cycles=_bound_cycles(spec, macs, sums["operations"], memory_bytes),
+        energies_pj={},
     )
 
 
@@ -376,6 +442,11 @@ def _record(layer: LayerReport) -> dict[str, Any]:
     }
 
 
+def _energy_record(work: WorkReport) -> dict[str, float]:
+    parts = {f"energy_{part}_pj": energy for part, energy in by_part(work.energies_pj).items()}
+    return {"energy_pj": float(work.energy_pj), **parts}
+
+
 #: A reshape: no data moves.
 _EMPTY = WorkReport(
     compute_cycles=0,
@@ -397,4 +468,5 @@ _EMPTY = WorkReport(
     events=0,
     bound_by="-",
     bound_cycles=0.0,
+    energies_pj={},
 )

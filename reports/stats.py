@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from accel.trace import OPCODES, Column, Trace
 from accel.units import Clock
 
 Intervals = tuple[Column, Column]
+Number = TypeVar("Number", int, float)
 
 #: What a queue lacks, in words, by the end of its semaphore's name; `cause_in_words` has the rest.
 _WORDS = {
@@ -185,10 +187,10 @@ def largest(parts: Mapping[str, int]) -> tuple[str, int] | None:
     return max(parts.items(), key=lambda item: item[1], default=None)
 
 
-def added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+def added(parts: Iterable[Mapping[str, Number]]) -> dict[str, Number]:
     """Return the sums of mappings by key, in the order in which keys appear."""
-    total: dict[str, int] = {}
+    total: dict[str, Number] = {}
     for part in parts:
         for key, value in part.items():
-            total[key] = total.get(key, 0) + value
+            total[key] = total[key] + value if key in total else value
     return total

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accel.units import format_bytes, format_hz, format_time
+from reports.energy import energy_line
 from reports.report import LayerReport, Report
 from reports.stats import largest
 from reports.summary import sentence
@@ -127,7 +128,17 @@ def _totals(report: Report) -> list[str]:
         f"throughput   {report.ops_per_s / 1e12:.4g} TOP/s,"
         f" {report.ops_per_s / peak:.1%} of the array's {peak / 1e12:.4g} TOP/s",
         f"main memory  {format_bytes(dram_bytes)}",
+        *_energy_lines(report),
     ]
+
+
+def _energy_lines(report: Report) -> list[str]:
+    energy = report.spec.energy
+    if energy is None or report.no_energy:
+        return []
+    has_leakage = energy.leakage_mw is not None
+    line = energy_line(report.energies_pj, inferences=report.batch, has_leakage=has_leakage)
+    return [f"energy       {line}"]
 
 
 def _rate(per_s: float) -> str:

@@ -16,14 +16,18 @@ from accel.units import (
     CAPACITY,
     CYCLE_COUNT,
     DURATION,
+    ENERGY,
+    ENERGY_PER_BIT,
     FREQUENCY,
     FS_PER_SECOND,
     PORT_BANDWIDTH,
+    POWER,
     Clock,
     Quantity,
     format_bandwidth,
     format_bytes,
     format_count,
+    format_energy,
     format_hz,
     format_time,
 )
@@ -98,6 +102,18 @@ def test_time_at_three_gigahertz_is_exact_after_a_quarter_of_an_hour() -> None:
         (BANDWIDTH, "14GiB/s", 14 * 2**30),
         (BANDWIDTH, "unlimited", inf),
         (PORT_BANDWIDTH, "0.5B/cycle", 0.5),
+        (ENERGY, "0.2pJ", 0.2),
+        (ENERGY, "30fJ", 0.03),
+        (ENERGY, "1.3nJ", 1300.0),
+        (ENERGY, "0pJ", 0.0),
+        (ENERGY_PER_BIT, "4pJ/bit", 4.0),
+        (ENERGY_PER_BIT, "32pJ/B", 4.0),
+        (ENERGY_PER_BIT, "8fJ/B", 0.001),
+        (ENERGY_PER_BIT, "1nJ/B", 125.0),
+        (POWER, "5mW", 5.0),
+        (POWER, "7uW", 0.007),
+        (POWER, "7µW", 0.007),
+        (POWER, "2W", 2000.0),
         (CYCLE_COUNT, "1 cycle", 1),
         (CYCLE_COUNT, "8 cycles", 8),
     ],
@@ -117,10 +133,14 @@ def test_a_bandwidth_reads_back(value: float) -> None:
     assert float(BANDWIDTH.parse(BANDWIDTH.text(value))) == value
 
 
-@given(st.floats(min_value=0, max_value=1e30))
-@example(1e30)
-def test_a_ports_bandwidth_reads_back(value: float) -> None:
-    assert PORT_BANDWIDTH.parse(PORT_BANDWIDTH.text(value)) == value
+@given(
+    st.sampled_from((PORT_BANDWIDTH, ENERGY, ENERGY_PER_BIT, POWER)),
+    st.floats(min_value=0, max_value=1e30),
+)
+@example(PORT_BANDWIDTH, 1e30)
+@example(ENERGY, 5e-324)
+def test_what_needs_not_be_whole_reads_back(kind: Quantity, value: float) -> None:
+    assert kind.parse(kind.text(value)) == value
 
 
 @pytest.mark.parametrize(
@@ -133,6 +153,11 @@ def test_a_ports_bandwidth_reads_back(value: float) -> None:
         (CYCLE_COUNT, 0, "0 cycles"),
         (CYCLE_COUNT, 1, "1 cycle"),
         (CYCLE_COUNT, 8, "8 cycles"),
+        (ENERGY, 0.2, "0.2pJ"),
+        (ENERGY, 1300.0, "1300pJ"),
+        (ENERGY_PER_BIT, 125.0, "125pJ/bit"),
+        (ENERGY_PER_BIT, 0.0015625, "0.0015625pJ/bit"),
+        (POWER, 0.007, "0.007mW"),
     ],
 )
 def test_text_takes_the_largest_unit_and_ascii(kind: Quantity, value: int, text: str) -> None:
@@ -167,6 +192,14 @@ def test_text_takes_the_largest_unit_and_ascii(kind: Quantity, value: int, text:
             CYCLE_COUNT,
             "1e31 cycles",
             "'1e31 cycles': a number of cycles must be at most 1e30 cycle",
+        ),
+        (ENERGY, "0.2", "'0.2': an energy needs a unit, such as 0.2pJ"),
+        (ENERGY, "-1fJ", "'-1fJ': an energy must not be negative"),
+        (
+            ENERGY_PER_BIT,
+            "4pJ",
+            "'4pJ': 'pJ' isn't a unit of an energy per bit (pJ/bit, fJ/bit, nJ/bit, pJ/B, fJ/B,"
+            " nJ/B); did you mean 'pJ/B'?",
         ),
         (
             FREQUENCY,
@@ -212,5 +245,8 @@ def test_numbers_for_people() -> None:
     assert format_bandwidth(inf) == "unlimited"
     assert format_count(1_814_073_344).strip() == "1.81 G"
     assert format_count(12).strip() == "12"
+    assert format_energy(0.05) == "0.05 pJ"
+    assert format_energy(1.23e9) == "1.23 mJ"
+    assert format_energy(0.0) == "0 pJ"
     assert format_time(1_234_567_890_123) == "1.23 ms"
     assert format_time(45 * FS_PER_SECOND) == "45 s"

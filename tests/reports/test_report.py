@@ -28,6 +28,7 @@ ENDINGS = (
     "_cycles",
     "_bytes",
     "_ops_per_byte",
+    "_pj",
     "_utilization",
     *("layer", "operator", "shape", "waits_for", "stall_causes", "bound_by"),
     *("macs", "operations", "tiles", "folds"),

@@ -16,8 +16,8 @@ from workloads.loaders.yaml import zoo_names
 HUGE_BYTES = 100 * 1024 * 1024
 ZOO = ", ".join(zoo_names())
 PRESETS = (
-    "edge_32x32, edge_ddr4, eyeriss_v1_like, gemmini_default, mesh_64core, npu_4core, tpu_v1,"
-    " tpu_v4i_like"
+    "edge_32x32, edge_ddr4, eyeriss_v1_like, gemmini_default, mesh_64core, npu_4core, ref32,"
+    " ref32mp, tpu_v1, tpu_v4i_like"
 )
 
 
@@ -185,7 +185,7 @@ def test_another_schema_version_is_refused(rooftile: Command) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
     done = rooftile("explain", "out", "--layer", "conv")
     assert done.err == (
-        "error: folder 'out': its summary has schema version 99 but this version reads 2; run it"
+        "error: folder 'out': its summary has schema version 99 but this version reads 3; run it"
         " again\n"
     )
 
