@@ -77,6 +77,8 @@ class OperandMap:
         Of its elements.
     fill
         Value of padding.
+    is_kept
+        Its tensor is kept in its scratchpad between layers: nothing of it is moved.
     """
 
     role: str
@@ -86,6 +88,7 @@ class OperandMap:
     axes: tuple[Axis, ...]
     dtype: Dtype
     fill: int = 0
+    is_kept: bool = False
 
     def depends_on(self, dimension: int) -> bool:
         """Whether the operand's elements change along a dimension."""
@@ -211,8 +214,11 @@ def box_bytes(operand: OperandMap, extents: Sequence[int]) -> int:
 
 
 def compulsory_bytes(kernel: Kernel) -> int:
-    """Return the bytes that must cross the main memory's port: every touched element once."""
-    total = sum(_touched(operand, kernel) for operand in kernel.operands)
+    """Return the bytes that must cross the main memory's port: every touched element once.
+
+    What is kept on the chip doesn't cross it.
+    """
+    total = sum(_touched(operand, kernel) for operand in kernel.operands if not operand.is_kept)
     if isinstance(kernel.body, Lookup):
         row = kernel.body.table.axes[-1].size * kernel.body.table.dtype.size_bytes
         return total + row  # at least one row; repeated indices could be served from it

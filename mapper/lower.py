@@ -4,37 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import assert_never
 
 from accel.spec import AcceleratorSpec
 from foundation.dtype import DTYPES
 from foundation.functions import FUNCTIONS, FunctionKind
-from isa.instruction import Access, Gather, Load, MatMul, Operand, Queue, Store, Vector
+from isa.instruction import Access, Gather, MatMul, Operand, Queue, Vector
 from isa.program import Program
-from mapper.boxes import Box, OperandTiles, Span
+from mapper.boxes import OperandTiles
 from mapper.kernel import (
     Contraction,
     Copy,
     Kernel,
     Lookup,
-    OperandMap,
     Role,
     VectorBody,
-    row_major_strides,
 )
 from mapper.mapping import Mapping, Tile, tiles
-from mapper.residence import Residence
-from mapper.rings import ProgramBuilder, Ring
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """Where a tensor lives: a main memory and the byte address of its first element."""
-
-    memory: str
-    address: int
+from mapper.operands import Placement, Transfers, input_of, output_of
+from mapper.rings import ProgramBuilder
 
 
 def lower(
@@ -61,7 +50,7 @@ def lower(
         Number of the core that runs it.
     """
     builder = ProgramBuilder(spec, memory_bytes, core)
-    transfers = _Transfers(builder, placements)
+    transfers = Transfers(builder, placements)
     match kernels[0].body:
         case Contraction() as body:
             _ContractionLowering(transfers, kernels[0], mappings[0], body).emit()
@@ -76,158 +65,11 @@ def lower(
     return builder.program()
 
 
-class _Transfers:
-    """What all lowerings share: moving tiles between main memory and rings."""
-
-    def __init__(self, builder: ProgramBuilder, placements: Dictionary[str, Placement]) -> None:
-        self.builder = builder
-        self._places = {
-            role: (builder.space(place.memory), place.address) for role, place in placements.items()
-        }
-
-    def ring(
-        self, operand: OperandTiles, mapping: Mapping, slots: int, producer: Queue, consumer: Queue
-    ) -> Ring:
-        """Return a ring that holds an operand's tiles."""
-        return self.builder.ring(
-            operand.operand.role,
-            operand.operand.scratchpad,
-            slot_bytes=operand.size_bytes(mapping.tile),
-            slots=slots,
-            producer=producer,
-            consumer=consumer,
-        )
-
-    def load(self, operand: OperandTiles, ring: Ring, tile: Tile, tag: int) -> None:
-        """Fill a slot with an operand's part of a tile."""
-        strides = operand.tile_strides(tile.size)
-        self.load_span(operand, ring, operand.span(tile), ring.fill(), strides, tag)
-
-    def load_span(
-        self,
-        operand: OperandTiles,
-        ring: Ring,
-        span: Span,
-        address: int,
-        strides: tuple[int, ...],
-        tag: int,
-    ) -> None:
-        """Move a part of an operand's tensor to an address of a ring's scratchpad."""
-        what, box = operand.operand, operand.box(span)
-        self.builder.emit(
-            Queue.LOAD,
-            Load(
-                destination=Access(space=ring.space, base=address, strides=strides),
-                source=self._main_memory(operand, box),
-                shape=box.inside,
-                before=box.before,
-                after=box.after,
-                element_bytes=what.dtype.size_bytes,
-                fill=what.fill,
-                operand=what.operand,
-                tag=tag,
-            ),
-        )
-        ring.filled()
-
-    def store(
-        self,
-        operand: OperandTiles,
-        ring: Ring,
-        tile: Tile,
-        tag: int,
-        strides: tuple[int, ...] | None = None,
-    ) -> None:
-        """Empty a slot into the output's part of a tile.
-
-        ``strides`` say how the slot is laid out along the output's axes, packed by default.
-        """
-        what, box = operand.operand, operand.box(operand.span(tile))
-        strides = operand.tile_strides(tile.size) if strides is None else strides
-        self.builder.emit(
-            Queue.STORE,
-            Store(
-                source=Access(space=ring.space, base=ring.take(), strides=strides),
-                destination=self._main_memory(operand, box),
-                shape=box.inside,
-                element_bytes=what.dtype.size_bytes,
-                operand=what.operand,
-                tag=tag,
-            ),
-        )
-        ring.release()
-
-    def _main_memory(self, operand: OperandTiles, box: Box) -> Access:
-        """Return a box's place in main memory."""
-        space, address = self._places[operand.operand.role]
-        return Access(
-            space=space, base=address + operand.offset_bytes(box), strides=operand.memory_strides
-        )
-
-    def whole(self, operand: OperandMap) -> Access:
-        """Return a whole tensor's place in main memory."""
-        space, address = self._places[operand.role]
-        shape = [axis.size for axis in operand.axes]
-        strides = row_major_strides(shape, operand.dtype.size_bytes)
-        return Access(space=space, base=address, strides=strides)
-
-
-class _Resident:
-    """An input in its scratchpad: what a step needs comes before it, and leaves when it may."""
-
-    def __init__(
-        self,
-        transfers: _Transfers,
-        kernel: Kernel,
-        mapping: Mapping,
-        number: int,
-        tiles: Sequence[Tile],
-        consumer: Queue,
-    ) -> None:
-        operand = kernel.operands[number]
-        self._transfers = transfers
-        self._tiles = OperandTiles(kernel, operand, mapping.layout(number))
-        self._residence = Residence(kernel, number, mapping, tiles, self._tiles)
-        self._ring = transfers.builder.ring(
-            operand.role,
-            operand.scratchpad,
-            slot_bytes=self._tiles.size_bytes(mapping.region(number, kernel.extents)),
-            slots=mapping.num_buffers[number],
-            producer=Queue.LOAD,
-            consumer=consumer,
-            starts_free=False,
-        )
-        self._uses = 0
-
-    def at(self, tile: Tile, tag: int) -> Access:
-        """Make the operand's part of the next tile resident, and return how to reach it."""
-        stay, tiles = self._residence.stay_of[self._uses], self._tiles
-        address = self._ring.slot(stay.number)
-        strides = tiles.tile_strides(stay.size)
-        arrival = stay.arrivals.get(self._uses)
-        if arrival is not None:
-            self._ring.wait_free(arrival.waits)
-            place = address + tiles.distance_bytes(stay.region, arrival.strip, strides)
-            self._transfers.load_span(tiles, self._ring, arrival.strip, place, strides, tag)
-            self._ring.wait_ready()
-        return Access(
-            space=self._ring.space,
-            base=address + tiles.distance_bytes(stay.region, tiles.span(tile), strides),
-            strides=tiles.iteration_strides(stay.size),
-        )
-
-    def used(self) -> None:
-        """Let strips leave that no other tile uses."""
-        stay = self._residence.stay_of[self._uses]
-        self._ring.release(stay.departures.get(self._uses, 0))
-        self._uses += 1
-
-
 class _ContractionLowering:
     """Matmuls over K into a ring of psums; the vector unit empties it into a ring of outputs."""
 
     def __init__(
-        self, transfers: _Transfers, kernel: Kernel, mapping: Mapping, body: Contraction
+        self, transfers: Transfers, kernel: Kernel, mapping: Mapping, body: Contraction
     ) -> None:
         self._transfers = transfers
         self._kernel = kernel
@@ -238,18 +80,18 @@ class _ContractionLowering:
         )
         (self._column,) = kernel.numbers(Role.N)
         self._kept = [*self._groups, *self._rows, self._column]
-        self._output = OperandTiles(kernel, kernel.output, mapping.layout(len(kernel.inputs)))
         self._tiles = list(tiles(kernel, mapping))
-        parts = [self._output.part(tile) for tile in self._tiles]
+        output = OperandTiles(kernel, kernel.output)
+        parts = [output.part(tile) for tile in self._tiles]
         #: Whether a tile is the last one that adds to its psums: K is innermost.
         self._is_last = [a != b for a, b in zip(parts, [*parts[1:], None], strict=True)]
         results = [tile for tile, last in zip(self._tiles, self._is_last, strict=True) if last]
         self._data, self._weight = (
-            _Resident(transfers, kernel, mapping, number, self._tiles, Queue.MATRIX)
+            input_of(transfers, kernel, mapping, number, self._tiles, Queue.MATRIX)
             for number in range(2)
         )
         self._biases = [
-            _Resident(transfers, kernel, mapping, number, results, Queue.VECTOR)
+            input_of(transfers, kernel, mapping, number, results, Queue.VECTOR)
             for number in range(2, len(kernel.inputs))
         ]
         accumulator = DTYPES[kernel.inputs[0].dtype.accumulator]
@@ -263,9 +105,7 @@ class _ContractionLowering:
             consumer=Queue.VECTOR,
         )
         self._psum_strides = cache(self._strides_of_psums)
-        self._outputs = transfers.ring(
-            self._output, mapping, mapping.num_buffers[-1], Queue.VECTOR, Queue.STORE
-        )
+        self._results = output_of(transfers, kernel, mapping)
 
     def emit(self) -> None:
         """Emit the whole loop nest."""
@@ -315,11 +155,7 @@ class _ContractionLowering:
         psum = Access(
             space=self._psums.space, base=self._psums.take(), strides=self._psum_strides(tile.size)
         )
-        output = Access(
-            space=self._outputs.space,
-            base=self._outputs.fill(),
-            strides=self._output.iteration_strides(tile.size),
-        )
+        output = self._results.place(tile, tag)
         self._transfers.builder.emit(
             Queue.VECTOR,
             Vector(
@@ -335,11 +171,10 @@ class _ContractionLowering:
                 tag=tag,
             ),
         )
-        self._outputs.filled()
         self._psums.release()
         for bias in self._biases:
             bias.used()
-        self._transfers.store(self._output, self._outputs, tile, tag)
+        self._results.done(tile, tag)
 
     def _along_kept(self, access: Access) -> Access:
         """Return an access without the dimensions of K."""
@@ -347,23 +182,18 @@ class _ContractionLowering:
         return Access(space=access.space, base=access.base, strides=strides)
 
 
-def _lower_vector(
-    transfers: _Transfers, kernel: Kernel, mapping: Mapping, body: VectorBody
-) -> None:
+def _lower_vector(transfers: Transfers, kernel: Kernel, mapping: Mapping, body: VectorBody) -> None:
     """One vector instruction for each tile."""
     sequence = list(tiles(kernel, mapping))
     inputs = [
-        _Resident(transfers, kernel, mapping, number, sequence, Queue.VECTOR)
+        input_of(transfers, kernel, mapping, number, sequence, Queue.VECTOR)
         for number in range(len(kernel.inputs))
     ]
-    output = OperandTiles(kernel, kernel.output, mapping.layout(len(kernel.inputs)))
-    outputs = transfers.ring(output, mapping, mapping.num_buffers[-1], Queue.VECTOR, Queue.STORE)
+    results = output_of(transfers, kernel, mapping)
     is_reduction = FUNCTIONS[body.function].kind is FunctionKind.REDUCTION or body.sums_psums
     for tag, tile in enumerate(sequence):
         accesses = tuple([operand.at(tile, tag) for operand in inputs])
-        target = Access(
-            space=outputs.space, base=outputs.fill(), strides=output.iteration_strides(tile.size)
-        )
+        target = results.place(tile, tag)
         transfers.builder.emit(
             Queue.VECTOR,
             Vector(
@@ -379,14 +209,13 @@ def _lower_vector(
                 tag=tag,
             ),
         )
-        outputs.filled()
         for operand in inputs:
             operand.used()
-        transfers.store(output, outputs, tile, tag)
+        results.done(tile, tag)
 
 
 def _lower_copies(
-    transfers: _Transfers, kernels: Sequence[Kernel], mappings: Sequence[Mapping]
+    transfers: Transfers, kernels: Sequence[Kernel], mappings: Sequence[Mapping]
 ) -> None:
     """A load and a store for each tile, through one ring that all parts share."""
     outputs = [OperandTiles(kernel, kernel.output) for kernel in kernels]
@@ -415,7 +244,7 @@ def _lower_copies(
             tag += 1
 
 
-def _lower_lookup(transfers: _Transfers, kernel: Kernel, mapping: Mapping, body: Lookup) -> None:
+def _lower_lookup(transfers: Transfers, kernel: Kernel, mapping: Mapping, body: Lookup) -> None:
     """Load a tile of indices, gather the rows they name, store them."""
     entries, features = (axis.size for axis in body.table.axes)
     index_tiles, row_tiles = (OperandTiles(kernel, operand) for operand in kernel.operands)

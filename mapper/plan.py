@@ -10,7 +10,8 @@ from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError, nearest
 from isa.program import Program, side_by_side
 from mapper.kernel import Kernel
-from mapper.lower import Placement, lower
+from mapper.lower import lower
+from mapper.operands import Placement
 from mapper.operators import kernels_of
 from mapper.splits import PARTIAL
 from mapper.stages import Piece, Stage, best_stages

@@ -50,6 +50,11 @@ class ProgramBuilder:
         """Return the number of an address space."""
         return self._numbers[name]
 
+    @property
+    def main_memory(self) -> int:
+        """Number of the first main memory."""
+        return 0
+
     def emit(self, queue: Queue, instruction: Instruction) -> None:
         """Append an instruction to a queue."""
         self._streams[queue].append(instruction)
@@ -90,6 +95,23 @@ class ProgramBuilder:
             builder=self,
             space=self.space(scratchpad),
             slots=tuple(base + slot_bytes * slot for slot in range(slots)),
+            ready=first,
+            free=first + 1,
+            producer=producer,
+            consumer=consumer,
+        )
+
+    def signal_pair(self, name: str, producer: Queue, consumer: Queue) -> Ring:
+        """Return two semaphores without slots: what they order lies elsewhere."""
+        first = len(self._semaphores)
+        self._semaphores += [
+            Semaphore(name=f"{name}_ready", initial=0),
+            Semaphore(name=f"{name}_free", initial=0),
+        ]
+        return Ring(
+            builder=self,
+            space=-1,
+            slots=(0,),
             ready=first,
             free=first + 1,
             producer=producer,

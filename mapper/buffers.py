@@ -1,0 +1,120 @@
+"""Buffers: tensors, or boxes of them, that stay in a scratchpad between layers.
+
+Layers see one tensor in shapes of their own: a convolution writes groups and channels apart, the
+next one reads them as channels; a reshape splits rows into heads. A buffer's axes are fine enough
+for all of them: an axis of a view is one of its axes, or several that lie next to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+from mapper.kernel import OperandMap
+
+
+def common_axes(shapes: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
+    """Return the coarsest row-major shape of which all shapes are joined axes; None if none is.
+
+    >>> common_axes([(6, 4), (2, 12), (24,)])
+    (2, 3, 4)
+    """
+    ends = {1}
+    for shape in shapes:
+        size = 1
+        for extent in reversed(shape):
+            size *= extent
+            ends.add(size)
+    ordered = sorted(ends)
+    if any(outer % inner for inner, outer in pairwise(ordered)):
+        return None
+    return tuple(outer // inner for inner, outer in reversed(list(pairwise(ordered)))) or (1,)
+
+
+def axis_runs(axes: Sequence[int], shape: Sequence[int]) -> list[list[int]]:
+    """Return for each axis of a view the numbers of the axes that it joins; none where it is 1."""
+    runs: list[list[int]] = []
+    number = 0
+    for extent in shape:
+        run: list[int] = []
+        while prod(axes[n] for n in run) < extent:
+            run.append(number)
+            number += 1
+        assert prod(axes[n] for n in run) == extent, "the axes are fine enough for the view"
+        runs.append(run)
+    return runs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buffer:
+    """A box of a tensor in a scratchpad, dense, with a border.
+
+    Parameters
+    ----------
+    scratchpad
+        Name.
+    axes
+        The tensor's size along each axis.
+    before, after
+        Elements of border.
+    extents
+        Elements of the box along each axis, border included.
+    element_bytes
+        Of one element.
+    fill
+        Value of the border, as an unsigned integer.
+    """
+
+    scratchpad: str
+    axes: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    extents: tuple[int, ...]
+    element_bytes: int
+    fill: int = 0
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Bytes per step along each axis."""
+        strides = [self.element_bytes]
+        for extent in reversed(self.extents[1:]):
+            strides.append(strides[-1] * extent)
+        return tuple(reversed(strides))
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the box."""
+        return prod(self.extents) * self.element_bytes
+
+    @property
+    def has_border(self) -> bool:
+        """Whether something must be written around the tensor."""
+        return any(self.before) or any(self.after)
+
+    def view_strides(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return the bytes per step along each axis of a view."""
+        strides = self.strides
+        return tuple(strides[run[-1]] if run else 0 for run in axis_runs(self.axes, shape))
+
+    def iteration_strides(self, operand: OperandMap, dimensions: int) -> tuple[int, ...]:
+        """Return the bytes per step of each dimension of an operand's kernel."""
+        result = [0] * dimensions
+        steps = self.view_strides([axis.size for axis in operand.axes])
+        for axis, step in zip(operand.axes, steps, strict=True):
+            for dimension, coefficient in axis.terms:
+                result[dimension] += coefficient * step
+        return tuple(result)
+
+    def offset_bytes(self, operand: OperandMap, low: Sequence[int], first: Sequence[int]) -> int:
+        """Return the place of the element that an operand has at ``low``.
+
+        ``first`` is the tensor's index, along each axis, of the box's first element.
+        """
+        steps = self.view_strides([axis.size for axis in operand.axes])
+        place = sum(
+            step * (axis.offset + sum(c * low[d] for d, c in axis.terms))
+            for axis, step in zip(operand.axes, steps, strict=True)
+        )
+        return place - sum(a * b for a, b in zip(first, self.strides, strict=True))
