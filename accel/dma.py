@@ -113,8 +113,10 @@ def contiguous_runs(access: Access, shape: tuple[int, ...], element_bytes: int) 
 
     An engine goes through the dimensions from the largest stride to the smallest, whatever their
     order in the instruction: in the scratchpad any order is as good. A dimension of stride 0
-    repeats what is moved once.
+    repeats what is moved once. A load that is all border has no runs.
     """
+    if 0 in shape:
+        return Runs(np.empty(0, dtype=np.int64), element_bytes)
     moved = sorted(
         (stride, extent)
         for stride, extent in zip(access.strides, shape, strict=True)
@@ -136,6 +138,8 @@ def transactions(runs: Runs, transaction_bytes: int) -> Numbers:
     A transaction is aligned; one that holds the end of a run and the start of the next is needed
     once.
     """
+    if not len(runs.starts):
+        return runs.starts
     first = runs.starts // transaction_bytes
     last = (runs.starts + runs.size_bytes - 1) // transaction_bytes
     counts = last - first + 1

@@ -15,10 +15,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foundation import numerics
 from foundation.dtype import DTYPES, Dtype
@@ -48,8 +50,34 @@ _INDEX = DTYPES["int32"]
 MatMulWatcher = Callable[[MatMul, Array, Array], None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Bytes of a scratchpad that stay from one program to the next.
+
+    Parameters
+    ----------
+    scratchpad, address
+        Where: the scratchpad's name, and the first byte.
+    data
+        uint8 array, changed in place.
+    poisoned
+        Bool array of the same size: which bytes were never written.
+    core
+        Whose scratchpad it is.
+    """
+
+    scratchpad: str
+    address: int
+    data: Bytes
+    poisoned: NDArray[np.bool_]
+    core: int = 0
+
+
 def run_program(
-    program: Program, memories: Mapping[str, Bytes], watch: MatMulWatcher | None = None
+    program: Program,
+    memories: Mapping[str, Bytes],
+    watch: MatMulWatcher | None = None,
+    kept: Sequence[Kept] = (),
 ) -> None:
     """Execute a program on data.
 
@@ -61,6 +89,8 @@ def run_program(
         Main memories by name, uint8 arrays of their spaces' sizes, changed in place.
     watch
         Sees every matrix instruction in the order of execution.
+    kept
+        What other programs left in scratchpads; all else in them is poisoned.
 
     Raises
     ------
@@ -68,7 +98,14 @@ def run_program(
         The program reads poison, races, leaves a space, deadlocks, leaves a semaphore unbalanced,
         or has an instruction that no machine could execute.
     """
-    _Interpreter(program, memories, watch).run()
+    interpreter = _Interpreter(program, memories, watch)
+    for one in kept:
+        memory, part = interpreter.scratchpad(one)
+        memory.data[part], memory.poisoned[part] = one.data, one.poisoned
+    interpreter.run()
+    for one in kept:
+        memory, part = interpreter.scratchpad(one)
+        one.data[:], one.poisoned[:] = memory.data[part], memory.poisoned[part]
 
 
 class _Tokens:
@@ -111,6 +148,12 @@ class _Interpreter:
                 for core in cores:
                     empty = np.zeros(space.size_bytes, dtype=np.uint8)
                     self._memories[core, number] = ShadowedMemory(space, empty, self._queues)
+
+    def scratchpad(self, kept: Kept) -> tuple[ShadowedMemory, slice]:
+        """Return where kept bytes lie."""
+        names = [space.name for space in self._program.spaces]
+        memory = self._memories[kept.core, names.index(kept.scratchpad)]
+        return memory, slice(kept.address, kept.address + len(kept.data))
 
     def run(self) -> None:
         """Run every queue as far as it goes, in turn, until all have finished."""

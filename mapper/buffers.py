@@ -8,11 +8,11 @@ for all of them: an axis of a view is one of its axes, or several that lie next 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
 
-from mapper.kernel import OperandMap
+from mapper.kernel import Axis, Kernel, OperandMap
 
 
 def common_axes(shapes: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
@@ -118,3 +118,51 @@ class Buffer:
             for axis, step in zip(operand.axes, steps, strict=True)
         )
         return place - sum(a * b for a, b in zip(first, self.strides, strict=True))
+
+
+def fitted(kernel: Kernel, role: str, buffer: Buffer) -> Kernel | None:
+    """Return a kernel as loops that reach into a buffer; None where none can.
+
+    Elements on both sides of a border aren't neighbours: a dimension that runs across one becomes
+    several.
+    """
+    for operand in kernel.operands:
+        if operand.role != role:
+            continue
+        runs = axis_runs(buffer.axes, [axis.size for axis in operand.axes])
+        for axis, run in zip(operand.axes, runs, strict=True):
+            if any(buffer.before[n] or buffer.after[n] for n in run[1:]):
+                parted = _parted(kernel, axis, [buffer.axes[n] for n in run])
+                return fitted(parted, role, buffer) if parted is not None else None
+    return kernel
+
+
+def _parted(kernel: Kernel, axis: Axis, sizes: Sequence[int]) -> Kernel | None:
+    """Return a kernel in which the only dimension along an axis is several, outermost first."""
+    if len(axis.terms) != 1:
+        return None
+    ((number, _),) = axis.terms
+    first = kernel.dimensions[number]
+    whole = Axis(size=first.extent, terms=((number, 1),))
+    along = [a for operand in kernel.operands for a in operand.axes if operand.depends_on(number)]
+    if any(a != whole for a in along if any(d == number for d, _ in a.terms)):
+        return None
+    more = len(sizes) - 1
+
+    def moved(operand: OperandMap) -> OperandMap:
+        axes: list[Axis] = []
+        for one in operand.axes:
+            if one == whole:
+                axes += [Axis(size=size, terms=((number + n, 1),)) for n, size in enumerate(sizes)]
+            else:
+                terms = tuple((d + more * (d > number), c) for d, c in one.terms)
+                axes.append(replace(one, terms=terms))
+        return replace(operand, axes=tuple(axes))
+
+    parts = [replace(first, name=f"{first.name}.{n}", extent=size) for n, size in enumerate(sizes)]
+    return replace(
+        kernel,
+        dimensions=(*kernel.dimensions[:number], *parts, *kernel.dimensions[number + 1 :]),
+        inputs=tuple(map(moved, kernel.inputs)),
+        output=moved(kernel.output),
+    )

@@ -139,6 +139,8 @@ class NestCosts:
         first = [operand.first * operand.bursts for operand in operands]
         nothing = np.zeros(len(self._nests))
         latency_cycles = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
+        first_latency = latency_cycles * any(not one.is_kept for one in kernel.inputs)
+        last_latency = latency_cycles * (not kernel.output.is_kept)
         fill = _memory_cycles(kernel, spec, [*first[:-1], nothing])
         drain = _memory_cycles(kernel, spec, [*(nothing for _ in first[1:]), first[-1]])
         memory = _memory_cycles(kernel, spec, [*moved, *gathered])
@@ -147,15 +149,15 @@ class NestCosts:
         # The vector unit starts when the first result has left the array.
         vector_end = self._vector + (self._array - self._vector) / self._results
         loading, storing = self._turns(
-            loads + np.maximum.reduce([o.moves for o in operands[:-1]]) * latency_cycles,
-            stores + self._results * latency_cycles,
+            loads + np.maximum.reduce([o.moves for o in operands[:-1]]) * first_latency,
+            stores + self._results * last_latency,
         )
         several = self._tiles > 1
         bounds = [
-            np.maximum(self._array, vector_end) + fill + drain + 2 * latency_cycles,
-            memory + self._array / self._tiles + 2 * latency_cycles,
-            (loading + drain + latency_cycles) * several,
-            (storing + fill + latency_cycles) * several,
+            np.maximum(self._array, vector_end) + fill + drain + first_latency + last_latency,
+            memory + self._array / self._tiles + first_latency + last_latency,
+            (loading + drain + last_latency) * several,
+            (storing + fill + first_latency) * several,
         ]
         for number, is_doubled in enumerate(doubled[:-1]):
             if not is_doubled:
@@ -163,8 +165,8 @@ class NestCosts:
                 alone[number] = moved[number]
                 load = _memory_cycles(kernel, spec, alone)
                 bounds.append(
-                    self._in_turn(operands[number], load, latency_cycles)
-                    + (drain + latency_cycles) * (operands[number].moves > 1)
+                    self._in_turn(operands[number], load, first_latency)
+                    + (drain + last_latency) * (operands[number].moves > 1)
                 )
         buffers = [
             1 + (operand.moves > 1) * np.int64(both)
@@ -255,7 +257,17 @@ class _Operand:
 
     @classmethod
     def of(cls, nests: Nests, operand: OperandMap, depth: int, spec: AcceleratorSpec) -> _Operand:
-        """Return what holding an operand at a depth means."""
+        """Return what holding an operand at a depth means; what is kept needs nothing more."""
+        if operand.is_kept:
+            zeros, ones = np.zeros(len(nests), np.int64), np.ones(len(nests), np.int64)
+            return cls(
+                region=zeros,
+                first=zeros,
+                moves=ones,
+                strips=ones,
+                traffic=zeros,
+                bursts=np.ones(len(nests)),
+            )
         distinct, moves = nests.distinct(operand, depth), nests.moves(operand, depth)
         return cls(
             region=nests.box_bytes(operand, depth),

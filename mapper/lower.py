@@ -32,6 +32,7 @@ def lower(
     spec: AcceleratorSpec,
     placements: Dictionary[str, Placement],
     memory_bytes: Dictionary[str, int],
+    free_bytes: Dictionary[str, int],
     core: int = 0,
 ) -> Program:
     """Return the program of one layer, or of a core's part of it.
@@ -46,10 +47,12 @@ def lower(
         Role of each operand (``input0``, ``weight``, ``output``, ...) to where its tensor lives.
     memory_bytes
         Main memory name to bytes in use.
+    free_bytes
+        Scratchpad name to bytes from its start that tiles may take: above are kept tensors.
     core
         Number of the core that runs it.
     """
-    builder = ProgramBuilder(spec, memory_bytes, core)
+    builder = ProgramBuilder(spec, memory_bytes, free_bytes, core)
     transfers = Transfers(builder, placements)
     match kernels[0].body:
         case Contraction() as body:

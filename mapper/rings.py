@@ -23,12 +23,18 @@ class ProgramBuilder:
         The machine: its main memories and scratchpads become the program's address spaces.
     memory_bytes
         Main memory name to bytes in use.
+    free_bytes
+        Scratchpad name to bytes from its start that rings may take, all where it isn't named.
     core
         Number of the core.
     """
 
     def __init__(
-        self, spec: AcceleratorSpec, memory_bytes: Mapping[str, int], core: int = 0
+        self,
+        spec: AcceleratorSpec,
+        memory_bytes: Mapping[str, int],
+        free_bytes: Mapping[str, int],
+        core: int = 0,
     ) -> None:
         main = [
             Space(name=m.name, size_bytes=memory_bytes[m.name], is_main_memory=True)
@@ -40,6 +46,7 @@ class ProgramBuilder:
         ]
         self._spec = spec
         self._core = core
+        self._free_bytes = free_bytes
         self._spaces = (*main, *scratchpads)
         self._numbers = {space.name: number for number, space in enumerate(self._spaces)}
         self._next_free = dict.fromkeys(self._numbers, 0)
@@ -62,8 +69,8 @@ class ProgramBuilder:
     def most_slots(self, operand: str, slot_bytes: int) -> int:
         """Return how many slots of a size still fit in the scratchpad that holds an operand."""
         pad = self._spec.scratchpad_of(operand)
-        free_bytes = pad.capacity_bytes - self._next_free[pad.name]
-        return free_bytes // _aligned(slot_bytes, pad.alignment_bytes)
+        end = self._free_bytes.get(pad.name, pad.capacity_bytes)
+        return (end - self._next_free[pad.name]) // _aligned(slot_bytes, pad.alignment_bytes)
 
     def ring(
         self,

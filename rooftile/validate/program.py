@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from accel.spec import AcceleratorSpec
 from foundation.dtype import Dtype
-from isa.semantics import run_program
+from isa.semantics import Kept, run_program
 from mapper.plan import Plan, make_plan
 from rooftile.validate.validation import Validation
 from workloads.evaluate import evaluate, random_tensors
@@ -24,7 +24,12 @@ FLOAT_TOLERANCE = {"fp32": 1e-4, "fp16": 4e-3, "bf16": 3e-2}
 
 
 def validate_program(
-    graph: Graph, spec: AcceleratorSpec, *, seed: int, split: str = "auto"
+    graph: Graph,
+    spec: AcceleratorSpec,
+    *,
+    seed: int,
+    split: str = "auto",
+    across: Sequence[str] = (),
 ) -> Validation:
     """Execute every layer's program on random data and compare with NumPy.
 
@@ -35,22 +40,53 @@ def validate_program(
     SimulationError
         When a program reads what was never written, races, deadlocks or leaves a memory.
     """
-    plan = make_plan(graph, spec, split=split)
+    plan = make_plan(graph, spec, split=split, across=across)
     tensors = random_tensors(graph, seed=seed)
     expected = evaluate(graph, tensors)
     memories = filled_memories(plan, tensors)
+    kept = kept_tensors(plan)
     lines, agreeing = [], 0
-    for planned in plan.layers:
+    for number, planned in enumerate(plan.layers):
+        alive = [kept[name] for name in plan.alive(number)]
         for program in plan.programs(planned):
-            run_program(program, memories)
+            run_program(program, memories, kept=alive)
         name = planned.layer.name
-        error = difference(tensor_view(memories, plan, name), expected[name])
+        error = difference(value_of(plan, name, memories, kept), expected[name])
         limit = tolerance(graph.tensors[name].dtype)
         agreeing += error <= limit
         verdict = "equal" if error == 0 else f"differs by {error:.2g}, {limit:g} is allowed"
         lines.append(f"{name:<32} {verdict}")
     lines.append(f"{len(plan.layers)} layers, {agreeing} agree with NumPy")
     return Validation(text="\n".join(lines), passed=agreeing == len(plan.layers))
+
+
+def kept_tensors(plan: Plan) -> dict[str, Kept]:
+    """Return the bytes of every tensor that stays on the chip, never written."""
+    found = {}
+    for name, place in plan.placements.items():
+        if place.buffer is not None and name not in plan.views:
+            size = place.buffer.size_bytes
+            found[name] = Kept(
+                scratchpad=place.memory,
+                address=place.address,
+                data=np.zeros(size, dtype=np.uint8),
+                poisoned=np.ones(size, dtype=np.bool_),
+            )
+    return found
+
+
+def value_of(
+    plan: Plan, name: str, memories: Mapping[str, Array], kept: Mapping[str, Kept]
+) -> Array:
+    """Return a tensor's value, wherever it lives; it has its own shape."""
+    source = plan.views.get(name, name)
+    if source not in kept:
+        return tensor_view(memories, plan, name)
+    buffer, tensor = plan.placements[source].buffer, plan.graph.tensors[name]
+    assert buffer is not None, "what is kept lies in a buffer"
+    whole = kept[source].data.view(tensor.dtype.numpy).reshape(buffer.extents)
+    sizes = zip(buffer.before, buffer.axes, strict=True)
+    return whole[tuple(slice(low, low + size) for low, size in sizes)].reshape(tensor.shape)
 
 
 def tolerance(dtype: Dtype) -> float:
