@@ -77,6 +77,7 @@ def simulate(
     batch: int | None = None,
     dtype: str | None = None,
     split: str = "auto",
+    across: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Result:
     """Map a network onto a machine, run it, and report.
@@ -93,6 +94,8 @@ def simulate(
         Type of inputs, weights and activations; by default what the network says.
     split
         Along what products are split over cores: one of `mapper.splits.CHOICES`.
+    across
+        Passes over several layers: some of `mapper.plan.ACROSS`.
     progress
         Called with the name of each layer that is about to be simulated.
 
@@ -103,7 +106,7 @@ def simulate(
     """
     graph = _graph(network, batch, dtype)
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
-    plan = make_plan(graph, spec, split=split)
+    plan = make_plan(graph, spec, split=split, across=across)
     traces = tuple(_traces(plan, work, progress) for work in range(len(plan.works)))
     return Result(plan=plan, traces=traces, report=make_report(plan, traces))
 
