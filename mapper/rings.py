@@ -8,6 +8,7 @@ signals ``free`` after its last use. What overlaps is what these four instructio
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 
 from accel.spec import AcceleratorSpec
 from isa.instruction import Instruction, Queue, Signal, Wait
@@ -51,11 +52,16 @@ class ProgramBuilder:
         self._numbers = {space.name: number for number, space in enumerate(self._spaces)}
         self._next_free = dict.fromkeys(self._numbers, 0)
         self._semaphores: list[Semaphore] = []
+        self._tags = count()
         self._streams: dict[Queue, list[Instruction]] = {queue: [] for queue in Queue}
 
     def space(self, name: str) -> int:
         """Return the number of an address space."""
         return self._numbers[name]
+
+    def next_tag(self) -> int:
+        """Return the number of the next tile."""
+        return next(self._tags)
 
     @property
     def main_memory(self) -> int:
