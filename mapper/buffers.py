@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
 
-from mapper.kernel import Axis, Kernel, OperandMap
+from mapper.kernel import Axis, Kernel, OperandMap, Role
 
 
 def common_axes(shapes: Sequence[Sequence[int]]) -> tuple[int, ...] | None:
@@ -45,6 +45,46 @@ def axis_runs(axes: Sequence[int], shape: Sequence[int]) -> list[list[int]]:
         assert prod(axes[n] for n in run) == extent, "the axes are fine enough for the view"
         runs.append(run)
     return runs
+
+
+Range = tuple[int, int]
+
+#: Roles of dimensions that may become several: a product has one N, and sums have an order.
+_FREE = (Role.GROUP, Role.M, Role.PARALLEL)
+
+
+def to_axes(axes: Sequence[int], shape: Sequence[int], ranges: Sequence[Range]) -> list[Range]:
+    """Return the smallest box along the axes that holds a box of a view.
+
+    Ranges are from a first index up to, not including, a last one; along an axis of the view that
+    is a single axis they may lie outside of the tensor.
+    """
+    box: list[Range] = [(0, extent) for extent in axes]
+    for (low, high), run in zip(ranges, axis_runs(axes, shape), strict=True):
+        if len(run) == 1:
+            box[run[0]] = (low, high)
+            continue
+        size = prod(axes[n] for n in run)
+        low, high = max(0, low), min(size, high)
+        for place, n in enumerate(run):
+            inner = prod(axes[m] for m in run[place + 1 :])
+            first, last = low // inner, (high - 1) // inner
+            box[n] = (first, last + 1)
+            if first != last:
+                break
+            low, high = low - first * inner, high - first * inner
+    return box
+
+
+def to_view(axes: Sequence[int], shape: Sequence[int], box: Sequence[Range]) -> list[Range]:
+    """Return the smallest box of a view that holds a box along the axes."""
+    ranges = []
+    for run in axis_runs(axes, shape):
+        low, last = 0, 0
+        for n in run:
+            low, last = low * axes[n] + box[n][0], last * axes[n] + box[n][1] - 1
+        ranges.append((low, last + 1))
+    return ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,14 +166,23 @@ def fitted(kernel: Kernel, role: str, buffer: Buffer) -> Kernel | None:
     Elements on both sides of a border aren't neighbours: a dimension that runs across one becomes
     several.
     """
+    bordered = [n for n in range(len(buffer.axes)) if buffer.before[n] or buffer.after[n]]
+    return parted(kernel, role, buffer.axes, bordered)
+
+
+def parted(kernel: Kernel, role: str, axes: Sequence[int], numbers: Sequence[int]) -> Kernel | None:
+    """Return a kernel in which no dimension of an operand runs across some axes of its tensor.
+
+    None where a dimension does that can't become several.
+    """
     for operand in kernel.operands:
         if operand.role != role:
             continue
-        runs = axis_runs(buffer.axes, [axis.size for axis in operand.axes])
+        runs = axis_runs(axes, [axis.size for axis in operand.axes])
         for axis, run in zip(operand.axes, runs, strict=True):
-            if any(buffer.before[n] or buffer.after[n] for n in run[1:]):
-                parted = _parted(kernel, axis, [buffer.axes[n] for n in run])
-                return fitted(parted, role, buffer) if parted is not None else None
+            if any(n in numbers for n in run[1:]):
+                found = _parted(kernel, axis, [axes[n] for n in run])
+                return parted(found, role, axes, numbers) if found is not None else None
     return kernel
 
 
@@ -143,6 +192,8 @@ def _parted(kernel: Kernel, axis: Axis, sizes: Sequence[int]) -> Kernel | None:
         return None
     ((number, _),) = axis.terms
     first = kernel.dimensions[number]
+    if first.role not in _FREE:
+        return None
     whole = Axis(size=first.extent, terms=((number, 1),))
     along = [a for operand in kernel.operands for a in operand.axes if operand.depends_on(number)]
     if any(a != whole for a in along if any(d == number for d, _ in a.terms)):

@@ -92,10 +92,10 @@ class Tile:
 def tiles(kernel: Kernel, mapping: Mapping) -> Iterator[Tile]:
     """Yield the tiles in the order in which they run."""
     extents = kernel.extents
-    yield from _turns(Tile(low=(0,) * len(extents), size=extents), mapping.loops)
+    yield from cut(Tile(low=(0,) * len(extents), size=extents), mapping.loops)
 
 
-def _turns(space: Tile, loops: Sequence[Loop]) -> Iterator[Tile]:
+def cut(space: Tile, loops: Sequence[Loop]) -> Iterator[Tile]:
     """Yield the parts of a space that loops cut it into."""
     if not loops:
         yield space
@@ -103,11 +103,11 @@ def _turns(space: Tile, loops: Sequence[Loop]) -> Iterator[Tile]:
     (d, step), *inner = loops
     start, extent = space.low[d], space.size[d]
     if step >= extent:
-        yield from _turns(space, inner)
+        yield from cut(space, inner)
         return
     for offset in range(0, extent, step):
         part = Tile(
             low=(*space.low[:d], start + offset, *space.low[d + 1 :]),
             size=(*space.size[:d], min(step, extent - offset), *space.size[d + 1 :]),
         )
-        yield from _turns(part, inner)
+        yield from cut(part, inner)

@@ -13,7 +13,7 @@ from mapper.buffers import Buffer
 from mapper.kernel import Kernel, OperandMap, row_major_strides
 from mapper.mapping import Mapping, Tile
 from mapper.residence import Residence
-from mapper.rings import ProgramBuilder, Ring
+from mapper.rings import Flag, ProgramBuilder, Ring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +56,26 @@ class Output(Protocol):
 
 
 class Transfers:
-    """What all lowerings share: moving tiles between main memory and rings."""
+    """What all lowerings share: moving tiles between main memory and rings.
 
-    def __init__(self, builder: ProgramBuilder, placements: Dictionary[str, Placement]) -> None:
+    Parameters
+    ----------
+    builder
+        Collects the program.
+    placements
+        Role of each operand to where its tensor lives.
+    passed
+        Role of each operand that is passed on within a group.
+    """
+
+    def __init__(
+        self,
+        builder: ProgramBuilder,
+        placements: Dictionary[str, Placement],
+        passed: Dictionary[str, Passed] | None = None,
+    ) -> None:
         self.builder = builder
+        self.passed = passed or {}
         self.placements = placements
         self._places = {
             role: (builder.space(place.memory), place.address) for role, place in placements.items()
@@ -151,13 +167,13 @@ class Transfers:
         strides = row_major_strides(shape, operand.dtype.size_bytes)
         return Access(space=space, base=address, strides=strides)
 
-    def fill(self, destination: Access, buffer: Buffer) -> None:
+    def fill(self, space: int, address: int, buffer: Buffer) -> None:
         """Write a buffer full of its border's value: a load that is all border."""
         rank = len(buffer.extents)
         self.builder.emit(
             Queue.LOAD,
             Load(
-                destination=destination,
+                destination=Access(space=space, base=address, strides=buffer.strides),
                 source=Access(space=self.builder.main_memory, base=0, strides=(0,) * rank),
                 shape=(0,) * rank,
                 before=buffer.extents,
@@ -256,9 +272,11 @@ class KeptOperand:
         self._buffer = place.buffer
         self._first = tuple(-before for before in place.buffer.before)
         self._strides = place.buffer.iteration_strides(operand, len(kernel.dimensions))
-        self._border: Ring | None = None
+        self._border: Flag | None = None
         if operand is kernel.output and place.buffer.has_border:
-            self._border = self._write_border(transfers)
+            self._border = transfers.builder.flag("border_ready", Queue.LOAD, Queue.VECTOR)
+            transfers.fill(self._space, self._address, place.buffer)
+            self._border.signal()
 
     def at(self, tile: Tile, tag: int) -> Access:
         """Return how to reach the part of a tile."""
@@ -272,22 +290,52 @@ class KeptOperand:
     def place(self, tile: Tile, tag: int) -> Access:
         """Return where the results of a tile go; the first waits until there is a border."""
         if self._border is not None:
-            self._border.wait_ready()
+            self._border.wait()
             self._border = None
         return self.at(tile, tag)
 
     def done(self, tile: Tile, tag: int) -> None:
         """Do nothing: it stays."""
 
-    def _write_border(self, transfers: Transfers) -> Ring:
-        """Fill the buffer with its border's value before results come; it reads no memory."""
-        ring = transfers.builder.signal_pair("border", Queue.LOAD, Queue.VECTOR)
-        transfers.fill(
-            Access(space=self._space, base=self._address, strides=self._buffer.strides),
-            self._buffer,
-        )
-        ring.filled()
-        return ring
+
+class Passed(Protocol):
+    """An operand that layers of a group pass on: what it is to one of them."""
+
+    def address(self) -> tuple[int, int]:
+        """Return space and address of the current step's box."""
+
+    def first(self) -> tuple[int, ...]:
+        """Return the tensor's index of the box's first element."""
+
+    @property
+    def buffer(self) -> Buffer:
+        """How the box lies in the scratchpad."""
+
+
+class PassedOperand:
+    """An input or output that is passed on within a group: nothing moves."""
+
+    def __init__(self, passed: Passed, kernel: Kernel, operand: OperandMap) -> None:
+        self._passed = passed
+        self._operand = operand
+        self._strides = passed.buffer.iteration_strides(operand, len(kernel.dimensions))
+
+    def at(self, tile: Tile, tag: int) -> Access:
+        """Return how to reach the part of a tile."""
+        del tag
+        space, address = self._passed.address()
+        place = self._passed.buffer.offset_bytes(self._operand, tile.low, self._passed.first())
+        return Access(space=space, base=address + place, strides=self._strides)
+
+    def used(self) -> None:
+        """Do nothing: the group says when a step has used it."""
+
+    def place(self, tile: Tile, tag: int) -> Access:
+        """Return where the results of a tile go."""
+        return self.at(tile, tag)
+
+    def done(self, tile: Tile, tag: int) -> None:
+        """Do nothing: the group says when a step is there."""
 
 
 def input_of(
@@ -300,6 +348,8 @@ def input_of(
 ) -> Input:
     """Return an input of a kernel, which the tiles use in this order."""
     operand = kernel.inputs[number]
+    if operand.role in transfers.passed:
+        return PassedOperand(transfers.passed[operand.role], kernel, operand)
     if operand.is_kept:
         return KeptOperand(transfers, kernel, operand)
     return StreamedInput(transfers, kernel, mapping, number, tiles, consumer)
@@ -307,6 +357,8 @@ def input_of(
 
 def output_of(transfers: Transfers, kernel: Kernel, mapping: Mapping) -> Output:
     """Return the output of a kernel."""
+    if "output" in transfers.passed:
+        return PassedOperand(transfers.passed["output"], kernel, kernel.output)
     if kernel.output.is_kept:
         return KeptOperand(transfers, kernel, kernel.output)
     return StoredOutput(transfers, kernel, mapping)

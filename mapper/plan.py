@@ -11,8 +11,12 @@ from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError, nearest
 from isa.program import Program, side_by_side
 from mapper.buffers import Buffer, fitted
+from mapper.cost import CostEstimate
+from mapper.fusion import FusedGroup, Fuser, best_group
+from mapper.group import make_group, tile_count
 from mapper.kernel import Kernel
 from mapper.lower import lower
+from mapper.lower_group import lower_group
 from mapper.operands import Placement
 from mapper.operators import kernels_of
 from mapper.residency import (
@@ -22,13 +26,14 @@ from mapper.residency import (
     view_sources,
 )
 from mapper.splits import PARTIAL
-from mapper.stages import Piece, Stage, best_stages, estimated_cycles
+from mapper.stages import Piece, Stage, best_stages
 from workloads.graph import Graph, Layer, TensorKind
+from workloads.layers import Reshape
 
 #: Tensors start at multiples of this: a DRAM burst of 64 bytes (JESD79-4: 8 beats of 64 bits).
 ALIGNMENT_BYTES = 64
 #: Passes over several layers that can be switched on.
-ACROSS = ("residency",)
+ACROSS = ("fusion", "residency")
 #: Name of the place of partial sums; no tensor has a space in its name.
 PARTIAL_SUMS = "partial sums"
 
@@ -45,20 +50,63 @@ class Work:
         How: one after the other.
     free_bytes
         Scratchpad name to bytes from its start that tiles may take.
+    fused
+        How, for several layers that run as a group.
     """
 
     kernels: tuple[Kernel, ...]
     stages: tuple[Stage, ...]
     free_bytes: Dictionary[str, int]
+    fused: FusedGroup | None = None
+
+    @property
+    def estimates(self) -> tuple[CostEstimate, ...]:
+        """What should be spent, one part after the other."""
+        if self.fused is not None:
+            return (self.fused.estimate,)
+        return tuple(estimate for stage in self.stages for estimate in stage.estimates)
+
+    @property
+    def tile_count(self) -> int:
+        """Number of tiles on all cores."""
+        if self.fused is not None:
+            return tile_count(self.fused.steps, self.fused.mapping)
+        return sum(sum(stage.tile_counts) for stage in self.stages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedLayer:
-    """A layer, the number of its work in ``Plan.works``, and the tensor behind each role."""
+    """A layer, or a group of layers, that runs when the one before has finished.
 
-    layer: Layer
+    Parameters
+    ----------
+    layers
+        The layer, or those of the group, views between them included.
+    work
+        Number of its work in ``Plan.works``.
+    """
+
+    layers: tuple[Layer, ...]
     work: int
-    roles: Dictionary[str, str]
+
+    @property
+    def layer(self) -> Layer:
+        """The layer whose output leaves it."""
+        return self.layers[-1]
+
+    @property
+    def computing(self) -> tuple[Layer, ...]:
+        """The layers without the views between them."""
+        if len(self.layers) == 1:
+            return self.layers
+        return tuple(layer for layer in self.layers if not isinstance(layer.operator, Reshape))
+
+    @property
+    def name(self) -> str:
+        """The layer's name; a group's are joined: ``block.conv1 + bn + relu``."""
+        first, *others = (layer.name for layer in self.computing)
+        prefix = first.rpartition(".")[0]
+        return " + ".join([first, *(name.removeprefix(f"{prefix}.") for name in others)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +170,10 @@ class Plan:
 
     def programs(self, planned: PlannedLayer) -> Iterator[Program]:
         """Yield a layer's programs, which run one after the other; none for a reshape."""
-        for stage in self.works[planned.work].stages:
+        work = self.works[planned.work]
+        if work.fused is not None:
+            yield self._group_program(planned, work.fused)
+        for stage in work.stages:
             for pieces in stage.rounds:
                 yield self._program(planned, pieces)
 
@@ -133,17 +184,21 @@ class Plan:
 
     def program_count(self, planned: PlannedLayer) -> int:
         """Return the number of a layer's programs."""
-        return sum(stage.round_count for stage in self.works[planned.work].stages)
+        work = self.works[planned.work]
+        return sum(stage.round_count for stage in work.stages) + (work.fused is not None)
 
     def distinct_programs(self, work: int) -> Iterator[tuple[Program, int]]:
         """Yield a work's programs that differ in more than addresses, and how often each runs."""
         planned = self.representative(work)
+        fused = self.works[work].fused
+        if fused is not None:
+            yield self._group_program(planned, fused), 1
         for stage in self.works[work].stages:
             for pieces, count in stage.distinct_rounds:
                 yield self._program(planned, pieces), count
 
     def _program(self, planned: PlannedLayer, pieces: tuple[Piece, ...]) -> Program:
-        places = {role: self.placements[name] for role, name in planned.roles.items()}
+        places = self._places(planned.layer)
         free_bytes = self.works[planned.work].free_bytes
         return side_by_side(
             [
@@ -160,6 +215,24 @@ class Plan:
             ]
         )
 
+    def _group_program(self, planned: PlannedLayer, fused: FusedGroup) -> Program:
+        return lower_group(
+            fused.steps,
+            fused.mapping,
+            self.spec,
+            [self._places(layer) for layer in planned.computing],
+            self.memory_bytes,
+            self.works[planned.work].free_bytes,
+        )
+
+    def _places(self, layer: Layer) -> dict[str, Placement]:
+        """Return the role of each operand of a layer to where its tensor lives."""
+        return {
+            role: self.placements[name]
+            for role, name in _roles(layer).items()
+            if name in self.placements
+        }
+
     def layer(self, name: str) -> PlannedLayer:
         """Return the layer of this name.
 
@@ -169,9 +242,9 @@ class Plan:
             When there is none: the nearest name is suggested.
         """
         for planned in self.layers:
-            if planned.layer.name == name:
+            if name == planned.name or any(layer.name == name for layer in planned.layers):
                 return planned
-        known = [planned.layer.name for planned in self.layers]
+        known = [planned.name for planned in self.layers]
         raise MappingError(
             f"layer '{name}': network '{self.graph.name}' has no such layer{nearest(name, known)}"
         )
@@ -217,23 +290,27 @@ def make_plan(
         When a layer doesn't fit.
     """
     numbers = range(spec.cores) if cores is None else cores
-    mapper = _LayerMapper(graph, spec, numbers, split)
+    mapper = _Mapper(graph, spec, numbers, split)
     memory_plan = MemoryPlan({pad.name: pad.capacity_bytes for pad in spec.scratchpads})
-    if "residency" in across and can_keep(spec, numbers):
-        candidates = residency_candidates(graph, mapper.kernels, spec)
-        memory_plan = keep_activations(candidates, memory_plan, mapper.cost)
+    if can_keep(spec, numbers):
+        if "fusion" in across:
+            mapper.fuse(memory_plan)
+        if "residency" in across:
+            candidates = residency_candidates(graph, mapper.kernels, mapper.units, spec)
+            memory_plan = keep_activations(candidates, memory_plan, mapper.cost)
     kept = memory_plan.placements()
-    placements, memory_bytes = _place(graph, spec, occupied or {}, kept)
+    placements, memory_bytes = _place(graph, spec, occupied or {}, kept, mapper.passed)
     known: dict[object, int] = {}
     works: list[Work] = []
     layers = []
-    for number, layer in enumerate(graph.layers):
+    for number, unit in enumerate(mapper.units):
+        own = tuple(graph.layers[n] for n in unit)
         kind, work = mapper.work(number, memory_plan)
-        key = kind if share_equal_work else layer.name
+        key = kind if share_equal_work else own[0].name
         if key not in known:
             known[key] = len(works)
             works.append(work)
-        layers.append(PlannedLayer(layer=layer, work=known[key], roles=_roles(layer)))
+        layers.append(PlannedLayer(layers=own, work=known[key]))
     _place_partial_sums(works, spec, placements, memory_bytes)
     return Plan(
         graph=graph,
@@ -251,8 +328,8 @@ def make_plan(
     )
 
 
-class _LayerMapper:
-    """Maps layers one by one, equal work once.
+class _Mapper:
+    """Maps layers one by one or as groups, equal work once.
 
     Parameters
     ----------
@@ -283,52 +360,101 @@ class _LayerMapper:
                 if graph.macs(layer):
                     spec.check_dtype(graph.input_tensors(layer)[0].dtype)
             self.kernels.append(kernels[signature])
+        self._fuser = Fuser(graph, spec, self.kernels, self._signatures)
+        #: The network as ranges of layers, each alone or a group.
+        self.units = [range(n, n + 1) for n in range(len(graph.layers))]
+
+    @property
+    def passed(self) -> set[str]:
+        """Names of the tensors that never leave a group."""
+        return {self._graph.layers[n].name for unit in self.units for n in unit[:-1]}
+
+    def fuse(self, plan: MemoryPlan) -> None:
+        """Let neighbours run as groups where that costs less."""
+        self.units = self._fuser.units(lambda number: self.cost(plan, range(number, number + 1)))
 
     def work(self, number: int, plan: MemoryPlan) -> tuple[object, Work]:
-        """Return the work of a layer under a memory plan, and what equal works share.
+        """Return the work of a unit under a memory plan, and what equal works share.
 
         Raises
         ------
         MappingError
             When it doesn't fit.
         """
-        layer = self._graph.layers[number]
-        kept = {
-            role: plan.places[source][0].buffer
-            for role, name in _roles(layer).items()
-            if (source := self._sources.get(name, name)) in plan.places
-        }
+        unit = self.units[number]
+        kept = tuple(self._kept(n, plan) for n in unit)
         free = plan.free_bytes(number)
-        kind = (self._signatures[number], tuple(kept.items()), tuple(free.items()))
+        places = {self._graph.layers[n].name: n - unit.start for n in unit}
+        kind = (
+            tuple(
+                (self._signatures[n], tuple(places.get(i) for i in self._graph.layers[n].inputs))
+                for n in unit
+            ),
+            tuple(tuple(own.items()) for own in kept),
+            tuple(free.items()),
+        )
         if kind not in self._works:
-            self._works[kind] = self._mapped(number, kept, free)
+            self._works[kind] = self._mapped(unit, kept, free)
         found = self._works[kind]
         if isinstance(found, MappingError):
             raise found
         return kind, found
 
-    def cost(self, plan: MemoryPlan, layers: range) -> tuple[float, float]:
-        """Return the estimated cycles and bytes of layers; infinite where one doesn't fit."""
+    def cost(self, plan: MemoryPlan, units: range) -> tuple[float, float]:
+        """Return the estimated cycles and bytes of units; infinite where one doesn't fit."""
         try:
-            stages = [stage for n in layers for stage in self.work(n, plan)[1].stages]
+            estimates = [one for n in units for one in self.work(n, plan)[1].estimates]
         except MappingError:
             return inf, inf
-        moved = sum(estimate.dram_bytes for stage in stages for estimate in stage.estimates)
-        return estimated_cycles(stages), moved
+        return sum(one.cycles for one in estimates), sum(one.dram_bytes for one in estimates)
+
+    def _kept(self, number: int, plan: MemoryPlan) -> dict[str, Buffer]:
+        """Return role to buffer of the operands of a layer that are kept."""
+        return {
+            role: plan.places[source][0].buffer
+            for role, name in _roles(self._graph.layers[number]).items()
+            if (source := self._sources.get(name, name)) in plan.places
+        }
 
     def _mapped(
-        self, number: int, kept: Dictionary[str, Buffer], free: Dictionary[str, int]
+        self, unit: range, kept: Sequence[Dictionary[str, Buffer]], free: Dictionary[str, int]
     ) -> Work | MappingError:
-        kernels = tuple(_keeping(kernel, kept) for kernel in self.kernels[number])
         pads = tuple(replace(p, capacity_bytes=free[p.name]) for p in self._spec.scratchpads)
-        name = self._graph.layers[number].name
+        spec = replace(self._spec, scratchpads=pads)
+        kernels = [
+            tuple(_keeping(kernel, own) for kernel in self.kernels[n])
+            for n, own in zip(unit, kept, strict=True)
+        ]
+        name = self._graph.layers[unit[-1]].name
+        if len(unit) > 1:
+            return self._mapped_group(unit, kernels, spec, free, name)
         try:
-            stages = best_stages(
-                kernels, replace(self._spec, scratchpads=pads), name, self._cores, self._split
-            )
+            stages = best_stages(kernels[0], spec, name, self._cores, self._split)
         except MappingError as error:
             return error
-        return Work(kernels=kernels, stages=stages, free_bytes=free)
+        return Work(kernels=kernels[0], stages=stages, free_bytes=free)
+
+    def _mapped_group(
+        self,
+        unit: range,
+        kernels: Sequence[Sequence[Kernel]],
+        spec: AcceleratorSpec,
+        free: Dictionary[str, int],
+        name: str,
+    ) -> Work | MappingError:
+        group = make_group([self._graph.layers[n] for n in unit], kernels)
+        assert group is not None, "units of several layers are groups"
+        fused = best_group(group, spec)
+        if fused is None:
+            return MappingError(
+                f"layer '{name}': its group doesn't fit what is left of scratchpads"
+            )
+        return Work(
+            kernels=tuple(member.kernel for member in group.members),
+            stages=(),
+            free_bytes=free,
+            fused=fused,
+        )
 
 
 def can_keep(spec: AcceleratorSpec, cores: Sequence[int]) -> bool:
@@ -368,19 +494,22 @@ def _place(
     spec: AcceleratorSpec,
     occupied: Dictionary[str, int],
     kept: Dictionary[str, Placement],
+    passed: set[str],
 ) -> tuple[dict[str, Placement], dict[str, int]]:
-    """Give every tensor that isn't kept an address of its own; a reshape's output is its input."""
+    """Give tensors of main memory addresses of their own; a reshape's output is its input."""
     used = {memory.name: occupied.get(memory.name, 0) for memory in spec.memories}
     views = view_sources(graph)
     placements: dict[str, Placement] = dict(kept)
     for tensor in graph.tensors.values():
-        if tensor.name in views or tensor.name in kept:
+        if tensor.name in views or tensor.name in kept or tensor.name in passed:
             continue
         is_parameter = tensor.kind is TensorKind.PARAMETER
         memory = spec.memory_of("parameters" if is_parameter else "activations").name
         placements[tensor.name] = Placement(memory=memory, address=used[memory])
         used[memory] += _aligned(tensor.size_bytes)
-    placements.update({name: placements[source] for name, source in views.items()})
+    placements.update(
+        {name: placements[source] for name, source in views.items() if source in placements}
+    )
     return placements, used
 
 

@@ -28,7 +28,7 @@ class Candidate:
     buffer
         How it would lie in a scratchpad.
     first, last
-        Numbers of the layer that computes it, and of the last one that reads it.
+        Numbers of the unit that computes it, and of the last one that reads it.
     saved_bytes
         What of the main memory's traffic it saves at least.
     """
@@ -131,7 +131,10 @@ class _Uses:
 
 
 def residency_candidates(
-    graph: Graph, kernels: Sequence[Sequence[Kernel]], spec: AcceleratorSpec
+    graph: Graph,
+    kernels: Sequence[Sequence[Kernel]],
+    units: Sequence[range],
+    spec: AcceleratorSpec,
 ) -> list[Candidate]:
     """Return the activations that could stay, those that save most for their room first.
 
@@ -141,12 +144,15 @@ def residency_candidates(
         The network.
     kernels
         Of each of its layers.
+    units
+        Ranges of layers that run one after the other. What is passed within one stays anyway.
     spec
         The machine.
     """
     sources = view_sources(graph)
     uses: dict[str, _Uses] = {}
-    for number, (layer, own) in enumerate(zip(graph.layers, kernels, strict=True)):
+    unit_of = [number for number, unit in enumerate(units) for _ in unit]
+    for number, layer, own in zip(unit_of, graph.layers, kernels, strict=True):
         for kernel in own:
             for role, operand in _activations(graph, layer, kernel):
                 found = uses.setdefault(sources.get(role, role), _Uses())
@@ -154,6 +160,7 @@ def residency_candidates(
                     (number, kernel, operand)
                 )
     outputs = {sources.get(name, name) for name in graph.outputs}
+    outputs |= {graph.layers[n].name for unit in units for n in unit[:-1]}
     candidates = [
         candidate
         for name, found in uses.items()

@@ -101,8 +101,8 @@ class ProgramBuilder:
         self._next_free[scratchpad] += slot_bytes * slots
         first = len(self._semaphores)
         self._semaphores += [
-            Semaphore(name=f"{name}_ready", initial=0),
-            Semaphore(name=f"{name}_free", initial=slots if starts_free else 0),
+            Semaphore(name=self._unused(f"{name}_ready"), initial=0),
+            Semaphore(name=self._unused(f"{name}_free"), initial=slots if starts_free else 0),
         ]
         return Ring(
             builder=self,
@@ -114,22 +114,24 @@ class ProgramBuilder:
             consumer=consumer,
         )
 
-    def signal_pair(self, name: str, producer: Queue, consumer: Queue) -> Ring:
-        """Return two semaphores without slots: what they order lies elsewhere."""
-        first = len(self._semaphores)
-        self._semaphores += [
-            Semaphore(name=f"{name}_ready", initial=0),
-            Semaphore(name=f"{name}_free", initial=0),
-        ]
-        return Ring(
-            builder=self,
-            space=-1,
-            slots=(0,),
-            ready=first,
-            free=first + 1,
-            producer=producer,
-            consumer=consumer,
-        )
+    def flag(self, name: str, signaller: Queue, waiter: Queue) -> Flag:
+        """Return a semaphore of its own, which nobody has signalled yet."""
+        self._semaphores.append(Semaphore(name=self._unused(name), initial=0))
+        return Flag(self, len(self._semaphores) - 1, signaller, waiter)
+
+    def reserve(self, operand: str, size_bytes: int) -> tuple[int, int]:
+        """Return space and address of bytes in the scratchpad that holds an operand."""
+        pad = self._spec.scratchpad_of(operand)
+        address = self._next_free[pad.name]
+        self._next_free[pad.name] += _aligned(size_bytes, pad.alignment_bytes)
+        return self.space(pad.name), address
+
+    def _unused(self, name: str) -> str:
+        """Return a semaphore's name with a number if the name is taken: ``weight2_ready``."""
+        names = {semaphore.name for semaphore in self._semaphores}
+        role, _, end = name.rpartition("_")
+        numbered = (f"{role}{'' if n == 1 else n}_{end}" for n in count(1))
+        return next(one for one in numbered if one not in names)
 
     def program(self) -> Program:
         """Return what was collected."""
@@ -145,6 +147,26 @@ class ProgramBuilder:
 
 def _aligned(size_bytes: int, alignment_bytes: int) -> int:
     return -(-size_bytes // alignment_bytes) * alignment_bytes
+
+
+class Flag:
+    """A semaphore between two queues."""
+
+    def __init__(
+        self, builder: ProgramBuilder, number: int, signaller: Queue, waiter: Queue
+    ) -> None:
+        self._builder = builder
+        self._signaller = signaller
+        self._waiter = waiter
+        self._signal, self._wait = Signal(semaphore=number), Wait(semaphore=number)
+
+    def signal(self) -> None:
+        """Make the signaller say that all before it has finished."""
+        self._builder.emit(self._signaller, self._signal)
+
+    def wait(self) -> None:
+        """Make the waiter wait for a signal."""
+        self._builder.emit(self._waiter, self._wait)
 
 
 class Ring:

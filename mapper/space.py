@@ -58,7 +58,7 @@ def _product_families(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Family]
     Psums never leave the chip, so K is innermost. Of M and N one is outside, and may be cut twice:
     the operand along it is held in blocks while the other one passes by, tile by tile.
     """
-    options = _product_options(kernel, spec)
+    options = product_options(kernel, spec)
     numbers = {role: kernel.numbers(role) for role in options}
     for outside, inside in ((Role.M, Role.N), (Role.N, Role.M)):
         blocks = [
@@ -194,7 +194,7 @@ def nested_sizes(extents: Sequence[int], grain: int = 1) -> list[tuple[int, ...]
     return list(found) or [()]
 
 
-def _product_options(kernel: Kernel, spec: AcceleratorSpec) -> dict[Role, list[tuple[int, ...]]]:
+def product_options(kernel: Kernel, spec: AcceleratorSpec) -> dict[Role, list[tuple[int, ...]]]:
     """Return the tile sizes that are tried along groups, M, N and K."""
     flow = DATAFLOWS[spec.array.dataflow]
     grain = {flow.rows: spec.array.rows, flow.columns: spec.array.columns, flow.time: 1}

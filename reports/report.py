@@ -297,12 +297,11 @@ def _with_energies(
 
 
 def _layer_report(plan: Plan, planned: PlannedLayer, works: Sequence[WorkReport]) -> LayerReport:
-    layer = planned.layer
     return LayerReport(
-        name=layer.name,
-        operator=operator_label(layer),
-        shape=shape_label(plan.graph, layer),
-        operations=plan.graph.operations(layer),
+        name=planned.name,
+        operator=" + ".join(operator_label(layer) for layer in planned.computing),
+        shape=shape_label(plan.graph, planned.layer),
+        operations=sum(plan.graph.operations(layer) for layer in planned.layers),
         work_number=planned.work,
         work=works[planned.work],
     )
@@ -342,7 +341,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
             for name in ("input_reads", "weight_reads", "psum_reads", "psum_writes")
         },
         folds=folds,
-        tiles=sum(sum(stage.tile_counts) for stage in work.stages),
+        tiles=work.tile_count,
         events=sum(piece.trace.events for piece in pieces),
         bound_by=_bound_by(resources, total),
         bound_cycles=_bound_cycles(spec, macs, sums["operations"], memory_bytes),

@@ -1,0 +1,485 @@
+"""Fusion: how a group of layers is best run on a machine, and whether that pays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import inf, prod
+
+import numpy as np
+
+from accel.scratchpad import port_cycles
+from accel.several_arrays import matmul_work
+from accel.spec import AcceleratorSpec
+from accel.vector import vector_cycles
+from foundation.dtype import DTYPES
+from mapper.boxes import OperandTiles
+from mapper.cost import FS_PER_SECOND, CostEstimate, NestCosts, memory_of
+from mapper.group import Group, GroupMapping, Member, Steps, make_group
+from mapper.kernel import Contraction, Kernel, OperandMap, Role, VectorBody, box_bytes
+from mapper.mapping import Loop, Mapping, Tile, cut
+from mapper.nest import Counts, Nests
+from mapper.parts import piece_of
+from mapper.space import nested_sizes, product_options
+from workloads.graph import Graph
+
+#: Layers of a group, at most.
+LONGEST = 8
+#: A group of more tiles isn't considered: its program isn't cut into pieces.
+MAX_TILES = 16384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FusedGroup:
+    """A group as it runs.
+
+    Parameters
+    ----------
+    steps, mapping
+        What it computes, and how.
+    estimate
+        What that should cost.
+    """
+
+    steps: Steps
+    mapping: GroupMapping
+    estimate: CostEstimate
+
+    @property
+    def group(self) -> Group:
+        """The layers."""
+        return self.steps.group
+
+    def of(self, group: Group) -> FusedGroup:
+        """Return how an equal group runs."""
+        return replace(self, steps=Steps(group, self.steps.loops))
+
+
+def best_group(group: Group, spec: AcceleratorSpec) -> FusedGroup | None:
+    """Return the best way to run a group; None where none fits."""
+    last = group.last.kernel
+    free = last.numbers(Role.GROUP, Role.M, Role.PARALLEL)
+    extents = [last.extents[d] for d in free]
+    found: list[FusedGroup] = []
+    for sizes in nested_sizes(extents):
+        loops = tuple(Loop(d, size) for d, size in zip(free, sizes, strict=True))
+        fused = _fused(Steps(group, loops), spec)
+        if fused is not None:
+            found.append(fused)
+    return min(found, key=lambda one: (one.estimate.cycles, one.estimate.dram_bytes), default=None)
+
+
+def _fused(steps: Steps, spec: AcceleratorSpec) -> FusedGroup | None:
+    """Return how a group runs with these steps, its best tiles within shares of scratchpads."""
+    sample = _Sample.of(steps)
+    if sample is None or sample.count * len(sample.tiles) > MAX_TILES:
+        return None
+    room = {pad.name: pad.capacity_bytes for pad in spec.scratchpads}
+    for operand, size in sample.passage_bytes:
+        room[spec.scratchpad_of(operand).name] -= size
+    if min(room.values()) <= 0:
+        return None
+    shared = _shared(spec, room, steps.group.members)
+    mappings = []
+    for member, tile in zip(steps.group.members, sample.tiles, strict=True):
+        mapping = _inner(member.kernel, tile, shared)
+        if mapping is None:
+            return None
+        mappings.append(mapping)
+    mappings = _held_longer(steps, sample, mappings, spec, room)
+    whole = GroupMapping(loops=steps.loops, mappings=tuple(mappings))
+    estimate = _estimate(steps, sample, whole, spec)
+    if estimate.tiles > MAX_TILES:
+        return None
+    return FusedGroup(steps=steps, mapping=whole, estimate=estimate)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sample:
+    """One step of many, the largest.
+
+    Parameters
+    ----------
+    count
+        Number of steps.
+    tiles
+        Iterations of each member.
+    passage_bytes
+        Operand under which each passage is held, and its bytes with all slots.
+    """
+
+    count: int
+    tiles: tuple[Tile, ...]
+    passage_bytes: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def of(cls, steps: Steps) -> _Sample | None:
+        """Return the step in the middle of a group; None where passages can't be held."""
+        extents = steps.group.last.kernel.extents
+        counts = [-(-extents[d] // size) for d, size in steps.loops]
+        middle = list(extents)
+        low = [0] * len(extents)
+        for (d, size), count in zip(steps.loops, counts, strict=True):
+            low[d], middle[d] = (count // 2 if count > 2 else 0) * size, size
+        one = Steps(steps.group, steps.loops, (Tile(low=tuple(low), size=tuple(middle)),))
+        buffers = one.buffers
+        if buffers is None:
+            return None
+        passages = zip(steps.group.passages, buffers, strict=True)
+        return cls(
+            count=prod(counts),
+            tiles=tuple(one.tiles[0]),
+            passage_bytes=tuple((p.scratchpad, p.slots * b.size_bytes) for p, b in passages),
+        )
+
+
+def _shared(
+    spec: AcceleratorSpec, room: dict[str, int], members: Sequence[Member]
+) -> AcceleratorSpec:
+    """Return a machine as one member sees it: an equal share of what all leave free.
+
+    # Approximation: shares are equal, whatever the members need.
+    """
+    users: dict[str, int] = {}
+    for member in members:
+        operands = [o.scratchpad for o in member.kernel.operands if not o.is_kept]
+        if isinstance(member.kernel.body, Contraction):
+            operands.append("psum")
+        for name in {spec.scratchpad_of(operand).name for operand in operands}:
+            users[name] = users.get(name, 0) + 1
+    pads = tuple(
+        replace(pad, capacity_bytes=room[pad.name] // users.get(pad.name, 1))
+        for pad in spec.scratchpads
+    )
+    return replace(spec, scratchpads=pads)
+
+
+def _piece(kernel: Kernel, tile: Tile) -> Kernel:
+    return piece_of(kernel, dict(enumerate(tile.low)), dict(enumerate(tile.size)))
+
+
+def _inner(kernel: Kernel, tile: Tile, spec: AcceleratorSpec) -> Mapping | None:
+    """Return how a member computes its part of a step: the best tiles, held as such."""
+    piece = _piece(kernel, tile)
+    best: tuple[float, Mapping] | None = None
+    for dimensions, table in _tables(piece, spec):
+        nests = Nests(piece, dimensions, table)
+        held = (nests.depth,) * len(kernel.operands)
+        scores = NestCosts(nests, spec).score(held, (True,) * len(held))
+        cycles = np.where(scores.fits(spec), scores.cycles, np.inf)
+        row = int(cycles.argmin())
+        if np.isfinite(cycles[row]) and (best is None or cycles[row] < best[0]):
+            loops = nests.loops(row)
+            # Steps follow each other: the next one's tiles come while this one's are used.
+            mapping = Mapping(loops=loops, held=held, num_buffers=(2,) * len(held))
+            best = float(cycles[row]), mapping
+    return best[1] if best is not None else None
+
+
+def _tables(piece: Kernel, spec: AcceleratorSpec) -> list[tuple[list[int], Counts]]:
+    """Return loop orders with the steps that are tried."""
+    if isinstance(piece.body, VectorBody):
+        parallel, whole = piece.numbers(Role.PARALLEL), piece.numbers(Role.WHOLE)
+        sizes = nested_sizes([piece.extents[d] for d in parallel], spec.vector.lanes)
+        rows = [(*size, *(piece.extents[d] for d in whole)) for size in sizes]
+        return [([*parallel, *whole], np.array(rows, dtype=np.int64))]
+    options = product_options(piece, spec)
+    tables = []
+    for roles in ((Role.GROUP, Role.M, Role.N, Role.K), (Role.GROUP, Role.N, Role.M, Role.K)):
+        rows = [sum(choice, ()) for choice in product(*(options[role] for role in roles))]
+        order = [d for role in roles for d in piece.numbers(role)]
+        tables.append((order, np.array(rows, dtype=np.int64)))
+    return tables
+
+
+def _held_longer(
+    steps: Steps,
+    sample: _Sample,
+    mappings: Sequence[Mapping],
+    spec: AcceleratorSpec,
+    room: dict[str, int],
+) -> list[Mapping]:
+    """Return mappings in which operands that are used in several steps stay, as far as they fit."""
+    found = list(mappings)
+    members = steps.group.members
+    places = [
+        (number, operand)
+        for number, member in enumerate(members)
+        for operand in range(len(member.kernel.inputs))
+        if not member.kernel.inputs[operand].is_kept
+    ]
+
+    def saved(place: tuple[int, int]) -> float:
+        number, operand = place
+        kernel = members[number].kernel
+        per_step = box_bytes(kernel.inputs[operand], sample.tiles[number].size)
+        return sample.count * per_step / box_bytes(kernel.inputs[operand], kernel.extents)
+
+    for number, operand in sorted(places, key=saved, reverse=True):
+        if saved((number, operand)) <= 1:
+            continue
+        for held in _longer(steps, members[number], found[number], operand):
+            tried = [*found[:number], held, *found[number + 1 :]]
+            needed = _ring_bytes(members, tried, spec)
+            if all(needed.get(name, 0) <= free for name, free in room.items()):
+                found = tried
+                break
+    return found
+
+
+def _longer(steps: Steps, member: Member, mapping: Mapping, operand: int) -> list[Mapping]:
+    """Return mappings in which an input stays longer: for all steps, or for those of a group."""
+    held = [*mapping.held]
+    held[operand] = 0
+    buffers = [*mapping.num_buffers]
+    buffers[operand] = 1
+    found = [replace(mapping, held=tuple(held), num_buffers=tuple(buffers))]
+    groups = _group_loops(steps, member)
+    what = member.kernel.inputs[operand]
+    if groups and mapping.loops[: len(groups)] != groups:
+        lead = tuple(groups)
+        outer = tuple(h + len(lead) if h else 0 for h in mapping.held)
+        at_group = [*outer]
+        at_group[operand] = len(lead)
+        if any(what.depends_on(d) for d, _ in lead):
+            found += [
+                replace(
+                    mapping,
+                    loops=(*lead, *mapping.loops),
+                    held=tuple(at_group),
+                    num_buffers=(*buffers[:operand], count, *buffers[operand + 1 :]),
+                )
+                for count in (2, 1)
+            ]
+    return found
+
+
+def _group_loops(steps: Steps, member: Member) -> tuple[Loop, ...]:
+    """Return the loops over independent products, where steps cut a member along them."""
+    numbers = member.kernel.numbers(Role.GROUP)
+    first, last = steps.loops, steps.group.last.kernel
+    cut_sizes = {last.dimensions[d].name: size for d, size in first if size < last.extents[d]}
+    return tuple(
+        Loop(d, cut_sizes[member.kernel.dimensions[d].name])
+        for d in numbers
+        if member.kernel.dimensions[d].name in cut_sizes
+        and member.kernel.extents[d] == _extent(last, member.kernel.dimensions[d].name)
+    )
+
+
+def _extent(kernel: Kernel, name: str) -> int:
+    return next(dimension.extent for dimension in kernel.dimensions if dimension.name == name)
+
+
+def _ring_bytes(
+    members: Sequence[Member], mappings: Sequence[Mapping], spec: AcceleratorSpec
+) -> dict[str, int]:
+    """Return scratchpad to the bytes of all members' rings."""
+    needed: dict[str, int] = {}
+
+    def add(operand: str, size_bytes: int) -> None:
+        name = spec.scratchpad_of(operand).name
+        needed[name] = needed.get(name, 0) + size_bytes
+
+    for member, mapping in zip(members, mappings, strict=True):
+        kernel = member.kernel
+        for number, operand in enumerate(kernel.operands):
+            if not operand.is_kept:
+                region = mapping.region(number, kernel.extents)
+                size = OperandTiles(kernel, operand).size_bytes(region)
+                add(operand.scratchpad, size * mapping.num_buffers[number])
+        if isinstance(kernel.body, Contraction):
+            accumulator = DTYPES[kernel.inputs[0].dtype.accumulator]
+            numbers = kernel.numbers(Role.GROUP, Role.M, Role.N)
+            psums = prod(mapping.tile[d] for d in numbers) * accumulator.size_bytes
+            add("psum", psums * mapping.num_buffers[-1])
+    return needed
+
+
+def _estimate(
+    steps: Steps, sample: _Sample, mapping: GroupMapping, spec: AcceleratorSpec
+) -> CostEstimate:
+    """Return what a group should cost: the busiest unit's time, and the first step's way through.
+
+    # Approximation: every step is as large as the one in the middle.
+    """
+    array = vector = 0.0
+    tiles = 0
+    moved: dict[str, float] = {memory.name: 0.0 for memory in spec.memories}
+    first: dict[str, float] = dict(moved)
+    for member, tile, own in zip(steps.group.members, sample.tiles, mapping.mappings, strict=True):
+        inner = list(cut(tile, own.loops)) if prod(tile.size) else []
+        tiles += len(inner) * sample.count
+        by_array, by_vector = _unit_cycles(member.kernel, inner, spec)
+        array += by_array * sample.count
+        vector += by_vector * sample.count
+        for number, operand in enumerate(member.kernel.operands):
+            if operand.is_kept:
+                continue
+            memory = memory_of(operand, spec).name
+            once, all_steps = _traffic(member.kernel, number, own, tile, sample.count)
+            moved[memory] += all_steps
+            if operand is not member.kernel.output:
+                first[memory] += once
+    per_cycle = {m.name: m.bandwidth_bytes_per_s / spec.clock_hz for m in spec.memories}
+    latency = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
+    memory_cycles = max(moved[name] / per_cycle[name] for name in moved)
+    fill = max(first[name] / per_cycle[name] for name in first)
+    way = (array + vector) / sample.count
+    return CostEstimate(
+        cycles=max(array, vector, memory_cycles) + fill + way + 2 * latency,
+        dram_bytes=int(sum(moved.values())),
+        tiles=tiles,
+    )
+
+
+def _unit_cycles(
+    kernel: Kernel, tiles: Sequence[Tile], spec: AcceleratorSpec
+) -> tuple[float, float]:
+    """Return the cycles of the array and of the vector unit for one step of a member."""
+    array = vector = 0.0
+    body = kernel.body
+    counts: dict[tuple[int, ...], int] = {}
+    for tile in tiles:
+        counts[tile.size] = counts.get(tile.size, 0) + 1
+    for size, count in counts.items():
+        if isinstance(body, Contraction):
+            groups, m, n, k = (
+                prod(size[d] for d in kernel.numbers(role))
+                for role in (Role.GROUP, Role.M, Role.N, Role.K)
+            )
+            work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=0)
+            ports: dict[str, float] = {}
+            for operand, traffic in work.scratchpad_bytes(kernel.inputs[0].dtype).items():
+                pad = spec.scratchpad_of(operand)
+                ports[pad.name] = ports.get(pad.name, 0.0) + traffic
+            slowest = max(
+                port_cycles(ports[pad.name], pad.bandwidth_bytes_per_cycle)
+                for pad in spec.scratchpads
+                if pad.name in ports
+            )
+            array += count * max(work.timing.occupancy_cycles, slowest)
+            reduced = prod(-(-kernel.extents[d] // size[d]) for d in kernel.numbers(Role.K))
+            cycles = vector_cycles(
+                spec.vector,
+                function=body.result_function,
+                activation=body.activation,
+                elements=float(groups * m * n),
+            )
+            vector += count * cycles / reduced
+        elif isinstance(body, VectorBody):
+            vector += count * vector_cycles(
+                spec.vector,
+                function=body.function,
+                activation=body.activation,
+                elements=float(prod(size)),
+            )
+    return array, vector
+
+
+def _traffic(
+    kernel: Kernel, number: int, mapping: Mapping, tile: Tile, count: int
+) -> tuple[float, float]:
+    """Return the bytes of an operand that come before the first tile, and all of them."""
+    operand: OperandMap = kernel.operands[number]
+    held = mapping.held[number]
+    if held == 0:
+        return box_bytes(operand, mapping.tile), box_bytes(operand, kernel.extents)
+    piece = _piece(kernel, tile)
+    lead = len(mapping.loops) - len(kernel.dimensions)
+    steps = np.array([[step for _, step in mapping.loops[lead:]]], dtype=np.int64)
+    nests = Nests(piece, [d for d, _ in mapping.loops[lead:]], steps)
+    first = float(nests.box_bytes(operand, nests.depth)[0])
+    if held < len(mapping.loops):  # once for each turn of the loops over independent products
+        region = mapping.region(number, kernel.extents)
+        turns = prod(-(-kernel.extents[d] // step) for d, step in mapping.loops[:held])
+        return first, turns * box_bytes(operand, region)
+    moves = int(nests.moves(operand, nests.depth)[0])
+    distinct = int(nests.distinct(operand, nests.depth)[0])
+    per_step = float(nests.sweep_bytes(operand, nests.depth)[0]) * moves / distinct
+    stays = moves == 1 and box_bytes(operand, tile.size) == box_bytes(operand, kernel.extents)
+    return first, per_step if stays else per_step * count
+
+
+class Fuser:
+    """Chooses which neighbours of a network run as groups.
+
+    Parameters
+    ----------
+    graph, spec
+        What is mapped, onto what.
+    kernels
+        Of each layer.
+    signatures
+        Of each layer: what equal layers share.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        spec: AcceleratorSpec,
+        kernels: Sequence[Sequence[Kernel]],
+        signatures: Sequence[object],
+    ) -> None:
+        self._graph = graph
+        self._spec = spec
+        self._kernels = kernels
+        self._signatures = signatures
+        self._last_use: dict[str, float] = dict.fromkeys(graph.outputs, inf)
+        for number, layer in enumerate(graph.layers):
+            for name in layer.inputs:
+                self._last_use[name] = max(number, self._last_use.get(name, 0))
+        self._known: dict[object, FusedGroup | None] = {}
+
+    def units(self, alone: Callable[[int], tuple[float, float]]) -> list[range]:
+        """Return the network as ranges of layers, each alone or a group, with the least cost.
+
+        ``alone`` says what a layer costs by itself: cycles, then bytes.
+        """
+        count = len(self._graph.layers)
+        best: list[tuple[float, float, int]] = [(0.0, 0.0, 0)]
+        for end in range(1, count + 1):
+            choices = []
+            for start in range(max(0, end - LONGEST), end):
+                cost = alone(start) if start == end - 1 else self._cost(range(start, end))
+                if cost is not None:
+                    cycles, moved, _ = best[start]
+                    choices.append((cycles + cost[0], moved + cost[1], start))
+            best.append(min(choices))
+        units = []
+        while count:
+            units.append(range(best[count][2], count))
+            count = best[count][2]
+        return units[::-1]
+
+    def _cost(self, layers: range) -> tuple[float, float] | None:
+        group = self.group(layers)
+        if group is None:
+            return None
+        fused = self.fused(layers, group, self._spec)
+        return (fused.estimate.cycles, fused.estimate.dram_bytes) if fused is not None else None
+
+    def group(self, layers: range) -> Group | None:
+        """Return a range of layers as a group; None where something in it is needed outside."""
+        names = [self._graph.layers[n].name for n in layers]
+        if any(self._last_use.get(name, 0) >= layers.stop for name in names[:-1]):
+            return None
+        return make_group(
+            [self._graph.layers[n] for n in layers], [self._kernels[n] for n in layers]
+        )
+
+    def fused(self, layers: range, group: Group, spec: AcceleratorSpec) -> FusedGroup | None:
+        """Return the best way to run a group: equal ones are looked at once."""
+        places = {self._graph.layers[n].name: n - layers.start for n in layers}
+        key = (
+            tuple(
+                (self._signatures[n], tuple(places.get(i) for i in self._graph.layers[n].inputs))
+                for n in layers
+            ),
+            tuple(pad.capacity_bytes for pad in spec.scratchpads),
+        )
+        if key not in self._known:
+            self._known[key] = best_group(group, spec)
+        found = self._known[key]
+        return None if found is None else found.of(group)
