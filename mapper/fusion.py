@@ -15,7 +15,7 @@ from accel.spec import AcceleratorSpec
 from accel.vector import vector_cycles
 from foundation.dtype import DTYPES
 from mapper.boxes import OperandTiles
-from mapper.cost import FS_PER_SECOND, CostEstimate, NestCosts, memory_of
+from mapper.cost import FS_PER_SECOND, CostEstimate, NestCosts, Scores, memory_of
 from mapper.group import Group, GroupMapping, Member, Steps, make_group
 from mapper.kernel import Contraction, Kernel, OperandMap, Role, VectorBody, box_bytes
 from mapper.mapping import Loop, Mapping, Tile, cut
@@ -26,6 +26,8 @@ from workloads.graph import Graph
 
 #: Layers of a group, at most.
 LONGEST = 8
+#: Sizes of steps that are compared, of those that fit.
+STEP_SIZES = 8
 #: A group of more tiles isn't considered: its program isn't cut into pieces.
 MAX_TILES = 16384
 
@@ -56,21 +58,27 @@ class FusedGroup:
         return replace(self, steps=Steps(group, self.steps.loops))
 
 
-def best_group(group: Group, spec: AcceleratorSpec) -> FusedGroup | None:
-    """Return the best way to run a group; None where none fits."""
+def best_group(group: Group, spec: AcceleratorSpec, inner: _Inner) -> FusedGroup | None:
+    """Return the best way to run a group; None where none fits.
+
+    Larger steps come first; only so many are looked at behind the first that fits, since small
+    steps compute more of what overlaps.
+    """
     last = group.last.kernel
     free = last.numbers(Role.GROUP, Role.M, Role.PARALLEL)
     extents = [last.extents[d] for d in free]
     found: list[FusedGroup] = []
     for sizes in nested_sizes(extents):
         loops = tuple(Loop(d, size) for d, size in zip(free, sizes, strict=True))
-        fused = _fused(Steps(group, loops), spec)
+        fused = _fused(Steps(group, loops), spec, inner)
         if fused is not None:
             found.append(fused)
+        if len(found) == STEP_SIZES:
+            break
     return min(found, key=lambda one: (one.estimate.cycles, one.estimate.dram_bytes), default=None)
 
 
-def _fused(steps: Steps, spec: AcceleratorSpec) -> FusedGroup | None:
+def _fused(steps: Steps, spec: AcceleratorSpec, inner: _Inner) -> FusedGroup | None:
     """Return how a group runs with these steps, its best tiles within shares of scratchpads."""
     sample = _Sample.of(steps)
     if sample is None or sample.count * len(sample.tiles) > MAX_TILES:
@@ -83,7 +91,7 @@ def _fused(steps: Steps, spec: AcceleratorSpec) -> FusedGroup | None:
     shared = _shared(spec, room, steps.group.members)
     mappings = []
     for member, tile in zip(steps.group.members, sample.tiles, strict=True):
-        mapping = _inner(member.kernel, tile, shared)
+        mapping = inner.best(member.kernel, tile, shared)
         if mapping is None:
             return None
         mappings.append(mapping)
@@ -159,22 +167,48 @@ def _piece(kernel: Kernel, tile: Tile) -> Kernel:
     return piece_of(kernel, dict(enumerate(tile.low)), dict(enumerate(tile.size)))
 
 
-def _inner(kernel: Kernel, tile: Tile, spec: AcceleratorSpec) -> Mapping | None:
-    """Return how a member computes its part of a step: the best tiles, held as such."""
-    piece = _piece(kernel, tile)
-    best: tuple[float, Mapping] | None = None
-    for dimensions, table in _tables(piece, spec):
-        nests = Nests(piece, dimensions, table)
-        held = (nests.depth,) * len(kernel.operands)
-        scores = NestCosts(nests, spec).score(held, (True,) * len(held))
-        cycles = np.where(scores.fits(spec), scores.cycles, np.inf)
-        row = int(cycles.argmin())
-        if np.isfinite(cycles[row]) and (best is None or cycles[row] < best[0]):
-            loops = nests.loops(row)
-            # Steps follow each other: the next one's tiles come while this one's are used.
-            mapping = Mapping(loops=loops, held=held, num_buffers=(2,) * len(held))
-            best = float(cycles[row]), mapping
-    return best[1] if best is not None else None
+class _Inner:
+    """Tiles of members: scored once for each kernel and size of its part of a step.
+
+    Parameters
+    ----------
+    spec
+        The machine, whatever its scratchpads leave free.
+    """
+
+    def __init__(self, spec: AcceleratorSpec) -> None:
+        self._spec = spec
+        self._known: dict[object, list[tuple[Nests, Scores]]] = {}
+
+    def best(self, kernel: Kernel, tile: Tile, shared: AcceleratorSpec) -> Mapping | None:
+        """Return how a member computes its part of a step: the best tiles that fit, held as such.
+
+        ``shared`` is the machine with what scratchpads leave it.
+        """
+        best: tuple[float, Mapping] | None = None
+        for nests, scores in self._scored(kernel, tile):
+            cycles = np.where(scores.fits(shared), scores.cycles, np.inf)
+            row = int(cycles.argmin())
+            if np.isfinite(cycles[row]) and (best is None or cycles[row] < best[0]):
+                count = len(kernel.operands)
+                # Steps follow each other: the next one's tiles come while this one's are used.
+                mapping = Mapping(
+                    loops=nests.loops(row), held=(nests.depth,) * count, num_buffers=(2,) * count
+                )
+                best = float(cycles[row]), mapping
+        return best[1] if best is not None else None
+
+    def _scored(self, kernel: Kernel, tile: Tile) -> list[tuple[Nests, Scores]]:
+        key = (kernel, tile.size)
+        if key not in self._known:
+            piece = _piece(kernel, tile)
+            self._known[key] = []
+            for dimensions, table in _tables(piece, self._spec):
+                nests = Nests(piece, dimensions, table)
+                places = (nests.depth,) * len(kernel.operands)
+                scores = NestCosts(nests, self._spec).score(places, (True,) * len(places))
+                self._known[key].append((nests, scores))
+        return self._known[key]
 
 
 def _tables(piece: Kernel, spec: AcceleratorSpec) -> list[tuple[list[int], Counts]]:
@@ -300,82 +334,124 @@ def _ring_bytes(
 def _estimate(
     steps: Steps, sample: _Sample, mapping: GroupMapping, spec: AcceleratorSpec
 ) -> CostEstimate:
-    """Return what a group should cost: the busiest unit's time, and the first step's way through.
+    """Return what a group should cost: the busiest unit's time for each step, and the way through.
 
     # Approximation: every step is as large as the one in the middle.
     """
-    array = vector = 0.0
-    tiles = 0
+    times = [
+        _member_times(member.kernel, list(cut(tile, own.loops)), spec)
+        for member, tile, own in zip(
+            steps.group.members, sample.tiles, mapping.mappings, strict=True
+        )
+    ]
     moved: dict[str, float] = {memory.name: 0.0 for memory in spec.memories}
-    first: dict[str, float] = dict(moved)
+    first, last = dict(moved), dict(moved)
     for member, tile, own in zip(steps.group.members, sample.tiles, mapping.mappings, strict=True):
-        inner = list(cut(tile, own.loops)) if prod(tile.size) else []
-        tiles += len(inner) * sample.count
-        by_array, by_vector = _unit_cycles(member.kernel, inner, spec)
-        array += by_array * sample.count
-        vector += by_vector * sample.count
         for number, operand in enumerate(member.kernel.operands):
             if operand.is_kept:
                 continue
             memory = memory_of(operand, spec).name
             once, all_steps = _traffic(member.kernel, number, own, tile, sample.count)
             moved[memory] += all_steps
-            if operand is not member.kernel.output:
-                first[memory] += once
+            (last if operand is member.kernel.output else first)[memory] += once
     per_cycle = {m.name: m.bandwidth_bytes_per_s / spec.clock_hz for m in spec.memories}
     latency = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
-    memory_cycles = max(moved[name] / per_cycle[name] for name in moved)
-    fill = max(first[name] / per_cycle[name] for name in first)
-    way = (array + vector) / sample.count
+    turn = max(
+        sum(one.array for one in times),
+        sum(one.vector for one in times),
+        # A member that multiplies what another has just computed is one step behind it.
+        *(one.latency + one.vector for one in times),
+    )
     return CostEstimate(
-        cycles=max(array, vector, memory_cycles) + fill + way + 2 * latency,
+        cycles=max(turn * sample.count, *(moved[name] / per_cycle[name] for name in moved))
+        + max(first[name] / per_cycle[name] for name in first)
+        + sum(one.latency + one.vector / one.tiles for one in times)
+        + max(last[name] / per_cycle[name] for name in last)
+        + 2 * latency,
         dram_bytes=int(sum(moved.values())),
-        tiles=tiles,
+        tiles=sample.count * sum(one.tiles for one in times),
     )
 
 
-def _unit_cycles(
-    kernel: Kernel, tiles: Sequence[Tile], spec: AcceleratorSpec
-) -> tuple[float, float]:
-    """Return the cycles of the array and of the vector unit for one step of a member."""
-    array = vector = 0.0
-    body = kernel.body
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Times:
+    """Cycles of a member's part of a step.
+
+    Parameters
+    ----------
+    array, vector
+        In which the units are taken.
+    latency
+        From the last product to its psums.
+    tiles
+        Number of tiles.
+    """
+
+    array: float
+    vector: float
+    latency: float
+    tiles: int
+
+
+def _member_times(kernel: Kernel, tiles: Sequence[Tile], spec: AcceleratorSpec) -> _Times:
+    """Return the cycles of a member's tiles."""
+    array = vector = latency = turns = 0.0
     counts: dict[tuple[int, ...], int] = {}
     for tile in tiles:
         counts[tile.size] = counts.get(tile.size, 0) + 1
     for size, count in counts.items():
-        if isinstance(body, Contraction):
-            groups, m, n, k = (
-                prod(size[d] for d in kernel.numbers(role))
-                for role in (Role.GROUP, Role.M, Role.N, Role.K)
-            )
-            work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=0)
-            ports: dict[str, float] = {}
-            for operand, traffic in work.scratchpad_bytes(kernel.inputs[0].dtype).items():
-                pad = spec.scratchpad_of(operand)
-                ports[pad.name] = ports.get(pad.name, 0.0) + traffic
-            slowest = max(
-                port_cycles(ports[pad.name], pad.bandwidth_bytes_per_cycle)
-                for pad in spec.scratchpads
-                if pad.name in ports
-            )
-            array += count * max(work.timing.occupancy_cycles, slowest)
-            reduced = prod(-(-kernel.extents[d] // size[d]) for d in kernel.numbers(Role.K))
-            cycles = vector_cycles(
-                spec.vector,
-                function=body.result_function,
-                activation=body.activation,
-                elements=float(groups * m * n),
-            )
-            vector += count * cycles / reduced
-        elif isinstance(body, VectorBody):
-            vector += count * vector_cycles(
-                spec.vector,
-                function=body.function,
-                activation=body.activation,
-                elements=float(prod(size)),
-            )
-    return array, vector
+        if isinstance(kernel.body, Contraction):
+            occupied, behind, emptied = _product_times(kernel, kernel.body, size, spec)
+            array, latency = array + count * occupied, max(latency, behind)
+            vector += count * emptied
+            # With two slots of psums, a tile is computed and emptied every other turn.
+            turns += count * (occupied + behind + emptied) / 2
+        else:
+            vector += count * _vector_time(kernel, size, spec)
+    if len(tiles) > 2:
+        array = max(array, turns)
+    return _Times(array=array, vector=vector, latency=latency, tiles=len(tiles))
+
+
+def _product_times(
+    kernel: Kernel, body: Contraction, size: tuple[int, ...], spec: AcceleratorSpec
+) -> tuple[float, float, float]:
+    """Return the cycles of one tile: of the array, behind it, and of the vector unit."""
+    groups, m, n, k = (
+        prod(size[d] for d in kernel.numbers(role)) for role in (Role.GROUP, Role.M, Role.N, Role.K)
+    )
+    work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=0)
+    ports: dict[str, float] = {}
+    for operand, traffic in work.scratchpad_bytes(kernel.inputs[0].dtype).items():
+        name = spec.scratchpad_of(operand).name
+        ports[name] = ports.get(name, 0.0) + traffic
+    slowest = max(
+        port_cycles(ports[pad.name], pad.bandwidth_bytes_per_cycle)
+        for pad in spec.scratchpads
+        if pad.name in ports
+    )
+    sums = prod(-(-kernel.extents[d] // size[d]) for d in kernel.numbers(Role.K))
+    emptied = vector_cycles(
+        spec.vector,
+        function=body.result_function,
+        activation=body.activation,
+        elements=float(groups * m * n),
+    )
+    timing = work.timing
+    behind = timing.latency_cycles - timing.occupancy_cycles
+    return max(timing.occupancy_cycles, slowest), behind, emptied / sums
+
+
+def _vector_time(kernel: Kernel, size: tuple[int, ...], spec: AcceleratorSpec) -> float:
+    """Return the cycles of one tile of a vector function."""
+    body = kernel.body
+    assert isinstance(body, VectorBody), "a group has products and vector functions"
+    return vector_cycles(
+        spec.vector,
+        function=body.function,
+        activation=body.activation,
+        elements=float(prod(size)),
+    )
 
 
 def _traffic(
@@ -402,6 +478,10 @@ def _traffic(
     return first, per_step if stays else per_step * count
 
 
+#: A unit's estimated cycles and bytes; infinite where it doesn't fit.
+Costs = Callable[[range], tuple[float, float]]
+
+
 class Fuser:
     """Chooses which neighbours of a network run as groups.
 
@@ -409,43 +489,27 @@ class Fuser:
     ----------
     graph, spec
         What is mapped, onto what.
-    kernels
-        Of each layer.
-    signatures
-        Of each layer: what equal layers share.
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        spec: AcceleratorSpec,
-        kernels: Sequence[Sequence[Kernel]],
-        signatures: Sequence[object],
-    ) -> None:
+    def __init__(self, graph: Graph, spec: AcceleratorSpec) -> None:
         self._graph = graph
-        self._spec = spec
-        self._kernels = kernels
-        self._signatures = signatures
+        self._inner = _Inner(spec)
         self._last_use: dict[str, float] = dict.fromkeys(graph.outputs, inf)
         for number, layer in enumerate(graph.layers):
             for name in layer.inputs:
                 self._last_use[name] = max(number, self._last_use.get(name, 0))
-        self._known: dict[object, FusedGroup | None] = {}
 
-    def units(self, alone: Callable[[int], tuple[float, float]]) -> list[range]:
-        """Return the network as ranges of layers, each alone or a group, with the least cost.
-
-        ``alone`` says what a layer costs by itself: cycles, then bytes.
-        """
+    def units(self, costs: Costs) -> list[range]:
+        """Return the network as ranges of layers, each alone or a group, with the least cost."""
         count = len(self._graph.layers)
         best: list[tuple[float, float, int]] = [(0.0, 0.0, 0)]
         for end in range(1, count + 1):
             choices = []
             for start in range(max(0, end - LONGEST), end):
-                cost = alone(start) if start == end - 1 else self._cost(range(start, end))
-                if cost is not None:
-                    cycles, moved, _ = best[start]
-                    choices.append((cycles + cost[0], moved + cost[1], start))
+                unit = range(start, end)
+                cost = costs(unit) if len(unit) == 1 or self.is_group(unit) else (inf, inf)
+                cycles, moved, _ = best[start]
+                choices.append((cycles + cost[0], moved + cost[1], start))
             best.append(min(choices))
         units = []
         while count:
@@ -453,33 +517,18 @@ class Fuser:
             count = best[count][2]
         return units[::-1]
 
-    def _cost(self, layers: range) -> tuple[float, float] | None:
-        group = self.group(layers)
-        if group is None:
-            return None
-        fused = self.fused(layers, group, self._spec)
-        return (fused.estimate.cycles, fused.estimate.dram_bytes) if fused is not None else None
-
-    def group(self, layers: range) -> Group | None:
-        """Return a range of layers as a group; None where something in it is needed outside."""
+    def is_group(self, layers: range) -> bool:
+        """Whether only the last of some neighbours is needed by others."""
         names = [self._graph.layers[n].name for n in layers]
-        if any(self._last_use.get(name, 0) >= layers.stop for name in names[:-1]):
-            return None
-        return make_group(
-            [self._graph.layers[n] for n in layers], [self._kernels[n] for n in layers]
-        )
+        return all(self._last_use.get(name, 0) < layers.stop for name in names[:-1])
 
-    def fused(self, layers: range, group: Group, spec: AcceleratorSpec) -> FusedGroup | None:
-        """Return the best way to run a group: equal ones are looked at once."""
-        places = {self._graph.layers[n].name: n - layers.start for n in layers}
-        key = (
-            tuple(
-                (self._signatures[n], tuple(places.get(i) for i in self._graph.layers[n].inputs))
-                for n in layers
-            ),
-            tuple(pad.capacity_bytes for pad in spec.scratchpads),
-        )
-        if key not in self._known:
-            self._known[key] = best_group(group, spec)
-        found = self._known[key]
-        return None if found is None else found.of(group)
+    def fused(
+        self, layers: range, kernels: Sequence[Sequence[Kernel]], spec: AcceleratorSpec
+    ) -> FusedGroup | None:
+        """Return the best way to run neighbours as a group; None where there is none.
+
+        ``kernels`` are theirs, as they are where tensors are kept; ``spec`` has the scratchpads'
+        free bytes.
+        """
+        group = make_group([self._graph.layers[n] for n in layers], kernels)
+        return best_group(group, spec, self._inner) if group is not None else None

@@ -132,16 +132,21 @@ def _lagged(
 ) -> Group | None:
     """Return the group of layers that pass tensors on, with lags and kernels that fit."""
     kernels = [kernel for _, kernel in computing]
-    axes_of = []
-    for writer, readers in found:
-        uses = [(writer, "output"), *readers]
-        axes = common_axes([_shape(kernels[n], role) for n, role in uses])
-        if axes is None:
-            return None
-        for number, role in uses:
-            for axis in range(len(axes)):
-                kernels[number] = parted(kernels[number], role, axes, [axis]) or kernels[number]
-        axes_of.append(axes)
+    axes_of: list[tuple[int, ...]] = []
+    while True:  # parting a dimension for one tensor makes the views of others finer
+        before = list(kernels)
+        axes_of.clear()
+        for writer, readers in found:
+            uses = [(writer, "output"), *readers]
+            axes = common_axes([_shape(kernels[n], role) for n, role in uses])
+            if axes is None:
+                return None
+            axes_of.append(axes)
+            for number, role in uses:
+                for axis in range(len(axes)):
+                    kernels[number] = parted(kernels[number], role, axes, [axis]) or kernels[number]
+        if kernels == before:
+            break
     lags: list[int] = []
     for number, kernel in enumerate(kernels):
         behind = [

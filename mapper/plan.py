@@ -12,8 +12,8 @@ from foundation.errors import MappingError, nearest
 from isa.program import Program, side_by_side
 from mapper.buffers import Buffer, fitted
 from mapper.cost import CostEstimate
-from mapper.fusion import FusedGroup, Fuser, best_group
-from mapper.group import make_group, tile_count
+from mapper.fusion import FusedGroup, Fuser
+from mapper.group import tile_count
 from mapper.kernel import Kernel
 from mapper.lower import lower
 from mapper.lower_group import lower_group
@@ -293,11 +293,13 @@ def make_plan(
     mapper = _Mapper(graph, spec, numbers, split)
     memory_plan = MemoryPlan({pad.name: pad.capacity_bytes for pad in spec.scratchpads})
     if can_keep(spec, numbers):
+        if "residency" in across:
+            memory_plan = mapper.keep(memory_plan)
         if "fusion" in across:
             mapper.fuse(memory_plan)
-        if "residency" in across:
-            candidates = residency_candidates(graph, mapper.kernels, mapper.units, spec)
-            memory_plan = keep_activations(candidates, memory_plan, mapper.cost)
+            memory_plan = MemoryPlan(memory_plan.capacity_bytes)
+            if "residency" in across:
+                memory_plan = mapper.keep(memory_plan)
     kept = memory_plan.placements()
     placements, memory_bytes = _place(graph, spec, occupied or {}, kept, mapper.passed)
     known: dict[object, int] = {}
@@ -360,7 +362,7 @@ class _Mapper:
                 if graph.macs(layer):
                     spec.check_dtype(graph.input_tensors(layer)[0].dtype)
             self.kernels.append(kernels[signature])
-        self._fuser = Fuser(graph, spec, self.kernels, self._signatures)
+        self._fuser = Fuser(graph, spec)
         #: The network as ranges of layers, each alone or a group.
         self.units = [range(n, n + 1) for n in range(len(graph.layers))]
 
@@ -369,9 +371,17 @@ class _Mapper:
         """Names of the tensors that never leave a group."""
         return {self._graph.layers[n].name for unit in self.units for n in unit[:-1]}
 
+    def keep(self, plan: MemoryPlan) -> MemoryPlan:
+        """Return a memory plan with the activations that are worth their room."""
+        candidates = residency_candidates(self._graph, self.kernels, self.units, self._spec)
+        return keep_activations(candidates, plan, self.cost)
+
     def fuse(self, plan: MemoryPlan) -> None:
-        """Let neighbours run as groups where that costs less."""
-        self.units = self._fuser.units(lambda number: self.cost(plan, range(number, number + 1)))
+        """Let neighbours run as groups where that costs less than to run alone under a plan.
+
+        The plan is that of layers alone.
+        """
+        self.units = self._fuser.units(lambda unit: self._cost([self._try(unit, plan, unit)]))
 
     def work(self, number: int, plan: MemoryPlan) -> tuple[object, Work]:
         """Return the work of a unit under a memory plan, and what equal works share.
@@ -381,9 +391,17 @@ class _Mapper:
         MappingError
             When it doesn't fit.
         """
-        unit = self.units[number]
+        kind, found = self._try(self.units[number], plan, range(number, number + 1))
+        if isinstance(found, MappingError):
+            raise found
+        return kind, found
+
+    def _try(
+        self, unit: range, plan: MemoryPlan, times: range
+    ) -> tuple[object, Work | MappingError]:
+        """Return the work of a range of layers, while what lives at some times is kept."""
         kept = tuple(self._kept(n, plan) for n in unit)
-        free = plan.free_bytes(number)
+        free = plan.free_bytes(times)
         places = {self._graph.layers[n].name: n - unit.start for n in unit}
         kind = (
             tuple(
@@ -395,18 +413,21 @@ class _Mapper:
         )
         if kind not in self._works:
             self._works[kind] = self._mapped(unit, kept, free)
-        found = self._works[kind]
-        if isinstance(found, MappingError):
-            raise found
-        return kind, found
+        return kind, self._works[kind]
 
     def cost(self, plan: MemoryPlan, units: range) -> tuple[float, float]:
         """Return the estimated cycles and bytes of units; infinite where one doesn't fit."""
-        try:
-            estimates = [one for n in units for one in self.work(n, plan)[1].estimates]
-        except MappingError:
-            return inf, inf
-        return sum(one.cycles for one in estimates), sum(one.dram_bytes for one in estimates)
+        return self._cost([self._try(self.units[n], plan, range(n, n + 1)) for n in units])
+
+    @staticmethod
+    def _cost(found: Sequence[tuple[object, Work | MappingError]]) -> tuple[float, float]:
+        cycles, moved = 0.0, 0.0
+        for _, work in found:
+            if isinstance(work, MappingError):
+                return inf, inf
+            cycles += sum(estimate.cycles for estimate in work.estimates)
+            moved += sum(estimate.dram_bytes for estimate in work.estimates)
+        return cycles, moved
 
     def _kept(self, number: int, plan: MemoryPlan) -> dict[str, Buffer]:
         """Return role to buffer of the operands of a layer that are kept."""
@@ -426,31 +447,19 @@ class _Mapper:
             for n, own in zip(unit, kept, strict=True)
         ]
         name = self._graph.layers[unit[-1]].name
-        if len(unit) > 1:
-            return self._mapped_group(unit, kernels, spec, free, name)
-        try:
-            stages = best_stages(kernels[0], spec, name, self._cores, self._split)
-        except MappingError as error:
-            return error
-        return Work(kernels=kernels[0], stages=stages, free_bytes=free)
-
-    def _mapped_group(
-        self,
-        unit: range,
-        kernels: Sequence[Sequence[Kernel]],
-        spec: AcceleratorSpec,
-        free: Dictionary[str, int],
-        name: str,
-    ) -> Work | MappingError:
-        group = make_group([self._graph.layers[n] for n in unit], kernels)
-        assert group is not None, "units of several layers are groups"
-        fused = best_group(group, spec)
+        if len(unit) == 1:
+            try:
+                stages = best_stages(kernels[0], spec, name, self._cores, self._split)
+            except MappingError as error:
+                return error
+            return Work(kernels=kernels[0], stages=stages, free_bytes=free)
+        fused = self._fuser.fused(unit, kernels, spec)
         if fused is None:
             return MappingError(
-                f"layer '{name}': its group doesn't fit what is left of scratchpads"
+                f"layer '{name}': its group doesn't fit what scratchpads leave free"
             )
         return Work(
-            kernels=tuple(member.kernel for member in group.members),
+            kernels=tuple(member.kernel for member in fused.group.members),
             stages=(),
             free_bytes=free,
             fused=fused,

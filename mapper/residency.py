@@ -75,11 +75,11 @@ class MemoryPlan:
         address = end - candidate.buffer.size_bytes
         return address if address >= 0 else None
 
-    def free_bytes(self, layer: int) -> dict[str, int]:
-        """Return scratchpad to the bytes below all that lives while a layer runs."""
+    def free_bytes(self, units: range) -> dict[str, int]:
+        """Return scratchpad to the bytes below all that lives while units run."""
         free = dict(self.capacity_bytes)
         for candidate, address in self.places.values():
-            if candidate.first <= layer <= candidate.last:
+            if candidate.first < units.stop and units.start <= candidate.last:
                 name = candidate.buffer.scratchpad
                 free[name] = min(free[name], address)
         return free
