@@ -34,7 +34,8 @@ class Change:
     same_as
         The tensor that has the layer's value; empty where ``layers`` compute it.
     layers
-        Layers in execution order. One has the layer's own name, and its value.
+        Layers in execution order. One has the layer's own name, and its value; what has the name
+        of a later layer takes the place of that one.
     absorbed
         Other layers that the change takes in, to be named before it.
     """
@@ -69,8 +70,10 @@ class Sweep:
         self.tensors = dict(graph.tensors)
         self._by = by
         self._done: dict[str, Layer] = {}
+        self._later: dict[str, Layer] = {}
         self._same: dict[str, str] = {}
         self._uses = Counter(name for layer in graph.layers for name in layer.inputs)
+        self._numbers = {layer.name: number for number, layer in enumerate(graph.layers)}
         self._told: set[str] = set()  # layers that a rewrite names as gone
         self._rewrites: list[Rewrite] = []
         self._recipes: list[Recipe] = []
@@ -150,8 +153,9 @@ class Sweep:
         """
         for original in self.graph.layers:
             layer = self._redirected(original)
-            if layer.name in self._done:  # an earlier change has computed it already
+            if layer.name in self._later:
                 self._uses.subtract(layer.inputs)
+                self._emit(self._later[layer.name])
                 continue
             change = rule(self, layer)
             if change is None or (change.same_as and self.is_free(layer)):
@@ -176,7 +180,8 @@ class Sweep:
 
     def _put(self, layer: Layer, change: Change) -> None:
         """Put what a rule has found in the place of a layer."""
-        before = in_words([*change.absorbed, layer])
+        gone = sorted([*change.absorbed, layer], key=lambda each: self._numbers[each.name])
+        before = in_words(gone)
         self._told.update(absorbed.name for absorbed in change.absorbed)
         self._uses.subtract(layer.inputs)
         layers = change.layers
@@ -185,7 +190,10 @@ class Sweep:
             shape = self.tensors[layer.name].shape
             layers = (self.layer(layer.name, Reshape(shape=shape), [change.same_as]),)
         for new in layers:
-            self._emit(new)
+            if self._numbers.get(new.name, 0) > self._numbers[layer.name]:
+                self._later[new.name] = new
+            else:
+                self._emit(new)
         if not layers:
             self._same[layer.name] = change.same_as
             self._uses[change.same_as] += self._uses[layer.name]

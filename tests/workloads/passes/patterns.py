@@ -194,24 +194,70 @@ def normalized_rows(draw: DrawFn, draft: Draft, tensor: Tensor) -> Tensor:
     return draft.add(Normalize(function="softmax"), [tensor])
 
 
+def clipped_twice(draw: DrawFn, draft: Draft, tensor: Tensor) -> Tensor:
+    for _ in range(2):
+        function = draw(st.sampled_from(["relu", "relu6"]))
+        tensor = draft.add(Elementwise(function=function), [tensor])
+    return tensor
+
+
+def turned_twice(draw: DrawFn, draft: Draft, tensor: Tensor) -> Tensor:
+    return add_transpose(draw, draft, add_transpose(draw, draft, tensor))
+
+
+def sliced_twice(draw: DrawFn, draft: Draft, tensor: Tensor) -> Tensor:
+    return add_slice(draw, draft, add_slice(draw, draft, tensor))
+
+
+def reshaped_twice(draw: DrawFn, draft: Draft, tensor: Tensor) -> Tensor:
+    return reshape(draw, draft, reshape(draw, draft, tensor))
+
+
+def narrow_linear(draw: DrawFn, draft: Draft, tensor: Tensor) -> Tensor:
+    """Add layers of one output on all features: to merge them pays."""
+    row = draft.add(Reshape(shape=(tensor.shape[0], -1)), [tensor])
+    results = [draft.add(Linear(out_features=1), [row]) for _ in range(2)]
+    return draft.add(Elementwise(function=draw(st.sampled_from(["add", "maximum"]))), results)
+
+
 Pattern = Callable[[DrawFn, Draft, Tensor], Tensor]
 PATTERNS: tuple[Pattern, ...] = (
     *(unary, with_constant, negated, with_itself, twice, of_parameters, reshape, whole_slice),
     *(cut_and_joined, joined_and_cut, transposed_product, reduced, several_linear, pooled),
+    *(clipped_twice, turned_twice, sliced_twice, reshaped_twice, narrow_linear),
     *(normalized_product, normalized_rows, add_transpose, add_slice, add_linear, add_unary),
 )
 SMALLER: tuple[Pattern, ...] = (add_reduce, add_slice)
+#: What a pass is made for, by its name.
+FAVOURITES: dict[str, tuple[Pattern, ...]] = {
+    "simplify": (
+        *(with_constant, with_constant, negated, with_itself, clipped_twice, sliced_twice, reduced),
+        *(joined_and_cut, cut_and_joined, reshaped_twice, pooled),
+    ),
+    "fold_constants": (of_parameters,),
+    "remove_transposes": (turned_twice, transposed_product, reduced),
+    "fold_batch_norm": (normalized_product,),
+    "share_equal_layers": (twice,),
+    "merge_products": (narrow_linear,),
+    "merge_all_products": (several_linear,),
+}
 
 
 @st.composite
-def patterned(draw: DrawFn, dtype: str) -> Graph:
-    """Draw a graph of a few patterns, each behind one of the last tensors there are by then."""
+def patterned(draw: DrawFn, dtype: str, favourites: str = "") -> Graph:
+    """Draw a graph of a few patterns, each behind one of the last tensors there are by then.
+
+    Half of them are what the pass named ``favourites`` is made for.
+    """
     draft = Draft(DTYPES[dtype])
-    size = st.integers(1, 4)
+    size = st.sampled_from([1, 2, 3, 4])
     tensors = [draft.add_input((draw(st.integers(1, 2)), draw(size), draw(size), draw(size)))]
+    some = st.sampled_from(PATTERNS)
+    if favourites in FAVOURITES:
+        some = st.one_of(some, st.sampled_from(FAVOURITES[favourites]))
     for _ in range(draw(st.integers(1, 7))):
         tensor = draw(st.sampled_from(tensors[-3:]))
         is_small = tensor.size_elements < MANY_ELEMENTS and len(tensor.shape) < 7
-        pattern = draw(st.sampled_from(PATTERNS if is_small else SMALLER))
+        pattern = draw(some if is_small else st.sampled_from(SMALLER))
         tensors.append(pattern(draw, draft, tensor))
     return draft.graph()

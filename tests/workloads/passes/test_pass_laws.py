@@ -18,13 +18,12 @@ from workloads.passes.pipeline import PASSES, rewrite
 relaxed = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 #: Passes that change no rounding, so that floating point is equal in every bit.
 EXACT = ("simplify", "fold_constants", "share_equal_layers", "drop_dead")
-ANY = st.one_of(patterned("int8"), patterned("int8"), chains("int8"))
 
 
 @pytest.mark.parametrize("name", PASSES)
 def test_each_pass_keeps_int8_bit_for_bit(name: str) -> None:
-    @settings(relaxed, max_examples=60)
-    @given(graph=ANY, seed=st.integers(0, 99))
+    @settings(relaxed, max_examples=120)
+    @given(graph=st.one_of(patterned("int8", name), chains("int8")), seed=st.integers(0, 99))
     def check(graph: Graph, seed: int) -> None:
         result = PASSES[name](graph)
         assert_same(graph, result, exactly=True, seed=seed)
@@ -37,9 +36,10 @@ def test_each_pass_keeps_int8_bit_for_bit(name: str) -> None:
 def test_each_pass_keeps_floating_point(name: str) -> None:
     dtypes = ("fp32", "fp16", "bf16") if name in EXACT else ("fp32",)
 
-    @settings(relaxed, max_examples=50)
-    @given(graph=st.sampled_from(dtypes).flatmap(patterned), seed=st.integers(0, 99))
-    def check(graph: Graph, seed: int) -> None:
+    @settings(relaxed, max_examples=100)
+    @given(data=st.data(), dtype=st.sampled_from(dtypes), seed=st.integers(0, 99))
+    def check(data: st.DataObject, dtype: str, seed: int) -> None:
+        graph = data.draw(patterned(dtype, name))
         assume(is_finite(graph, seed))
         result = PASSES[name](graph)
         assert_same(graph, result, exactly=name in EXACT, seed=seed)
@@ -50,7 +50,7 @@ def test_each_pass_keeps_floating_point(name: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["int8", "fp32"])
 def test_all_passes_together(dtype: str) -> None:
-    @settings(relaxed, max_examples=150)
+    @settings(relaxed, max_examples=300)
     @given(graph=patterned(dtype), seed=st.integers(0, 99))
     def check(graph: Graph, seed: int) -> None:
         assume(dtype == "int8" or is_finite(graph, seed))
@@ -65,8 +65,8 @@ def test_all_passes_together(dtype: str) -> None:
 def test_a_second_time_changes_nothing(name: str) -> None:
     apply = rewrite if name == "all" else PASSES[name]
 
-    @settings(relaxed, max_examples=40)
-    @given(graph=st.one_of(patterned("int8"), patterned("fp32")))
+    @settings(relaxed, max_examples=80)
+    @given(graph=st.one_of(patterned("int8", name), patterned("fp32", name)))
     def check(graph: Graph) -> None:
         once = apply(graph)
         again = apply(once.graph)
@@ -76,7 +76,7 @@ def test_a_second_time_changes_nothing(name: str) -> None:
     check()
 
 
-@settings(relaxed, max_examples=60)
+@settings(relaxed, max_examples=120)
 @given(graph=patterned("int8"), data=st.data())
 def test_named_outputs_are_kept_and_nothing_else(graph: Graph, data: st.DataObject) -> None:
     names = [layer.name for layer in graph.layers]
@@ -87,7 +87,7 @@ def test_named_outputs_are_kept_and_nothing_else(graph: Graph, data: st.DataObje
     assert set(result.graph.outputs) <= set(outputs)
 
 
-@settings(relaxed, max_examples=25)
+@settings(relaxed, max_examples=60)
 @given(graph=patterned("int8"), spec=st.sampled_from(MACHINES))
 def test_what_comes_out_can_be_mapped_and_run(graph: Graph, spec: AcceleratorSpec) -> None:
     validation = validate_program(rewrite(graph, tuple(PASSES)).graph, spec, seed=0)
