@@ -24,6 +24,9 @@ def merge_products(graph: Graph, outputs: Collection[str] | None = None) -> Rewr
 
     The input is read once instead of by each layer, but every slice is a copy through memory: for
     n layers of N outputs on K inputs, merging saves (n - 1) K elements a row and costs 2 n N.
+
+    Approximation: this counts every operand once and knows no machine. One that its array limits
+    may lose cycles with fewer bytes.
     """
     return swept(graph, outputs, MERGE_PAYING, lambda graph: _rule(graph, only_paying=True))
 

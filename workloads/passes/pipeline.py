@@ -37,7 +37,7 @@ PASSES: Mapping[str, Pass] = {
     "merge_products": merge_products,
     "merge_all_products": merge_all_products,
 }
-#: All that never cost anything: merging whatever the slices cost has to be asked for by name.
+#: All that move no more bytes: merging whatever the slices cost has to be asked for by name.
 ALL = tuple(name for name in PASSES if name != "merge_all_products")
 
 

@@ -31,7 +31,7 @@ def _rule(graph: Graph) -> Rule:
     def share(sweep: Sweep, layer: Layer) -> Change | None:
         key = _key(sweep, layer)
         first = known.setdefault(key, layer.name)
-        if first == layer.name or sweep.is_free(layer):
+        if first == layer.name:
             return None
         if first in sweep.outputs and not sweep.is_read(first):
             return None  # with a reader it would no longer be one of `Graph.outputs`

@@ -39,6 +39,8 @@ def refused(name: str, layers: str, dtype: str = "int8") -> bool:
         "name: a, op: relu6, input: x\nname: b, op: tanh\nname: c, op: relu",
         "name: a, op: relu, input: x\nname: b, op: sigmoid",
         "name: a, op: subtract, inputs: [x, y]\nname: b, op: relu",
+        "name: a, op: relu, input: x\nname: b, op: relu, input: y\n"
+        "name: c, op: subtract, inputs: [a, b]\nname: d, op: relu",
         # A window over nothing but padding gives the least number.
         "name: r, op: relu, input: image\n"
         "name: a, op: max_pool, kernel: 2, stride: 1, dilation: 3, padding: 3\nname: b, op: relu",
@@ -99,6 +101,8 @@ def test_the_rest_is_simplified_where_an_input_has_to_stay_read() -> None:
          "name: b, op: subtract, inputs: [y, x]\nname: c, op: add, inputs: [a, b]"),
         ("share_equal_layers", "name: a, op: add, inputs: [x, one]\n"
          "name: b, op: add, inputs: [x, half]\nname: c, op: add, inputs: [a, b]"),
+        ("share_equal_layers", "name: a, op: add, inputs: [x, one]\n"
+         "name: b, op: add, inputs: [x, tall]\nname: c, op: add, inputs: [a, b]"),
         # Two outputs of one value, and an output that would get a reader.
         ("share_equal_layers", "name: a, op: relu, input: x\nname: b, op: relu, input: x"),
         ("share_equal_layers", "name: a, op: relu, input: x\nname: b, op: relu, input: x\n"

@@ -209,6 +209,18 @@ def test_constants_stay_constants(dtype: str) -> None:
     assert_same(graph, result, exactly=True)
 
 
+def test_constants_of_two_numbers_are_no_constant() -> None:
+    layers = """name: a, op: concat, inputs: [half, one, half, one], axis: 0
+        name: b, op: add, inputs: [x, a]"""
+    check(
+        "fold_constants",
+        "int8",
+        layers,
+        ["a = concat(half, one, half, one) -> a.value"],
+        exactly=True,
+    )
+
+
 def test_a_constant_beyond_the_dtype_is_no_constant() -> None:
     layers = """name: a, op: add, inputs: [large, large]
         name: b, op: maximum, inputs: [x, a]"""
