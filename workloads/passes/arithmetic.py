@@ -2,8 +2,6 @@
 
 Fixed and floating point differ. In int8, ``0 - (0 - x)`` isn't ``x``: the least number has no
 negative. In floating point, ``x * 0`` and ``x - x`` are taken as 0.
-
-Approximation: that assumes finite numbers; of infinity or NaN they are NaN.
 """
 
 from __future__ import annotations
@@ -107,6 +105,7 @@ def _only(sweep: Sweep, layer: Layer, operator: Elementwise, operand: str, reaso
 
 def _zero(sweep: Sweep, layer: Layer, operator: Elementwise, reason: str) -> Change:
     """Return the change to a constant: the activation of 0."""
+    # Approximation: floating-point numbers are finite. Of infinity or NaN the result would be NaN.
     result = sweep.tensors[layer.name]
     zero = numerics.stored(0, result.dtype).reshape(1)
     value = numerics.real(numerics.unary(operator.activation, zero, result.dtype)[0], result.dtype)

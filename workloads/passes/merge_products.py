@@ -24,9 +24,6 @@ def merge_products(graph: Graph, outputs: Collection[str] | None = None) -> Rewr
 
     The input is read once instead of by each layer, but every slice is a copy through memory: for
     n layers of N outputs on K inputs, merging saves (n - 1) K elements a row and costs 2 n N.
-
-    Approximation: this counts every operand once and knows no machine. One that its array limits
-    may lose cycles with fewer bytes.
     """
     return swept(graph, outputs, MERGE_PAYING, lambda graph: _rule(graph, only_paying=True))
 
@@ -63,6 +60,8 @@ def _groups(
 
 def _pays(graph: Graph, group: Sequence[Layer]) -> bool:
     """Whether one read of the input for all saves more than writing and reading slices costs."""
+    # Approximation: this counts each operand once and knows no machine. One that its array limits
+    # may lose cycles with fewer bytes.
     read = graph.tensors[group[0].inputs[0]].shape[-1]
     copied = sum(graph.tensors[layer.name].shape[-1] for layer in group)
     return (len(group) - 1) * read > 2 * copied

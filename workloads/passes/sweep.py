@@ -74,8 +74,7 @@ class Sweep:
         self._same: dict[str, str] = {}
         self._uses = Counter(name for layer in graph.layers for name in layer.inputs)
         self._numbers = {layer.name: number for number, layer in enumerate(graph.layers)}
-        self._told: set[str] = set()  # layers that a rewrite names as gone
-        self._rewrites: list[Rewrite] = []
+        self._changes: list[tuple[Layer, Change]] = []
         self._recipes: list[Recipe] = []
 
     def producer(self, tensor: str) -> Layer | None:
@@ -163,12 +162,13 @@ class Sweep:
             else:
                 self._put(layer, change)
         graph = self._pruned(strictly=strictly)
-        if not self._rewrites:
+        rewrites = self._in_words(graph, with_tensors=strictly)
+        if not rewrites:
             return Rewritten(graph=self.graph, outputs=self._names)
         return Rewritten(
             graph=graph,
             outputs=self._names,
-            rewrites=tuple(self._rewrites),
+            rewrites=tuple(rewrites),
             recipes=tuple(self._recipes),
         )
 
@@ -180,25 +180,21 @@ class Sweep:
 
     def _put(self, layer: Layer, change: Change) -> None:
         """Put what a rule has found in the place of a layer."""
-        gone = sorted([*change.absorbed, layer], key=lambda each: self._numbers[each.name])
-        before = in_words(gone)
-        self._told.update(absorbed.name for absorbed in change.absorbed)
         self._uses.subtract(layer.inputs)
-        layers = change.layers
         if change.same_as and layer.name in self.outputs:
             # An output keeps its name: a reshape gives it, and moves nothing.
-            shape = self.tensors[layer.name].shape
-            layers = (self.layer(layer.name, Reshape(shape=shape), [change.same_as]),)
-        for new in layers:
+            named = Reshape(shape=self.tensors[layer.name].shape)
+            named_layer = self.layer(layer.name, named, [change.same_as])
+            change = replace(change, layers=(named_layer,), same_as="")
+        for new in change.layers:
             if self._numbers.get(new.name, 0) > self._numbers[layer.name]:
                 self._later[new.name] = new
             else:
                 self._emit(new)
-        if not layers:
+        if change.same_as:
             self._same[layer.name] = change.same_as
             self._uses[change.same_as] += self._uses[layer.name]
-        after = in_words(layers) if layers else change.same_as
-        self._note(before, after, change.reason)
+        self._changes.append((layer, change))
 
     def _emit(self, layer: Layer) -> None:
         operands = [self.tensors[name] for name in layer.inputs]
@@ -215,33 +211,47 @@ class Sweep:
         self._recipes.append(Recipe(name=tensor.name, sources=sources, compute=compute))
         return tensor.name
 
-    def _note(self, before: str, after: str, reason: str) -> None:
-        self._rewrites.append(Rewrite(by=self._by, before=before, after=after, reason=reason))
-
     def _pruned(self, *, strictly: bool) -> Graph:
         needed = self._roots(strictly=strictly)
         kept: list[Layer] = []
-        dropped: list[Layer] = []
         for layer in reversed(self._done.values()):
             if layer.name in needed:
                 kept.append(layer)
                 needed.update(layer.inputs, layer.parameters.values())
-            elif layer.name not in self._told:
-                dropped.append(layer)
-        for layer in reversed(dropped):
-            self._note(in_words([layer]), "nothing", "no output needs it")
-        if strictly:
-            self._tell_of_tensors(needed)
         kept.reverse()
         return replace(self.graph, tensors=self._ordered(needed, kept), layers=tuple(kept))
 
-    def _tell_of_tensors(self, needed: Collection[str]) -> None:
-        """Note inputs and parameters that go without a layer that owns them."""
-        silent = {name for layer in self.graph.layers for name in layer.parameters.values()}
-        silent.update(needed, (layer.name for layer in self.graph.layers))
-        for tensor in self.graph.tensors.values():
-            if tensor.name not in silent:
-                self._note(f"{tensor.kind.value} {tensor.name}", "nothing", "no output needs it")
+    def _in_words(self, graph: Graph, *, with_tensors: bool) -> list[Rewrite]:
+        """Return what changed from layer to layer, then what went because nothing needs it."""
+        rewrites = []
+        told = set(graph.tensors)
+        for layer, change in self._changes:
+            # What was absorbed but stays, for others that need it, is no part of the change.
+            new = {each.name for each in change.layers}
+            gone = [x for x in change.absorbed if x.name in new or x.name not in graph.tensors]
+            told.update(each.name for each in gone)
+            before = sorted([*gone, layer], key=lambda each: self._numbers[each.name])
+            after = change.same_as or in_words(change.layers)
+            rewrites.append(self._rewrite(in_words(before), after, change.reason))
+        dead = [layer for layer in self._done.values() if layer.name not in told]
+        rewrites += [self._rewrite(in_words([x]), "nothing", "no output needs it") for x in dead]
+        if with_tensors:
+            rewrites += self._tensors_in_words(graph)
+        return rewrites
+
+    def _tensors_in_words(self, graph: Graph) -> list[Rewrite]:
+        """Return inputs and parameters that went without a layer that owns them."""
+        owned = {name for layer in self.graph.layers for name in layer.parameters.values()}
+        return [
+            self._rewrite(f"{tensor.kind.value} {tensor.name}", "nothing", "no output needs it")
+            for tensor in self.graph.tensors.values()
+            if tensor.kind is not TensorKind.ACTIVATION
+            and tensor.name not in graph.tensors
+            and tensor.name not in owned
+        ]
+
+    def _rewrite(self, before: str, after: str, reason: str) -> Rewrite:
+        return Rewrite(by=self._by, before=before, after=after, reason=reason)
 
     def _ordered(self, needed: Collection[str], layers: Sequence[Layer]) -> dict[str, Tensor]:
         """Return the tensors as `GraphBuilder` orders them, so that a file gives equal addresses.

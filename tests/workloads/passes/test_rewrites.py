@@ -386,6 +386,13 @@ def test_merging_pays_when_the_input_is_longer_than_two_copies(out: int, pays: b
     assert bool(PASSES["merge_products"](network(layers)).rewrites) is pays
 
 
+def test_what_others_need_stays_and_is_not_told_as_gone() -> None:
+    layers = """name: a, op: relu, input: x
+        name: b, op: relu6, input: a
+        name: c, op: add, inputs: [a, b]"""
+    check("simplify", "int8", layers, ["b = relu6(a) -> b = relu6(x)"], exactly=True)
+
+
 def test_outputs_keep_their_names() -> None:
     layers = """name: a, op: multiply, inputs: [x, one]
         name: b, op: relu, input: y
