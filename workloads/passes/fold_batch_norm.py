@@ -30,7 +30,7 @@ def _fold(sweep: Sweep, layer: Layer) -> Change | None:
     if not isinstance(layer.operator, Normalize) or layer.operator.function != "batch_norm":
         return None
     product = sweep.producer(layer.inputs[0])
-    if product is None or not sweep.is_read_once(product.name):
+    if product is None or not sweep.is_read_once(product.name) or not sweep.may_learn(layer.name):
         return None
     operator = product.operator
     if not isinstance(operator, Convolution | Linear) or operator.activation != "identity":

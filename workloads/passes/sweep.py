@@ -138,12 +138,16 @@ class Sweep:
         return Layer(name=name, operator=operator, inputs=tuple(inputs), parameters=roles)
 
     def unused(self, name: str) -> str:
-        """Return ``name``, or that with a number behind it where a tensor has it."""
+        """Return ``name``, or that with a number behind it if a tensor or parameter has it."""
         number, found = 1, name
-        while found in self.tensors:
+        while found in self.tensors or not self.may_learn(found):
             number += 1
             found = f"{name}{number}"
         return found
+
+    def may_learn(self, name: str) -> bool:
+        """Whether a layer of this name can get a weight and a bias: their names aren't taken."""
+        return f"{name}.weight" not in self.tensors and f"{name}.bias" not in self.tensors
 
     def run(self, rule: Rule, *, strictly: bool = False) -> Rewritten:
         """Return the network with ``rule`` applied to each layer, without what nothing needs then.
@@ -200,7 +204,8 @@ class Sweep:
         operands = [self.tensors[name] for name in layer.inputs]
         shape, dtype = layer.operator.output(operands)
         tensor = Tensor(name=layer.name, shape=shape, dtype=dtype, kind=TensorKind.ACTIVATION)
-        assert self.tensors.setdefault(layer.name, tensor) == tensor, "a name keeps its tensor"
+        known = self.tensors.setdefault(layer.name, tensor)
+        assert known == tensor, "a name keeps its tensor"
         self._uses.update(layer.inputs)
         self._done[layer.name] = layer
 

@@ -16,6 +16,9 @@ LEARNED = {
     "tall": "{shape: [3, 2, 4], constant: 1}",
     "p": "[4]",
     "large": "{shape: [1], constant: 60000}",
+    "n.weight": "[4]",
+    "a.merged.bias": "[4]",
+    "a.value": "[4]",
     "two": "{shape: [2], dtype: int32}",
 }
 INPUTS = {

@@ -149,6 +149,9 @@ def test_left_alone(name: str, layers: str) -> None:
         "name: t, op: embedding, entries: 9, out: 4, input: words\n"
         "name: c, op: linear, tied_to: t, input: t\nname: n, op: batch_norm",
         "name: n, op: batch_norm, input: x",
+        # The folded layer's weight would have a name that is taken.
+        "name: c, op: linear, out: 4, input: x\nname: n, op: batch_norm\n"
+        "name: a, op: add, inputs: [n, n.weight]",
         "name: c, op: gelu, input: x\nname: n, op: batch_norm",
     ],
 )

@@ -386,6 +386,23 @@ def test_merging_pays_when_the_input_is_longer_than_two_copies(out: int, pays: b
     assert bool(PASSES["merge_products"](network(layers)).rewrites) is pays
 
 
+def test_new_names_are_names_that_nobody_has() -> None:
+    layers = """name: a, op: linear, out: 4, input: x
+        name: b, op: linear, out: 4, input: x
+        name: c, op: add, inputs: [a, a.merged.bias]
+        name: d, op: add, inputs: [b, c]"""
+    graph = network(layers)
+    result = PASSES["merge_all_products"](graph)
+    assert result.graph.layers[0].name == "a.merged2"
+    assert_same(graph, result, exactly=True)
+    assert_sound(graph, result)
+    layers = "name: a, op: relu, input: p\nname: b, op: add, inputs: [x, a]\n"
+    graph = network(layers + "name: c, op: add, inputs: [b, a.value]")
+    result = PASSES["fold_constants"](graph)
+    assert result.graph.layers[0].inputs == ("x", "a.value2")
+    assert_same(graph, result, exactly=True)
+
+
 def test_what_others_need_stays_and_is_not_told_as_gone() -> None:
     layers = """name: a, op: relu, input: x
         name: b, op: relu6, input: a
