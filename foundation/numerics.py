@@ -34,6 +34,33 @@ def saturate(values: Any, dtype: Dtype) -> Array:
     return result
 
 
+def limits(dtype: Dtype) -> tuple[float, float]:
+    """Return the smallest and the largest real number that ``dtype`` holds."""
+    if dtype.is_integer:
+        integers = np.iinfo(dtype.numpy)
+        return integers.min / _one(dtype), integers.max / _one(dtype)
+    infinity = np.array([np.inf], dtype=dtype.numpy)
+    bits = infinity.view(f"u{dtype.size_bytes}")  # one below, as an integer, is the largest number
+    largest = float((bits - 1).view(dtype.numpy)[0])
+    return -largest, largest
+
+
+def stored(number: float, dtype: Dtype) -> Array:
+    """Return a real number within `limits` as an element of ``dtype``, rounded; shape ()."""
+    scaled = np.rint(number * _one(dtype)) if dtype.is_integer else number
+    return saturate(np.asarray(scaled, dtype=np.float64), dtype)
+
+
+def real(element: Array, dtype: Dtype) -> float:
+    """Return the real number that one element of ``dtype`` stands for."""
+    return float(element) / _one(dtype)
+
+
+def _one(dtype: Dtype) -> int:
+    """Return what stands for 1: int8 is fixed point, int32 holds indices as they are."""
+    return ONE if dtype.name == "int8" else 1
+
+
 def default_shift(reduction: int) -> int:
     """Return the right shift that brings int8 dot products of this length back to int8 range.
 

@@ -68,6 +68,7 @@ def cli() -> None:
 @options.batch
 @options.dtype
 @options.split
+@options.passes("none")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
 @click.option("--no-plots", is_flag=True, help="Write no roofline pictures.")
 @click.option(
@@ -95,6 +96,7 @@ def run(
     batch: int | None,
     dtype: str | None,
     split: str,
+    passes: str,
     output: Path | None,
     no_plots: bool,
     trace_dram: Path | None,
@@ -108,13 +110,13 @@ def run(
     if beside or cores:
         if output is not None or trace_dram is not None:
             raise click.UsageError("--beside and --cores print tables: no -o or --trace-dram")
-        _run_side_by_side((network, *beside), hardware, batch, dtype, split, cores)
+        _run_side_by_side((network, *beside), hardware, batch, dtype, split, passes, cores)
         return
     if output is not None:
         check_output_folder(output)
     if trace_dram is not None:
         _check_dram_trace(trace_dram, hardware)
-    result = _simulate(network, hardware, batch, dtype, split)
+    result = _simulate(network, hardware, batch, dtype, split, passes)
     click.echo(str(result))
     if trace_dram is not None:
         _write_dram_trace(result.plan, trace_dram, trace_format)
@@ -182,6 +184,7 @@ def explain(folder: Path, layer: str) -> None:
 @options.batch
 @options.dtype
 @options.split
+@options.passes("none")
 @click.option("--layer", help="Name of the only layer to show.")
 def map_(
     network: str,
@@ -189,15 +192,33 @@ def map_(
     batch: int | None,
     dtype: str | None,
     split: str,
+    passes: str,
     layer: str | None,
 ) -> None:
     """Print how NETWORK is mapped: loops, lower bound, runner-up, and the fullest scratchpad."""
     from mapper.plan import make_plan
     from reports.map_text import map_text
+    from rooftile.passes import apply_passes
     from rooftile.sources import find_hardware, find_network
 
-    graph = find_network(network, batch=batch, dtype=dtype)
+    graph = apply_passes(find_network(network, batch=batch, dtype=dtype), passes)
     click.echo(map_text(make_plan(graph, find_hardware(hardware), split=split), layer))
+
+
+@cli.command()
+@click.argument("network")
+@options.batch
+@options.dtype
+@options.passes("all")
+@click.option("--outputs", metavar="NAMES", help="Layers to keep; what only others need goes.")
+def passes(
+    network: str, batch: int | None, dtype: str | None, passes: str, outputs: str | None
+) -> None:
+    """Print how passes rewrite NETWORK, before -> after, and what that saves."""
+    from rooftile.passes import passes_text
+    from rooftile.sources import find_network
+
+    click.echo(passes_text(find_network(network, batch=batch, dtype=dtype), passes, outputs))
 
 
 @cli.command()
@@ -294,13 +315,17 @@ def _run_side_by_side(
     batch: int | None,
     dtype: str | None,
     split: str,
+    passes: str,
     cores: str | None,
 ) -> None:
     """Print the tables of networks that run at the same time."""
+    from rooftile.passes import apply_passes
     from rooftile.side_by_side import run_side_by_side
     from rooftile.sources import find_network
 
-    graphs = [find_network(name, batch=batch, dtype=dtype) for name in networks]
+    graphs = [
+        apply_passes(find_network(name, batch=batch, dtype=dtype), passes) for name in networks
+    ]
     with progress_line() as show:
         if show is not None:
             show(f"simulating {' and '.join(networks)}")
@@ -309,7 +334,7 @@ def _run_side_by_side(
 
 
 def _simulate(
-    network: str, hardware: str, batch: int | None, dtype: str | None, split: str
+    network: str, hardware: str, batch: int | None, dtype: str | None, split: str, passes: str
 ) -> Result:
     """Simulate with the layer's name on the terminal while it runs."""
     from rooftile.simulation import simulate
@@ -321,5 +346,6 @@ def _simulate(
             batch=batch,
             dtype=dtype,
             split=split,
+            passes=passes,
             progress=show and (lambda layer: show(f"simulating {layer}")),
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     _NumbersType = click.ParamType[tuple[int, ...]]
 else:  # click 8.1's isn't generic
     _NumbersType = click.ParamType
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 hardware = click.option("--hw", "hardware", required=True, help="Preset name or YAML file.")
 batch = click.option(
@@ -27,6 +30,18 @@ split = click.option(
     show_default=True,
     help="Along what products are split over cores; auto takes the best.",
 )
+
+
+def passes(default: str) -> Callable[[Command], Command]:
+    """Return the option that names passes, with what is meant without it."""
+    return click.option(
+        "--passes",
+        metavar="LIST",
+        default=default,
+        show_default=True,
+        help="How to rewrite the network first: all, none, or names with commas between.",
+    )
+
 
 #: Exit status of a comparison that found a difference.
 DIFFERS = 1

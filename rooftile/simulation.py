@@ -16,6 +16,7 @@ from reports.files import write_folder
 from reports.report import Report, make_report
 from reports.tables import report_table
 from rooftile import __version__
+from rooftile.passes import apply_passes
 from rooftile.sources import find_hardware, find_network
 from workloads.graph import Graph
 from workloads.loaders.yaml import to_yaml as network_yaml
@@ -78,6 +79,7 @@ def simulate(
     dtype: str | None = None,
     split: str = "auto",
     across: Sequence[str] = (),
+    passes: str = "none",
     progress: Progress | None = None,
 ) -> Result:
     """Map a network onto a machine, run it, and report.
@@ -96,6 +98,9 @@ def simulate(
         Along what products are split over cores: one of `mapper.splits.CHOICES`.
     across
         Passes over several layers: some of `mapper.plan.ACROSS`.
+    passes
+        How the network is rewritten first: ``none``, ``all``, or names of
+        `workloads.passes.pipeline.PASSES` with commas between.
     progress
         Called with the name of each layer that is about to be simulated.
 
@@ -104,7 +109,7 @@ def simulate(
     WorkloadError, SpecError, MappingError
         When the input is wrong, or the network doesn't fit the machine.
     """
-    graph = _graph(network, batch, dtype)
+    graph = apply_passes(_graph(network, batch, dtype), passes)
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
     plan = make_plan(graph, spec, split=split, across=across)
     traces = tuple(_traces(plan, work, progress) for work in range(len(plan.works)))

@@ -37,10 +37,23 @@ class GraphBuilder:
         """Add a tensor that is given with every inference."""
         return self._add(f"input '{name}'", name, shape, dtype, TensorKind.INPUT, 0)
 
-    def add_learned(self, name: str, shape: Shape, dtype: Dtype) -> Tensor:
-        """Add a learned tensor that belongs to no layer: a position embedding, a class token."""
+    def add_learned(
+        self, name: str, shape: Shape, dtype: Dtype, constant: float | None = None
+    ) -> Tensor:
+        """Add a learned tensor that belongs to no layer: a position embedding, a class token.
+
+        With ``constant`` nothing is learned: all elements are that number, rounded to the dtype.
+
+        Raises
+        ------
+        WorkloadError
+            The name is taken, or the dtype doesn't reach as far as the constant.
+        """
         what = f"learned tensor '{name}'"
-        return self._add(what, name, shape, dtype, TensorKind.PARAMETER, prod(shape))
+        if constant is None:
+            return self._add(what, name, shape, dtype, TensorKind.PARAMETER, prod(shape))
+        held = _held(what, constant, dtype)
+        return self._add(what, name, shape, dtype, TensorKind.PARAMETER, 0, held)
 
     def add_layer(self, name: str, operator: Operator, inputs: Sequence[Tensor]) -> Tensor:
         """Add a layer with its parameters, and return its output.
@@ -86,6 +99,7 @@ class GraphBuilder:
         dtype: Dtype,
         kind: TensorKind,
         trainable_elements: int,
+        constant: float | None = None,
     ) -> Tensor:
         if name in self.tensors:
             raise WorkloadError(f"{what}: a tensor '{name}' exists already; rename one")
@@ -100,8 +114,22 @@ class GraphBuilder:
             dtype=dtype,
             kind=kind,
             trainable_elements=trainable_elements,
+            constant=constant,
         )
         return self.tensors[name]
+
+
+def _held(what: str, constant: float, dtype: Dtype) -> float:
+    """Return the number that ``dtype`` holds for a constant."""
+    from foundation import numerics
+
+    low, high = numerics.limits(dtype)
+    if not low <= constant <= high:
+        raise WorkloadError(
+            f"{what}: constant is {constant:g} but {dtype} holds {low:g} to {high:g};"
+            " use another dtype"
+        )
+    return numerics.real(numerics.stored(constant, dtype), dtype)
 
 
 def _check_types(operator: Operator, inputs: Sequence[Tensor]) -> None:

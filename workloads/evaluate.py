@@ -52,15 +52,22 @@ def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
     -------
     dict
         Tensor name to array: int8 over its full range, biases of a size that shows in the result,
-        indices below their table's entries, floating point with deviation 1.
+        indices below their table's entries, floating point with deviation 1; constants as they are.
     """
     generator = np.random.default_rng(seed)
     entries = _table_entries(graph)
     return {
         tensor.name: _random(generator, tensor, entries.get(tensor.name))
+        if tensor.constant is None
+        else filled(tensor, tensor.constant)
         for tensor in graph.tensors.values()
         if tensor.kind is not TensorKind.ACTIVATION
     }
+
+
+def filled(tensor: Tensor, constant: float) -> Array:
+    """Return the value of a tensor whose elements are all one real number."""
+    return np.full(tensor.shape, numerics.stored(constant, tensor.dtype))
 
 
 def _table_entries(graph: Graph) -> dict[str, int]:

@@ -36,7 +36,9 @@ class Tensor:
         Where its values come from.
     trainable_elements
         Elements that count as parameters: ``size`` for a plain parameter. A folded batch
-        normalization's bias counts its gamma and beta, twice its size.
+        normalization's bias counts its gamma and beta, twice its size; a constant counts nothing.
+    constant
+        The real number that every element of a parameter is, exactly; None for learned values.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Tensor:
     dtype: Dtype
     kind: TensorKind
     trainable_elements: int = 0
+    constant: float | None = None
 
     @property
     def size_elements(self) -> int:

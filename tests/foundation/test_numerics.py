@@ -71,3 +71,14 @@ def test_every_function_has_a_cost() -> None:
 def test_nearest() -> None:
     assert nearest("strid", ["stride", "kernel"]) == "; did you mean 'stride'?"
     assert nearest("xyz", ["stride", "kernel"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("dtype", "largest"),
+    [("int8", 127 / 16), ("int32", 2**31 - 1), ("fp16", 65504), ("fp32", (2 - 2**-23) * 2.0**127)],
+)
+def test_limits_are_held_exactly(dtype: str, largest: float) -> None:
+    low, high = numerics.limits(DTYPES[dtype])
+    assert high == largest
+    held = [numerics.stored(end, DTYPES[dtype]) for end in (low, high)]
+    assert [numerics.real(element, DTYPES[dtype]) for element in held] == [low, high]

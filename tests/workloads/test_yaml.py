@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from foundation.dtype import DTYPES
+from foundation.numerics import real
+from workloads.evaluate import random_tensors
 from workloads.graph import Graph, TensorKind
 from workloads.layers import Convolution, Elementwise, Linear, Pool, Reduce, Window
 from workloads.loaders.yaml import load_network, load_zoo, parse_network, to_yaml, zoo_names
@@ -213,3 +215,22 @@ def test_the_zoo() -> None:
         *("alexnet", "bert_base", "bert_large", "gpt2", "gpt3_175b_decode", "gpt3_175b_prefill"),
         *("mobilenet_v2", "resnet18", "resnet50", "vgg16", "vit_b16"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "written", "held"),
+    [("int8", "0.3", 0.3125), ("int8", "-8", -8.0), ("fp16", "1e-5", 1.0013580322265625e-05),
+     ("bf16", "0.3", 0.30078125), ("fp32", "0.5", 0.5), ("int32", "7", 7.0)],
+)  # fmt: skip
+def test_a_constant_is_rounded_to_its_dtype(dtype: str, written: str, held: float) -> None:
+    graph = network(
+        "{name: a, op: concat, inputs: [p, y], axis: 0}",
+        f"{{y: {{shape: [2], dtype: {dtype}}}}}",
+        f"learned: {{p: {{shape: [3], dtype: {dtype}, constant: {written}}}}}",
+    )
+    assert graph.tensors["p"].constant == held
+    assert graph.total_parameters == 0
+    assert parse_network(to_yaml(graph), "resolved.yaml") == graph
+    value = random_tensors(graph, seed=0)["p"]
+    assert (value.dtype, value.shape) == (DTYPES[dtype].numpy, (3,))
+    assert [real(element, DTYPES[dtype]) for element in value] == [held] * 3

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, replace
 from foundation.document import Document, Path_, dotted
 from foundation.errors import WorkloadError, nearest
 from workloads.loaders.expression import evaluate
-from workloads.loaders.models import BlockUse, Item, LayerItem, NetworkFile, TensorEntry
+from workloads.loaders.models import (
+    BlockUse,
+    Item,
+    LayerItem,
+    LearnedEntry,
+    NetworkFile,
+    TensorEntry,
+)
 
 MAX_LAYERS = 100_000
 MAX_BLOCK_NESTING = 50
@@ -78,6 +85,7 @@ class FlatTensor:
     name: str
     entry: TensorEntry
     place: Place
+    constant: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +198,8 @@ class Expander:
             )
             self._claim(full, place)
             scope.names[name] = self._outputs[full] = full
-            flats.append(FlatTensor(name=full, entry=entry, place=place))
+            constant = entry.constant if isinstance(entry, LearnedEntry) else None
+            flats.append(FlatTensor(name=full, entry=entry, place=place, constant=constant))
 
     def _claim(self, name: str, place: Place) -> None:
         """Note who has a name, which must be the only one."""

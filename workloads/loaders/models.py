@@ -119,6 +119,12 @@ class TensorEntry(_Model):
         return {"anyOf": [full["properties"]["shape"], full]}
 
 
+class LearnedEntry(TensorEntry):
+    """A tensor that is learned, or whose elements are all one number."""
+
+    constant: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+
 class _Item(_Model):
     """What every entry of a list of layers has."""
 
@@ -367,7 +373,7 @@ class Block(_Model):
 
     parameters: dict[ParameterName, Integer] = {}
     inputs: dict[Name, TensorEntry] = {}
-    learned: dict[Name, TensorEntry] = {}
+    learned: dict[Name, LearnedEntry] = {}
     layers: Annotated[list[Item], Field(min_length=1)]
 
 
@@ -380,6 +386,6 @@ class NetworkFile(_Model):
     batch: Annotated[int, Field(ge=1, le=10**6)] = 1
     parameters: dict[ParameterName, Integer] = {}
     inputs: Annotated[dict[Name, TensorEntry], Field(min_length=1)]
-    learned: dict[Name, TensorEntry] = {}
+    learned: dict[Name, LearnedEntry] = {}
     blocks: dict[Name, Block] = {}
     layers: Annotated[list[Item], Field(min_length=1)]

@@ -47,7 +47,9 @@ def _tensor_lines(key: str, graph: Graph, kind: TensorKind) -> list[str]:
     """Return the section of tensors that no layer computes or owns."""
     owned = {name for layer in graph.layers for name in layer.parameters.values()}
     lines = [
-        f"  {_text(tensor.name)}: {{shape: {list(tensor.shape)}, dtype: {tensor.dtype}}}"
+        f"  {_text(tensor.name)}: {{shape: {list(tensor.shape)}, dtype: {tensor.dtype}"
+        + ("" if tensor.constant is None else f", constant: {json.dumps(tensor.constant)}")
+        + "}"
         f"  # {tensor.size_bytes} bytes"
         for tensor in graph.tensors.values()
         if tensor.kind is kind and tensor.name not in owned
@@ -77,7 +79,7 @@ def _entry(graph: Graph, layer: Layer) -> list[str]:
         attributes["tied_to"] = _text(_tied_name(graph, inputs.pop()))
     names = [_text(name) for name in inputs]
     sources = {"input": names[0]} if len(names) == 1 else {"inputs": f"[{', '.join(names)}]"}
-    entry = {"name": _text(layer.name), "op": _name_of(operator), **sources, **attributes}
+    entry = {"name": _text(layer.name), "op": operator_name(operator), **sources, **attributes}
     return [f"{key}: {value}" for key, value in entry.items()]
 
 
@@ -87,7 +89,8 @@ def _tied_name(graph: Graph, tensor: str) -> str:
     return next(owners, tensor)
 
 
-def _name_of(operator: object) -> str:
+def operator_name(operator: object) -> str:
+    """Return what ``op`` calls an operator in YAML."""
     match operator:
         case Pool():
             return "max_pool" if operator.function == "max" else "average_pool"

@@ -120,7 +120,7 @@ def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype
     for flat in expansion.learned:
         shape = flat.place.integers(flat.entry.shape, "shape", 1)
         with _located(flat.place):
-            builder.add_learned(flat.name, shape, _dtype(flat, dtype))
+            builder.add_learned(flat.name, shape, _dtype(flat, dtype), flat.constant)
     for layer in _ordered(expansion.layers):
         inputs = [builder.tensors[name] for name in layer.inputs]
         if layer.tied_to:

@@ -1,0 +1,63 @@
+"""Whether a rewritten network computes what the original did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rooftile.validate.program import difference, tolerance
+from workloads.evaluate import evaluate, random_tensors
+from workloads.graph import Graph
+from workloads.loaders.yaml import parse_network, to_yaml
+from workloads.passes.drop_dead import drop_dead
+from workloads.passes.rewritten import Rewritten
+
+Array = NDArray[Any]
+
+
+def is_finite(graph: Graph, seed: int) -> bool:
+    """Whether a network meets no infinity and no NaN, which passes take for granted."""
+    with np.errstate(all="ignore"):
+        values = evaluate(graph, random_tensors(graph, seed=seed))
+    return all(np.isfinite(value.astype(np.float64)).all() for value in values.values())
+
+
+def assert_same(graph: Graph, result: Rewritten, *, exactly: bool, seed: int = 0) -> None:
+    """Assert that outputs stay, and that whatever keeps its name keeps its value."""
+    story = "\n".join(map(str, result.rewrites))
+    given = random_tensors(graph, seed=seed)
+    old = {**given, **evaluate(graph, given)}
+    taken = result.tensors(given)
+    new = {**taken, **evaluate(result.graph, taken)}
+    assert set(result.outputs) <= new.keys(), story
+    for name, tensor in result.graph.tensors.items():
+        assert new[name].dtype == tensor.dtype.numpy, (name, story)
+        assert new[name].shape == tensor.shape, (name, story)
+        if name in old:
+            limit = 0.0 if exactly else tolerance(tensor.dtype)
+            assert difference(new[name], old[name]) <= limit, (name, story)
+
+
+def assert_sound(graph: Graph, result: Rewritten) -> None:
+    """Assert what holds for every rewritten network, whatever it computes."""
+    assert result.outputs == graph.outputs == result.graph.outputs
+    assert result.graph.total_macs <= graph.total_macs
+    assert bool(result.rewrites) == (result.graph != graph)
+    assert_can_be_written(result)
+
+
+def assert_can_be_written(result: Rewritten) -> None:
+    """Assert that a file holds the whole network, in the order that gives equal addresses."""
+    result = result.then(drop_dead(result.graph))  # a file has no parameter that nothing reads
+    again = parse_network(to_yaml(result.graph), "resolved.yaml")
+    assert again == result.graph
+    if result.rewrites:
+        assert list(again.tensors) == list(result.graph.tensors)
+
+
+def evaluated(result: Rewritten, given: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the values of the new network's layers from the old network's data."""
+    return evaluate(result.graph, result.tensors(given))

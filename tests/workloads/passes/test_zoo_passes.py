@@ -1,0 +1,119 @@
+"""The zoo through all passes: as it is, made smaller, and with its normalizations taken apart."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import workloads
+from rooftile.validate.program import difference, tolerance
+from tests.workloads.passes.equality import assert_same, assert_sound, evaluated
+from workloads.evaluate import evaluate, random_tensors
+from workloads.layers import Convolution, Normalize
+from workloads.loaders.yaml import load_zoo, parse_network, zoo_names
+from workloads.passes.pipeline import PASSES, rewrite
+
+ZOO = {
+    name: (Path(workloads.__file__).parent / "zoo" / f"{name}.yaml").read_text()
+    for name in zoo_names()
+}
+#: How often Q, K and V of an encoder or decoder are merged: once in each of them.
+MERGES = {
+    "bert_base": 12, "bert_large": 24, "gpt2": 12, "vit_b16": 12,
+    "gpt3_175b_decode": 96, "gpt3_175b_prefill": 96,
+}  # fmt: skip
+#: Networks in which every convolution has a batch normalization.
+NORMALIZED = ("mobilenet_v2", "resnet18", "resnet50")
+
+
+def smaller(text: str) -> str:
+    """Return a network of the zoo with every block, but small enough to be computed at once."""
+    text = re.sub(r"(sequence|context|tokens): \d+", r"\1: 5", text)
+    text = text.replace("hidden: ", "hidden: 8 # ").replace("heads: 12}", "heads: 2}")
+    text = re.sub(r"hidden: 8 # \d+, heads: \d+", "hidden: 8, heads: 2", text)
+    text = re.sub(r"entries: \d{2,}", "entries: 9", text)
+    text = re.sub(r"repeat: \d+", "repeat: 2", text)
+    text = text.replace("224, 224", "64, 64").replace("6 * 6 * 256", "-1")
+    text = text.replace("7 * 7 * 512", "-1")
+    text = re.sub(r"kernel: 16, stride: 16", "kernel: 32, stride: 32", text)
+    return re.sub(
+        r"(out|width|channels|groups): (\d+)(?=[,}])",
+        lambda m: f"{m[1]}: {-(-int(m[2]) // 16)}",
+        text,
+    )
+
+
+def taken_apart(text: str) -> str:
+    """Return a network whose folded batch normalizations and their activations are layers."""
+
+    def apart(found: re.Match[str]) -> str:
+        indent, name, before, after = found.groups()
+        activation = re.search(r"activation: (\w+)", after)
+        norm = f"{name}_norm" if activation else name
+        lines = [f"{{name: {name}_product{before}}}", f"{{name: {norm}, op: batch_norm}}"]
+        if activation:
+            lines.append(f"{{name: {name}, op: {activation[1]}}}")
+        return "\n".join(f"{indent}- {line}" for line in lines)
+
+    return re.sub(r"( +)- \{name: ([\w.]+)(.*), batch_norm: true(.*)\}", apart, text)
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_the_zoo_has_nothing_to_rewrite(name: str) -> None:
+    graph = load_zoo(name)
+    result = rewrite(graph)
+    assert result.rewrites == ()
+    assert result.graph is graph
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_every_query_key_and_value_can_be_merged(name: str) -> None:
+    graph = load_zoo(name)
+    result = rewrite(graph, tuple(PASSES))
+    assert len(result.rewrites) == MERGES.get(name, 0)
+    assert all("query" in rewrite.before for rewrite in result.rewrites)
+    assert result.graph.total_macs == graph.total_macs
+    assert result.graph.total_parameters == graph.total_parameters
+    assert len(result.graph.layers) == len(graph.layers) + MERGES.get(name, 0)
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_small_versions_of_the_zoo_compute_the_same(name: str) -> None:
+    graph = parse_network(smaller(ZOO[name]), f"{name}.yaml")
+    assert graph.total_macs < 2e7
+    result = rewrite(graph, tuple(PASSES))
+    assert bool(result.rewrites) == (name in MERGES)
+    assert_same(graph, result, exactly=True)
+    assert_sound(graph, result)
+
+
+@pytest.mark.parametrize("name", NORMALIZED)
+def test_batch_normalizations_taken_apart_are_folded_to_the_published_counts(name: str) -> None:
+    graph = parse_network(taken_apart(ZOO[name]), f"{name}.yaml", dtype="bf16")
+    published = load_zoo(name, dtype="bf16")
+    result = rewrite(graph)
+    convolutions = [x for x in published.layers if isinstance(x.operator, Convolution)]
+    assert len(result.rewrites) == len(convolutions)
+    assert {rewrite.by for rewrite in result.rewrites} == {"fold_batch_norm"}
+    assert not any(isinstance(layer.operator, Normalize) for layer in result.graph.layers)
+    assert result.graph.total_macs == published.total_macs == graph.total_macs
+    assert result.graph.total_parameters == published.total_parameters == graph.total_parameters
+    assert rewrite(parse_network(taken_apart(ZOO[name]), f"{name}.yaml")).rewrites == ()
+
+
+@pytest.mark.parametrize("name", NORMALIZED)
+def test_folded_networks_compute_the_same(name: str) -> None:
+    graph = parse_network(smaller(taken_apart(ZOO[name])), f"{name}.yaml", dtype="fp32")
+    result = rewrite(graph)
+    given = random_tensors(graph, seed=0)
+    for tensor, value in given.items():
+        if tensor.endswith(".weight"):  # else fifty layers would take the values out of range
+            given[tensor] = value / np.sqrt(np.float32(value[..., 0].size))
+    old, new = evaluate(graph, given), evaluated(result, given)
+    for output in graph.outputs:
+        limit = tolerance(graph.tensors[output].dtype)
+        assert 0 < difference(new[output], old[output]) <= limit
+        assert np.isfinite(old[output]).all()
