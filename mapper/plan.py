@@ -198,7 +198,7 @@ class Plan:
                 yield self._program(planned, pieces), count
 
     def _program(self, planned: PlannedLayer, pieces: tuple[Piece, ...]) -> Program:
-        places = self._places(planned.layer)
+        places = self.places(planned.layer)
         free_bytes = self.works[planned.work].free_bytes
         return side_by_side(
             [
@@ -220,12 +220,12 @@ class Plan:
             fused.steps,
             fused.mapping,
             self.spec,
-            [self._places(layer) for layer in planned.computing],
+            [self.places(layer) for layer in planned.computing],
             self.memory_bytes,
             self.works[planned.work].free_bytes,
         )
 
-    def _places(self, layer: Layer) -> dict[str, Placement]:
+    def places(self, layer: Layer) -> dict[str, Placement]:
         """Return the role of each operand of a layer to where its tensor lives."""
         return {
             role: self.placements[name]

@@ -29,12 +29,12 @@ def explain_text(report: Report, plan: Plan, name: str) -> str:
         When there is no such layer.
     """
     planned = plan.layer(name)
-    layer = report.layer(name)
-    if not plan.works[planned.work].stages:
+    layer = report.layer(planned.name)
+    if not plan.works[planned.work].kernels:
         return f"{name}: {layer.operator} {layer.shape} is a view: no data moves, no cycle passes."
     work = layer.work
     lines = [
-        f"{name}: {layer.operator} {layer.shape} on {report.spec.name}",
+        f"{planned.name}: {layer.operator} {layer.shape} on {report.spec.name}",
         f"{work.total_cycles:,} cycles: {work.compute_cycles:,} compute,"
         f" {work.stall_cycles:,} stall{_stall_parts(work)}",
         *_cause_lines(work),

@@ -10,15 +10,20 @@ from mapper.kernel import Axis, Contraction, Kernel, Role
 from mapper.mapping import Mapping
 from mapper.plan import Plan, PlannedLayer
 from mapper.stages import Stage
+from reports.explain_group import group_lines, kept_lines
 from reports.report import WorkReport
 
 
 def mapping_lines(plan: Plan, planned: PlannedLayer, work: WorkReport) -> Iterable[str]:
     """Yield the lines that say how a layer was mapped."""
-    for number, stage in enumerate(stages := plan.works[planned.work].stages):
+    own = plan.works[planned.work]
+    if own.fused is not None:
+        yield from group_lines(own.fused, plan.spec)
+    for number, stage in enumerate(stages := own.stages):
         if len(stages) > 1:
             yield "  first partial sums" if number == 0 else "  then their sum"
         yield from stage_lines(stage, plan.spec)
+    yield from kept_lines(plan, planned)
     if work.folds:
         folds = _counted(work.folds, "array fold")
         yield f"  {folds}, {work.spatial_utilization:.1%} of the PEs mapped"
@@ -43,12 +48,17 @@ def stage_lines(stage: Stage, spec: AcceleratorSpec) -> Iterable[str]:
             " loops, outermost first:"
         )
         yield from loop_lines(kernel, split.largest_extents(kernel), mapping)
-        held = [(operand.role, operand.scratchpad) for operand in kernel.operands]
+        held = [
+            (operand.role, "" if operand.is_kept else operand.scratchpad)
+            for operand in kernel.operands
+        ]
         buffers = list(mapping.num_buffers)
         if isinstance(kernel.body, Contraction) and mapping.layouts:
             held.append(("psum", "psum"))
             buffers.append(buffers[-1])
         for number, (role, holder) in enumerate(held):
+            if not holder:  # kept between layers
+                continue
             pad = spec.scratchpad_of(holder)
             counted = _counted(buffers[number], "buffer")
             yield f"    {role} in {pad.name}, {counted}{_layout(kernel, mapping, number, pad)}"
@@ -86,5 +96,5 @@ def loop_lines(kernel: Kernel, extents: tuple[int, ...], mapping: Mapping) -> It
             name, count = kernel.dimensions[d].name, -(-extent // step)
             yield f"    {name:<9} {extent:>8} in {count} of {step}"
         for operand, depth in zip(kernel.operands, mapping.held, strict=True):
-            if depth == number < len(mapping.loops):
+            if not operand.is_kept and depth == number < len(mapping.loops):
                 yield f"      {operand.role} stays here"

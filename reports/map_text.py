@@ -13,6 +13,7 @@ from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes
 from mapper.plan import Plan, PlannedLayer
 from mapper.splits import Split
 from mapper.stages import search
+from reports.explain_group import group_lines, kept_lines
 from reports.explain_mapping import loop_lines, stage_lines
 from reports.labels import operator_label, shape_label
 
@@ -44,9 +45,13 @@ def _layer_lines(plan: Plan, planned: PlannedLayer) -> Iterable[str]:
     layer, work = planned.layer, plan.works[planned.work]
     equal = sum(other.work == planned.work for other in plan.layers)
     times = f" (as {equal - 1} more)" if equal > 1 else ""
-    yield f"{layer.name}: {operator_label(layer)} {shape_label(plan.graph, layer)}{times}"
-    if not work.stages:
+    operators = " + ".join(operator_label(one) for one in planned.computing)
+    yield f"{planned.name}: {operators} {shape_label(plan.graph, layer)}{times}"
+    if not work.kernels:
         yield "  a view: no data moves"
+    if work.fused is not None:
+        yield from group_lines(work.fused, plan.spec)
+    yield from kept_lines(plan, planned)
     for stage in work.stages:
         yield from stage_lines(stage, plan.spec)
         for kernel, split, estimate in zip(

@@ -23,6 +23,8 @@ _WORDS = {
     "output_ready": "vector unit",
     "data_free": "store",
     "data_ready": "load",
+    "passed_ready": "layer before",
+    "border_ready": "border",
     "dma_slot": "DMA slot",
     "memory_busy": "memory busy",
     "scratchpad_port": "scratchpad port",
@@ -56,12 +58,12 @@ class UnitCycles:
 
 def cause_in_words(cause: str) -> str:
     """Return what a unit waits for when it waits for a semaphore of this name."""
-    if cause in _WORDS:
-        return _WORDS[cause]
     role, _, end = cause.rpartition("_")
+    role = role.rstrip("0123456789")
+    if f"{role}_{end}" in _WORDS:
+        return _WORDS[f"{role}_{end}"]
     if end == "free":
         return "buffer in use"
-    role = role.rstrip("0123456789")
     return f"{role if role in ('input', 'weight') else 'parameter'} load"
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -69,6 +69,7 @@ def cli() -> None:
 @options.dtype
 @options.split
 @options.passes("none")
+@options.across
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
 @click.option("--no-plots", is_flag=True, help="Write no roofline pictures.")
 @click.option(
@@ -97,6 +98,7 @@ def run(
     dtype: str | None,
     split: str,
     passes: str,
+    across: tuple[str, ...],
     output: Path | None,
     no_plots: bool,
     trace_dram: Path | None,
@@ -110,13 +112,17 @@ def run(
     if beside or cores:
         if output is not None or trace_dram is not None:
             raise click.UsageError("--beside and --cores print tables: no -o or --trace-dram")
+        if across:
+            raise click.UsageError("--beside runs networks layer by layer: no --across")
         _run_side_by_side((network, *beside), hardware, batch, dtype, split, passes, cores)
         return
     if output is not None:
         check_output_folder(output)
     if trace_dram is not None:
         _check_dram_trace(trace_dram, hardware)
-    result = _simulate(network, hardware, batch, dtype, split, passes)
+    result = _simulate(
+        network, hardware, batch=batch, dtype=dtype, split=split, passes=passes, across=across
+    )
     click.echo(str(result))
     if trace_dram is not None:
         _write_dram_trace(result.plan, trace_dram, trace_format)
@@ -185,6 +191,7 @@ def explain(folder: Path, layer: str) -> None:
 @options.dtype
 @options.split
 @options.passes("none")
+@options.across
 @click.option("--layer", help="Name of the only layer to show.")
 def map_(
     network: str,
@@ -193,6 +200,7 @@ def map_(
     dtype: str | None,
     split: str,
     passes: str,
+    across: tuple[str, ...],
     layer: str | None,
 ) -> None:
     """Print how NETWORK is mapped: loops, lower bound, runner-up, and the fullest scratchpad."""
@@ -202,7 +210,8 @@ def map_(
     from rooftile.sources import find_hardware, find_network
 
     graph = apply_passes(find_network(network, batch=batch, dtype=dtype), passes)
-    click.echo(map_text(make_plan(graph, find_hardware(hardware), split=split), layer))
+    plan = make_plan(graph, find_hardware(hardware), split=split, across=across)
+    click.echo(map_text(plan, layer))
 
 
 @cli.command()
@@ -226,14 +235,23 @@ def passes(
 @options.hardware
 @options.batch
 @options.dtype
+@options.across
 @click.option("--layer", required=True, help="Name of the layer.")
-def disasm(network: str, hardware: str, batch: int | None, dtype: str | None, layer: str) -> None:
+def disasm(
+    network: str,
+    hardware: str,
+    batch: int | None,
+    dtype: str | None,
+    across: tuple[str, ...],
+    layer: str,
+) -> None:
     """Print the program of one layer of NETWORK as assembly."""
     from isa.assembler import disassemble
     from mapper.plan import make_plan
     from rooftile.sources import find_hardware, find_network
 
-    plan = make_plan(find_network(network, batch=batch, dtype=dtype), find_hardware(hardware))
+    graph = find_network(network, batch=batch, dtype=dtype)
+    plan = make_plan(graph, find_hardware(hardware), across=across)
     planned = plan.layer(layer)
     pieces = plan.program_count(planned)
     if not pieces:
@@ -333,19 +351,10 @@ def _run_side_by_side(
     click.echo(text)
 
 
-def _simulate(
-    network: str, hardware: str, batch: int | None, dtype: str | None, split: str, passes: str
-) -> Result:
-    """Simulate with the layer's name on the terminal while it runs."""
+def _simulate(network: str, hardware: str, **how: Any) -> Result:
+    """Simulate with the layer's name on the terminal while it runs; ``how`` as in `simulate`."""
     from rooftile.simulation import simulate
 
     with progress_line() as show:
-        return simulate(
-            network,
-            hardware,
-            batch=batch,
-            dtype=dtype,
-            split=split,
-            passes=passes,
-            progress=show and (lambda layer: show(f"simulating {layer}")),
-        )
+        progress = show and (lambda layer: show(f"simulating {layer}"))
+        return simulate(network, hardware, progress=progress, **how)

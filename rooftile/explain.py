@@ -32,7 +32,9 @@ def explain_run(folder: Path, layer: str) -> str:
             f"folder '{folder}': its inputs have been changed since the run; run it again into a"
             " new folder"
         )
-    result = simulate(*(folder / name for name in INPUT_NAMES), split=summary["split"])
+    result = simulate(
+        *(folder / name for name in INPUT_NAMES), split=summary["split"], across=summary["across"]
+    )
     return explain_text(result.report, result.plan, layer)
 
 

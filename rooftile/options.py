@@ -43,6 +43,33 @@ def passes(default: str) -> Callable[[Command], Command]:
     )
 
 
+across = click.option(
+    "--across",
+    default="none",
+    show_default=True,
+    metavar="LIST",
+    callback=lambda _, __, value: _passes_across(value),
+    help="Passes over several layers: all, none, or some of fusion and residency, with commas.",
+)
+
+
+def _passes_across(text: str) -> tuple[str, ...]:
+    """Return the passes over several layers that a user asks for."""
+    from foundation.errors import MappingError, nearest
+    from mapper.plan import ACROSS
+
+    if text in ("none", "all"):
+        return ACROSS if text == "all" else ()
+    names = tuple(part.strip() for part in text.split(","))
+    for name in names:
+        if name not in ACROSS:
+            raise MappingError(
+                f"--across '{name}': must be all, none, or some of {', '.join(ACROSS)}"
+                f"{nearest(name, ['all', 'none', *ACROSS])}"
+            )
+    return tuple(name for name in ACROSS if name in names)
+
+
 #: Exit status of a comparison that found a difference.
 DIFFERS = 1
 
