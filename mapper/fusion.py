@@ -96,6 +96,7 @@ def _fused(steps: Steps, spec: AcceleratorSpec, inner: _Inner) -> FusedGroup | N
             return None
         mappings.append(mapping)
     mappings = _held_longer(steps, sample, mappings, spec, room)
+    mappings = _doubled(steps.group.members, mappings, spec, room)
     whole = GroupMapping(loops=steps.loops, mappings=tuple(mappings))
     estimate = _estimate(steps, sample, whole, spec)
     if estimate.tiles > MAX_TILES:
@@ -190,10 +191,10 @@ class _Inner:
             cycles = np.where(scores.fits(shared), scores.cycles, np.inf)
             row = int(cycles.argmin())
             if np.isfinite(cycles[row]) and (best is None or cycles[row] < best[0]):
-                count = len(kernel.operands)
-                # Steps follow each other: the next one's tiles come while this one's are used.
                 mapping = Mapping(
-                    loops=nests.loops(row), held=(nests.depth,) * count, num_buffers=(2,) * count
+                    loops=nests.loops(row),
+                    held=(nests.depth,) * len(kernel.operands),
+                    num_buffers=tuple(int(count[row]) for count in scores.num_buffers),
                 )
                 best = float(cycles[row]), mapping
         return best[1] if best is not None else None
@@ -259,6 +260,28 @@ def _held_longer(
             if all(needed.get(name, 0) <= free for name, free in room.items()):
                 found = tried
                 break
+    return found
+
+
+def _doubled(
+    members: Sequence[Member],
+    mappings: Sequence[Mapping],
+    spec: AcceleratorSpec,
+    room: dict[str, int],
+) -> list[Mapping]:
+    """Return mappings with two buffers where they fit: the next step's tiles come meanwhile."""
+    found = list(mappings)
+    for number, member in enumerate(members):
+        for operand in reversed(range(len(member.kernel.operands))):
+            buffers = found[number].num_buffers
+            if buffers[operand] == 2 or found[number].held[operand] == 0:
+                continue
+            doubled = (*buffers[:operand], 2, *buffers[operand + 1 :])
+            tried = [*found[:number], replace(found[number], num_buffers=doubled)]
+            tried += found[number + 1 :]
+            needed = _ring_bytes(members, tried, spec)
+            if all(needed.get(name, 0) <= free for name, free in room.items()):
+                found = tried
     return found
 
 

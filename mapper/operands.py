@@ -174,7 +174,7 @@ class Transfers:
             Queue.LOAD,
             Load(
                 destination=Access(space=space, base=address, strides=buffer.strides),
-                source=Access(space=self.builder.main_memory, base=0, strides=(0,) * rank),
+                source=Access(space=self.builder.main_memory, base=0, strides=buffer.strides),
                 shape=(0,) * rank,
                 before=buffer.extents,
                 after=(0,) * rank,

@@ -1,0 +1,158 @@
+"""Passes over several layers: what stays on the chip computes what NumPy computes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accel.spec import AcceleratorSpec
+from accel.spec_file import load_preset
+from foundation.dtype import DTYPES
+from mapper.kernel import compulsory_bytes
+from mapper.operators import kernels_of
+from mapper.plan import ACROSS, make_plan
+from rooftile.simulation import simulate
+from rooftile.validate.program import validate_program
+from tests.laws.graphs import Draft, chains
+from tests.laws.machines import ALL_DTYPES, MACHINES
+from workloads.graph import Graph, TensorKind
+from workloads.layers import Convolution, Elementwise, MatMul, Normalize, Pool, Window
+from workloads.loaders.yaml import load_zoo
+
+relaxed = settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+PASSES = [("residency",), ("fusion",), ACROSS]
+
+
+@pytest.mark.parametrize("across", PASSES, ids="+".join)
+def test_random_graphs_equal_numpy(across: tuple[str, ...]) -> None:
+    @relaxed
+    @given(graph=chains("int8"), spec=st.sampled_from(MACHINES), seed=st.integers(0, 999))
+    def check(graph: Graph, spec: AcceleratorSpec, seed: int) -> None:
+        validation = validate_program(graph, spec, seed=seed, across=across)
+        assert validation.passed, f"{graph.layers}\n{validation.text}"
+
+    check()
+
+
+def window(kernel: int, stride: int = 1) -> Window:
+    pad = (kernel - 1) // 2
+    return Window(kernel=kernel, stride=stride, pad_before=pad, pad_after=pad)
+
+
+def conv(channels: int, kernel: int = 3, stride: int = 1) -> Convolution:
+    windows = (window(kernel, stride),) * 2
+    return Convolution(out_channels=channels, windows=windows, bias=True, activation="relu")
+
+
+def residual_block(dtype: str) -> Graph:
+    """Return two convolutions, a residual sum, a pool and a convolution without padding."""
+    draft = Draft(DTYPES[dtype])
+    image = draft.add(conv(8), [draft.add_input((2, 9, 10, 5))])
+    inner = draft.add(conv(8), [draft.add(conv(8), [image])])
+    total = draft.add(Elementwise(function="add", activation="relu"), [inner, image])
+    pooled = draft.add(Pool(function="max", windows=(window(3, 2),) * 2), [total])
+    draft.add(conv(4, kernel=1), [pooled])
+    return draft.graph()
+
+
+def attention(dtype: str, tokens: int = 24, heads: int = 2, width: int = 8) -> Graph:
+    """Return scores, softmax and context of ``heads`` heads, and a projection."""
+    draft = Draft(DTYPES[dtype])
+    query, key, value = (draft.add_input((1, tokens, heads, width)) for _ in range(3))
+    scores = draft.add(MatMul(equation="bshd,bthd->bhst"), [query, key])
+    weights = draft.add(Normalize(function="softmax"), [scores])
+    draft.add(MatMul(equation="bhst,bthd->bshd"), [weights, value])
+    return draft.graph()
+
+
+@pytest.mark.parametrize("dtype", ALL_DTYPES)
+@pytest.mark.parametrize("across", PASSES, ids="+".join)
+@pytest.mark.parametrize("network", [residual_block, attention], ids=lambda f: f.__name__)
+def test_blocks_of_real_networks_equal_numpy(
+    network: object, across: tuple[str, ...], dtype: str
+) -> None:
+    assert callable(network)
+    graph = network(dtype)
+    for spec in (load_preset("edge_32x32"), *MACHINES[:2]):
+        if dtype not in spec.array.dtypes:
+            continue
+        validation = validate_program(graph, spec, seed=1, across=across)
+        assert validation.passed, validation.text
+
+
+def dram_bytes(graph: Graph, spec: AcceleratorSpec, across: tuple[str, ...]) -> int:
+    report = simulate(graph, spec, across=across).report
+    return sum(sum(layer.work.dram_bytes.values()) for layer in report.layers)
+
+
+def test_a_network_that_fits_on_the_chip_moves_its_compulsory_bytes() -> None:
+    graph, spec = residual_block("int8"), load_preset("edge_32x32")
+    outside = [t for t in graph.tensors.values() if t.kind is not TensorKind.ACTIVATION]
+    compulsory = sum(tensor.size_bytes for tensor in outside)
+    compulsory += sum(graph.tensors[name].size_bytes for name in graph.outputs)
+    assert dram_bytes(graph, spec, ()) > compulsory
+    assert dram_bytes(graph, spec, ("residency",)) == compulsory
+    assert dram_bytes(graph, spec, ACROSS) == compulsory
+
+
+def test_resnet18_keeps_what_it_computes_on_a_tpu() -> None:
+    graph, spec = load_zoo("resnet18"), load_preset("tpu_v1")
+    outside = sum(t.size_bytes for t in graph.tensors.values() if t.kind is TensorKind.PARAMETER)
+    moved = dram_bytes(graph, spec, ("residency",))
+    first = kernels_of(graph, graph.layers[0])[0].inputs[0].tensor_bytes
+    assert moved <= 1.01 * (outside + first + graph.tensors[graph.outputs[0]].size_bytes)
+
+
+def test_attention_over_4096_tokens_moves_no_scores() -> None:
+    graph, spec = attention("int8", tokens=4096, heads=2, width=64), load_preset("tpu_v1")
+    plan = make_plan(graph, spec, across=("fusion",))
+    assert len(plan.layers) == 1
+    assert not any("layer0" in name or "layer1" in name for name in plan.placements)
+    operands = 4 * 4096 * 2 * 64  # query, key, value and context
+    scores = 2 * 4096 * 4096
+    assert dram_bytes(graph, spec, ("fusion",)) < scores  # keys and values come several times
+    assert dram_bytes(graph, spec, ()) > operands + 3 * scores
+    larger = tuple(replace(pad, capacity_bytes=8 * pad.capacity_bytes) for pad in spec.scratchpads)
+    assert dram_bytes(graph, replace(spec, scratchpads=larger), ("fusion",)) == operands
+
+
+@relaxed
+@given(graph=chains("int8"), spec=st.sampled_from(MACHINES))
+def test_the_compulsory_bytes_of_what_runs_are_moved(graph: Graph, spec: AcceleratorSpec) -> None:
+    plan = make_plan(graph, spec, across=ACROSS)
+    report = simulate(graph, spec, across=ACROSS).report
+    for planned, layer in zip(plan.layers, report.layers, strict=True):
+        least = sum(compulsory_bytes(kernel) for kernel in plan.works[planned.work].kernels)
+        assert sum(layer.work.dram_bytes.values()) >= least
+        assert layer.work.macs == sum(graph.macs(one) for one in planned.layers) or (
+            layer.work.macs > sum(graph.macs(one) for one in planned.layers)  # a halo, again
+            and len(planned.layers) > 1
+        )
+
+
+@relaxed
+@given(graph=chains("int8"), spec=st.sampled_from(MACHINES))
+def test_buffers_that_live_at_the_same_time_do_not_overlap(
+    graph: Graph, spec: AcceleratorSpec
+) -> None:
+    plan = make_plan(graph, spec, across=ACROSS)
+    capacity = {pad.name: pad.capacity_bytes for pad in spec.scratchpads}
+    for number, planned in enumerate(plan.layers):
+        taken: dict[str, list[tuple[int, int]]] = {name: [] for name in capacity}
+        free = plan.works[planned.work].free_bytes
+        for name in plan.alive(number):
+            place = plan.placements[name]
+            assert place.buffer is not None
+            taken[place.memory].append((place.address, place.address + place.buffer.size_bytes))
+        for pad, ranges in taken.items():
+            ordered = sorted(ranges)
+            for (_, end), (start, _) in pairwise(ordered):
+                assert end <= start
+            assert all(free[pad] <= start and end <= capacity[pad] for start, end in ranges)
