@@ -11,13 +11,20 @@ import numpy as np
 
 from accel.scratchpad import port_cycles
 from accel.several_arrays import matmul_work
-from accel.spec import AcceleratorSpec
+from accel.spec import OPERANDS, AcceleratorSpec
 from accel.vector import vector_cycles
 from foundation.dtype import DTYPES
-from mapper.boxes import OperandTiles
 from mapper.cost import FS_PER_SECOND, CostEstimate, NestCosts, Scores, memory_of
 from mapper.group import Group, GroupMapping, Member, Steps, make_group
-from mapper.kernel import Contraction, Kernel, OperandMap, Role, VectorBody, box_bytes
+from mapper.kernel import (
+    Contraction,
+    Kernel,
+    OperandMap,
+    Role,
+    VectorBody,
+    box_bytes,
+    padded_bytes,
+)
 from mapper.mapping import Loop, Mapping, Tile, cut
 from mapper.nest import Counts, Nests
 from mapper.parts import piece_of
@@ -95,9 +102,10 @@ def _fused(steps: Steps, spec: AcceleratorSpec, inner: _Inner) -> FusedGroup | N
         if mapping is None:
             return None
         mappings.append(mapping)
-    mappings = _held_longer(steps, sample, mappings, spec, room)
-    mappings = _doubled(steps.group.members, mappings, spec, room)
-    whole = GroupMapping(loops=steps.loops, mappings=tuple(mappings))
+    rings = _Rings(steps.group.members, mappings, spec, room)
+    _hold_longer(steps, sample, rings)
+    _double(rings)
+    whole = GroupMapping(loops=steps.loops, mappings=tuple(rings.mappings))
     estimate = _estimate(steps, sample, whole, spec)
     if estimate.tiles > MAX_TILES:
         return None
@@ -228,61 +236,94 @@ def _tables(piece: Kernel, spec: AcceleratorSpec) -> list[tuple[list[int], Count
     return tables
 
 
-def _held_longer(
-    steps: Steps,
-    sample: _Sample,
-    mappings: Sequence[Mapping],
-    spec: AcceleratorSpec,
-    room: dict[str, int],
-) -> list[Mapping]:
-    """Return mappings in which operands that are used in several steps stay, as far as they fit."""
-    found = list(mappings)
-    members = steps.group.members
-    places = [
-        (number, operand)
-        for number, member in enumerate(members)
-        for operand in range(len(member.kernel.inputs))
-        if not member.kernel.inputs[operand].is_kept
-    ]
+class _Rings:
+    """The members' mappings, and the scratchpads' bytes that they take: all fit together.
+
+    Parameters
+    ----------
+    members, mappings
+        One of each.
+    spec
+        The machine.
+    room
+        Scratchpad to bytes that there are.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        mappings: Sequence[Mapping],
+        spec: AcceleratorSpec,
+        room: dict[str, int],
+    ) -> None:
+        self.members = members
+        self.mappings = list(mappings)
+        self._pads = {operand: spec.scratchpad_of(operand).name for operand in OPERANDS}
+        pairs = zip(members, mappings, strict=True)
+        self._taken = [self._bytes(member.kernel, mapping) for member, mapping in pairs]
+        self._left = dict(room)
+        for taken in self._taken:
+            for pad, size in taken.items():
+                self._left[pad] -= size
+
+    def change(self, number: int, mapping: Mapping) -> bool:
+        """Let a member have another mapping if it fits, and return whether it does."""
+        taken, before = self._bytes(self.members[number].kernel, mapping), self._taken[number]
+        left = {p: n + before.get(p, 0) - taken.get(p, 0) for p, n in self._left.items()}
+        if min(left.values()) < 0:
+            return False
+        self._left, self._taken[number], self.mappings[number] = left, taken, mapping
+        return True
+
+    def _bytes(self, kernel: Kernel, mapping: Mapping) -> dict[str, int]:
+        """Return scratchpad to the bytes of a member's rings."""
+        taken: dict[str, int] = {}
+        extents = kernel.extents
+        for number, operand in enumerate(kernel.operands):
+            if not operand.is_kept:
+                size = padded_bytes(operand, extents, mapping.region(number, extents))
+                pad = self._pads[operand.scratchpad]
+                taken[pad] = taken.get(pad, 0) + size * mapping.num_buffers[number]
+        if isinstance(kernel.body, Contraction):
+            accumulator = DTYPES[kernel.inputs[0].dtype.accumulator]
+            tile, numbers = mapping.tile, kernel.numbers(Role.GROUP, Role.M, Role.N)
+            psums = prod(tile[d] for d in numbers) * accumulator.size_bytes
+            pad = self._pads["psum"]
+            taken[pad] = taken.get(pad, 0) + psums * mapping.num_buffers[-1]
+        return taken
+
+
+def _hold_longer(steps: Steps, sample: _Sample, rings: _Rings) -> None:
+    """Let operands that are used in several steps stay, as far as they fit."""
 
     def saved(place: tuple[int, int]) -> float:
         number, operand = place
-        kernel = members[number].kernel
+        kernel = rings.members[number].kernel
         per_step = box_bytes(kernel.inputs[operand], sample.tiles[number].size)
         return sample.count * per_step / box_bytes(kernel.inputs[operand], kernel.extents)
 
-    for number, operand in sorted(places, key=saved, reverse=True):
-        if saved((number, operand)) <= 1:
-            continue
-        for held in _longer(steps, members[number], found[number], operand):
-            tried = [*found[:number], held, *found[number + 1 :]]
-            needed = _ring_bytes(members, tried, spec)
-            if all(needed.get(name, 0) <= free for name, free in room.items()):
-                found = tried
-                break
-    return found
+    places = {
+        (number, operand): saved((number, operand))
+        for number, member in enumerate(rings.members)
+        for operand in range(len(member.kernel.inputs))
+        if not member.kernel.inputs[operand].is_kept
+    }
+    for (number, operand), times in sorted(places.items(), key=lambda one: -one[1]):
+        if times > 1:
+            for held in _longer(steps, rings.members[number], rings.mappings[number], operand):
+                if rings.change(number, held):
+                    break
 
 
-def _doubled(
-    members: Sequence[Member],
-    mappings: Sequence[Mapping],
-    spec: AcceleratorSpec,
-    room: dict[str, int],
-) -> list[Mapping]:
-    """Return mappings with two buffers where they fit: the next step's tiles come meanwhile."""
-    found = list(mappings)
-    for number, member in enumerate(members):
+def _double(rings: _Rings) -> None:
+    """Let operands have two buffers where they fit: the next step's tiles come meanwhile."""
+    for number, member in enumerate(rings.members):
         for operand in reversed(range(len(member.kernel.operands))):
-            buffers = found[number].num_buffers
-            if buffers[operand] == 2 or found[number].held[operand] == 0:
-                continue
-            doubled = (*buffers[:operand], 2, *buffers[operand + 1 :])
-            tried = [*found[:number], replace(found[number], num_buffers=doubled)]
-            tried += found[number + 1 :]
-            needed = _ring_bytes(members, tried, spec)
-            if all(needed.get(name, 0) <= free for name, free in room.items()):
-                found = tried
-    return found
+            mapping = rings.mappings[number]
+            if mapping.num_buffers[operand] == 1 and mapping.held[operand]:
+                buffers = mapping.num_buffers
+                doubled = (*buffers[:operand], 2, *buffers[operand + 1 :])
+                rings.change(number, replace(mapping, num_buffers=doubled))
 
 
 def _longer(steps: Steps, member: Member, mapping: Mapping, operand: int) -> list[Mapping]:
@@ -327,31 +368,6 @@ def _group_loops(steps: Steps, member: Member) -> tuple[Loop, ...]:
 
 def _extent(kernel: Kernel, name: str) -> int:
     return next(dimension.extent for dimension in kernel.dimensions if dimension.name == name)
-
-
-def _ring_bytes(
-    members: Sequence[Member], mappings: Sequence[Mapping], spec: AcceleratorSpec
-) -> dict[str, int]:
-    """Return scratchpad to the bytes of all members' rings."""
-    needed: dict[str, int] = {}
-
-    def add(operand: str, size_bytes: int) -> None:
-        name = spec.scratchpad_of(operand).name
-        needed[name] = needed.get(name, 0) + size_bytes
-
-    for member, mapping in zip(members, mappings, strict=True):
-        kernel = member.kernel
-        for number, operand in enumerate(kernel.operands):
-            if not operand.is_kept:
-                region = mapping.region(number, kernel.extents)
-                size = OperandTiles(kernel, operand).size_bytes(region)
-                add(operand.scratchpad, size * mapping.num_buffers[number])
-        if isinstance(kernel.body, Contraction):
-            accumulator = DTYPES[kernel.inputs[0].dtype.accumulator]
-            numbers = kernel.numbers(Role.GROUP, Role.M, Role.N)
-            psums = prod(mapping.tile[d] for d in numbers) * accumulator.size_bytes
-            add("psum", psums * mapping.num_buffers[-1])
-    return needed
 
 
 def _estimate(

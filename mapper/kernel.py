@@ -213,6 +213,18 @@ def box_bytes(operand: OperandMap, extents: Sequence[int]) -> int:
     return elements * operand.dtype.size_bytes
 
 
+def padded_bytes(operand: OperandMap, whole: Sequence[int], extents: Sequence[int]) -> int:
+    """Return the bytes of the box that a part of a kernel touches of an operand, padding included.
+
+    ``whole`` is the size of the kernel's iteration space, ``extents`` that of the part.
+    """
+    elements = 1
+    for axis in operand.axes:
+        step = axis_step(axis, whole)
+        elements *= 1 + sum(c // step * (extents[d] - 1) for d, c in axis.terms)
+    return elements * operand.dtype.size_bytes
+
+
 def compulsory_bytes(kernel: Kernel) -> int:
     """Return the bytes that must cross the main memory's port: every touched element once.
 
