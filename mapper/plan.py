@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from isa.program import Program, side_by_side
 from mapper.kernel import Kernel
 from mapper.lower import Placement, lower
 from mapper.operators import kernels_of
+from mapper.search.find import DEFAULT, SearchOptions
 from mapper.splits import PARTIAL
 from mapper.stages import Piece, Stage, best_stages
 from workloads.graph import Graph, Layer, TensorKind
@@ -66,6 +67,8 @@ class Plan:
         Main memory name to bytes in use.
     split
         What was asked for: one of `mapper.splits.CHOICES`.
+    options
+        What was asked of the search for mappings.
     """
 
     graph: Graph
@@ -75,6 +78,7 @@ class Plan:
     placements: Dictionary[str, Placement]
     memory_bytes: Dictionary[str, int]
     split: str
+    options: SearchOptions = DEFAULT
 
     def program(self, planned: PlannedLayer) -> Program:
         """Return the program of a layer that is in one piece.
@@ -154,6 +158,8 @@ def make_plan(
     cores: Sequence[int] | None = None,
     share_equal_work: bool = True,
     occupied: Dictionary[str, int] | None = None,
+    options: SearchOptions = DEFAULT,
+    progress: Callable[[str], None] | None = None,
 ) -> Plan:
     """Return the plan that runs one layer after the other, every tensor through main memory.
 
@@ -169,6 +175,10 @@ def make_plan(
         Whether equal layers are one piece of work, which is simulated once.
     occupied
         Main memory name to bytes at its start that others use, none by default.
+    options
+        What is asked of the search for mappings.
+    progress
+        Called with the name of each layer that is about to be mapped.
 
     Raises
     ------
@@ -186,7 +196,9 @@ def make_plan(
     for layer in graph.layers:
         kind = _signature(graph, layer)
         if kind not in kinds:
-            kinds[kind] = _work(graph, layer, spec, numbers, split)
+            if progress is not None:
+                progress(layer.name)
+            kinds[kind] = _work(graph, layer, spec, numbers, split, options)
         key = kind if share_equal_work else layer.name
         if key not in known:
             known[key] = len(works)
@@ -201,16 +213,23 @@ def make_plan(
         placements=placements,
         memory_bytes=memory_bytes,
         split=split,
+        options=options,
     )
 
 
 def _work(
-    graph: Graph, layer: Layer, spec: AcceleratorSpec, cores: Sequence[int], split: str
+    graph: Graph,
+    layer: Layer,
+    spec: AcceleratorSpec,
+    cores: Sequence[int],
+    split: str,
+    options: SearchOptions,
 ) -> Work:
     kernels = kernels_of(graph, layer)
     if graph.macs(layer):
         spec.check_dtype(graph.input_tensors(layer)[0].dtype)
-    return Work(kernels=kernels, stages=best_stages(kernels, spec, layer.name, cores, split))
+    stages = best_stages(kernels, spec, layer.name, cores, split, options)
+    return Work(kernels=kernels, stages=stages)
 
 
 def _signature(graph: Graph, layer: Layer) -> object:
