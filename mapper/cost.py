@@ -109,7 +109,7 @@ class NestCosts:
         self.array, self.array_latency = _array_cycles(kernel, spec, sizes, self.tiles)
         self.vector = _vector_cycles(kernel, spec, sizes, nests)
         self.results = nests.moves(kernel.output, nests.depth)
-        self.psums = _psum_bytes(kernel, sizes)
+        self.psums = psum_bytes(nests)
         self.latency_cycles = (
             max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
         )
@@ -218,21 +218,10 @@ class PlaceCosts:
 
     def required_bytes(self, doubled: Sequence[bool]) -> dict[str, Counts]:
         """Return scratchpad name to the bytes that regions need in it, slots counted."""
-        kernel, spec = self._costs.nests.kernel, self._costs.spec
+        costs = self._costs
+        regions = [operand.region for operand in self._operands]
         buffers = self._buffers(doubled)
-        required: dict[str, Any] = {}
-
-        def hold(operand: str, size: Counts, slots: Counts) -> None:
-            pad = spec.scratchpad_of(operand)
-            aligned = -(-size // pad.alignment_bytes) * pad.alignment_bytes
-            required[pad.name] = required.get(pad.name, 0) + aligned * slots
-
-        for what, held, slots in zip(kernel.operands, self._operands, buffers, strict=True):
-            if what is not kernel.output or not is_copy(kernel):
-                hold(what.scratchpad, held.region, slots)
-        if self._costs.psums is not None:
-            hold("psum", self._costs.psums, buffers[-1])
-        return required
+        return required_bytes(costs.nests.kernel, costs.spec, regions, costs.psums, buffers)
 
     def _buffers(self, doubled: Sequence[bool]) -> list[Counts]:
         return [
@@ -274,6 +263,41 @@ class PlaceCosts:
         return _memory_cycles(self._costs.nests.kernel, self._costs.spec, traffic)
 
 
+def required_bytes(
+    kernel: Kernel,
+    spec: AcceleratorSpec,
+    regions: Sequence[Counts],
+    psums: Counts | None,
+    buffers: Sequence[Counts],
+) -> dict[str, Counts]:
+    """Return scratchpad name to the bytes that are needed in it.
+
+    Parameters
+    ----------
+    kernel, spec
+        What is mapped, onto what.
+    regions
+        For each operand the bytes of its region.
+    psums
+        Bytes of a tile's psums, if the kernel has any; they have as many slots as the output.
+    buffers
+        For each operand its slots.
+    """
+    required: dict[str, Any] = {}
+
+    def hold(operand: str, size: Counts, slots: Counts) -> None:
+        pad = spec.scratchpad_of(operand)
+        aligned = -(-size // pad.alignment_bytes) * pad.alignment_bytes
+        required[pad.name] = required.get(pad.name, 0) + aligned * slots
+
+    for what, region, slots in zip(kernel.operands, regions, buffers, strict=True):
+        if what is not kernel.output or not is_copy(kernel):
+            hold(what.scratchpad, region, slots)
+    if psums is not None:
+        hold("psum", psums, buffers[-1])
+    return required
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Operand:
     """One operand of many nests, held at a depth.
@@ -313,13 +337,15 @@ class _Operand:
         )
 
 
-def _psum_bytes(kernel: Kernel, sizes: Sequence[Counts]) -> Counts | None:
+def psum_bytes(nests: Nests) -> Counts | None:
     """Return the bytes of a tile's psums, if the kernel has any."""
+    kernel = nests.kernel
     if not isinstance(kernel.body, Contraction):
         return None
     accumulator = DTYPES[kernel.inputs[0].dtype.accumulator]
     numbers = kernel.numbers(Role.GROUP, Role.M, Role.N)
-    return accumulator.size_bytes * prod((sizes[d] for d in numbers[1:]), start=sizes[numbers[0]])
+    one = np.asarray(accumulator.size_bytes, dtype=np.int64)
+    return prod((nests.size(nests.depth, d) for d in numbers), start=one)
 
 
 def is_copy(kernel: Kernel) -> bool:

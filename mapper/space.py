@@ -56,6 +56,18 @@ def map_space(kernel: Kernel, spec: AcceleratorSpec) -> tuple[Family, ...]:
     return (_vector_family(kernel, spec),)
 
 
+def tile_by_tile(kernel: Kernel, family: Family) -> Family:
+    """Return the part of a family in which regions are tiles."""
+    nests = family.nests
+    places = []
+    for held, rows in family.places:
+        for depth, operand in zip(held, kernel.operands, strict=True):
+            needed = [d for d in range(len(kernel.dimensions)) if operand.depends_on(d)]
+            rows = rows & ~_differs(nests, depth, nests.depth, needed)
+        places.append((held, rows))
+    return Family(label=family.label, nests=nests, places=tuple(places))
+
+
 def buffer_choices(kernel: Kernel) -> tuple[tuple[bool, ...], ...]:
     """Return which operands may have two buffers: all, then all but inputs of a product."""
     if not isinstance(kernel.body, Contraction):

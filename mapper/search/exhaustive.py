@@ -17,7 +17,7 @@ _FIRST_BATCH = 256
 _LARGEST_BATCH = 1 << 14
 
 
-class _Open(NamedTuple):
+class OpenSite(NamedTuple):
     """Nests of a site that fit, those with the lowest bounds first."""
 
     site: Site
@@ -36,17 +36,17 @@ def exhaustive(problem: Problem, effort: Effort) -> Result:
     """
     deadline = Deadline(effort)
     best, scored, remaining = problem.shortlist(), 0, inf
-    open_sites: list[_Open] = []
+    open_sites: list[OpenSite] = []
     for site, costs in problem.sites():
         if deadline.is_over and open_sites:
             remaining = problem.floor
             break
-        found = _open(problem, site, costs)
+        found = open_site(problem, site, costs)
         if len(found.numbers):
             open_sites.append(found)
     open_sites.sort(key=lambda one: float(one.bounds[0]))
     for one in open_sites:
-        count, left = _search(problem, one, best, deadline)
+        count, left = search_site(problem, one, best, deadline)
         scored += count
         remaining = min(remaining, left)
     is_complete = remaining == inf
@@ -60,7 +60,7 @@ def exhaustive(problem: Problem, effort: Effort) -> Result:
     )
 
 
-def _open(problem: Problem, site: Site, costs: NestCosts) -> _Open:
+def open_site(problem: Problem, site: Site, costs: NestCosts) -> OpenSite:
     """Return the nests of a site that fit, with their bounds."""
     fitting = np.broadcast_to(problem.fitting(site, costs), site.nests.shape)
     numbers = np.flatnonzero(fitting)
@@ -70,10 +70,12 @@ def _open(problem: Problem, site: Site, costs: NestCosts) -> _Open:
         bounds = np.broadcast_to(values, site.nests.shape).reshape(-1)[numbers]
         order = np.argsort(bounds, kind="stable")
         numbers, bounds = numbers[order], bounds[order]
-    return _Open(site, numbers, bounds)
+    return OpenSite(site, numbers, bounds)
 
 
-def _search(problem: Problem, one: _Open, best: Shortlist, deadline: Deadline) -> tuple[int, float]:
+def search_site(
+    problem: Problem, one: OpenSite, best: Shortlist, deadline: Deadline
+) -> tuple[int, float]:
     """Score the nests of a site that may be kept.
 
     Returns the number of scored mappings, and the bound of what was left when the time was up.

@@ -14,14 +14,23 @@ from mapper.kernel import Kernel
 from mapper.layouts import conflict_cycles, with_layouts
 from mapper.mapping import Mapping
 from mapper.nest import Counts, nest_of
+from mapper.search.branch_and_bound import branch_and_bound
+from mapper.search.evolutionary import evolutionary
 from mapper.search.exhaustive import exhaustive
 from mapper.search.objective import objective_of
 from mapper.search.problem import Effort, Problem, Result, Site, Strategy
+from mapper.search.random_draws import random_draws
+from mapper.search.refine import Refine, refined
 from mapper.search.shortlist import Candidate
 from mapper.space import map_space
 
 #: By the name that users write.
-STRATEGIES: dict[str, Strategy] = {"exhaustive": exhaustive}
+STRATEGIES: dict[str, Strategy] = {
+    "exhaustive": exhaustive,
+    "branch_and_bound": branch_and_bound,
+    "evolutionary": evolutionary,
+    "random": random_draws,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,8 @@ class SearchOptions:
         One of ``STRATEGIES``.
     effort
         How much it may do for each kernel.
+    refine
+        Prices the finalists again, as in `mapper.search.refine`; None takes the closed form's word.
 
     Raises
     ------
@@ -46,6 +57,7 @@ class SearchOptions:
     objective: str = "latency"
     strategy: str = "exhaustive"
     effort: Effort = field(default_factory=Effort)
+    refine: Refine | None = None
 
     def __post_init__(self) -> None:
         """Check the names."""
@@ -69,19 +81,25 @@ class Found:
     kernel, spec
         What was mapped, onto what.
     chosen
-        The best, then the best of another tile if there is one.
+        The best, then the best of another tile if there is one. Refined ones have their layouts,
+        and their cycles are the refined ones.
     result
         What the search found.
+    is_refined
+        Whether the chosen were priced again.
     """
 
     kernel: Kernel
     spec: AcceleratorSpec
     chosen: tuple[Candidate, ...]
     result: Result
+    is_refined: bool = False
 
     def best(self) -> tuple[Mapping, CostEstimate]:
         """Return the best mapping, with layouts for its tiles, and its cost."""
         best = self.chosen[0]
+        if self.is_refined:
+            return best.mapping, best.cost
         mapping = with_layouts(self.kernel, best.mapping, self.spec)
         conflicts = conflict_cycles(self.kernel, mapping)
         return mapping, replace(best.cost, cycles=best.cost.cycles + conflicts)
@@ -128,7 +146,17 @@ def find_mapping(
     chosen = result.shortlist.chosen()
     if not chosen:
         raise _does_not_fit(problem, name)
-    return Found(kernel=kernel, spec=spec, chosen=chosen, result=result)
+    if options.refine is not None:
+        best, *others = refined(problem, result, options.refine, options.effort)
+        second = next((one for one in others if one.mapping.tile != best.mapping.tile), None)
+        chosen = (best,) if second is None else (best, second)
+    return Found(
+        kernel=kernel,
+        spec=spec,
+        chosen=chosen,
+        result=result,
+        is_refined=options.refine is not None,
+    )
 
 
 def _does_not_fit(problem: Problem, name: str) -> MappingError:

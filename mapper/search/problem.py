@@ -15,7 +15,7 @@ from accel.spec import AcceleratorSpec
 from accel.vector import pass_cycles
 from mapper.cost import NestCosts
 from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes
-from mapper.nest import Nests
+from mapper.nest import Counts, Nests
 from mapper.search.objective import Bounds, Objective
 from mapper.search.shortlist import Scored, Shortlist
 from mapper.space import Family, Rows, buffer_choices
@@ -118,6 +118,17 @@ class Site(NamedTuple):
     held: tuple[int, ...]
     rows: Rows
 
+    @property
+    def axis(self) -> int:
+        """The axis of the grid that has the most choices."""
+        return int(np.argmax(self.nests.shape))
+
+    def within(self, axis: int, choices: slice) -> Site:
+        """Return the part that has some of the choices along an axis of the grid."""
+        where = (*(slice(None),) * axis, choices)
+        rows = self.rows[where] if self.rows.shape[axis] > 1 else self.rows
+        return self._replace(nests=self.nests.within(axis, choices), rows=rows)
+
 
 class Problem:
     """A map space, and what is looked for in it.
@@ -147,7 +158,7 @@ class Problem:
         self.families = tuple(families)
         self.objective = objective
         self.buffers = tuple(buffers or buffer_choices(kernel))
-        self._capacity = {pad.name: pad.capacity_bytes for pad in spec.scratchpads}
+        self.capacity = {pad.name: pad.capacity_bytes for pad in spec.scratchpads}
 
     @cached_property
     def counted(self) -> int:
@@ -157,12 +168,18 @@ class Problem:
     @cached_property
     def floor(self) -> float:
         """What no mapping of the kernel is below, whatever its loops."""
-        bounds = Bounds(self._least_cycles(), compulsory_bytes(self.kernel), 1)
+        bounds = Bounds(self.least_cycles, compulsory_bytes(self.kernel), 1)
         return float(self.objective.bound(bounds)) if self.objective.bound else -inf
 
     def shortlist(self) -> Shortlist:
         """Return an empty one."""
         return Shortlist(self.objective)
+
+    def places(self) -> Iterator[Site]:
+        """Yield all of the space, a family and a place at a time."""
+        pairs = [(family, place) for family in self.families for place in family.places]
+        for number, (family, (held, rows)) in enumerate(pairs):
+            yield Site(number, family.nests, held, rows)
 
     def sites(self, chunk: int = CHUNK) -> Iterator[tuple[Site, NestCosts]]:
         """Yield all of the space in parts of about ``chunk`` nests, with the costs of their nests.
@@ -171,25 +188,33 @@ class Problem:
         """
         number = 0
         for family in self.families:
-            shape = family.nests.shape
-            axis = int(np.argmax(shape))
-            length = max(1, chunk * shape[axis] // max(1, len(family.nests)))
-            for start in range(0, shape[axis], length):
-                part = slice(start, start + length)
-                nests = family.nests.within(axis, part)
-                costs = NestCosts(nests.copy(), self.spec)
-                for held, rows in family.places:
-                    where = (*(slice(None),) * axis, part)
-                    inside = rows[where] if rows.shape[axis] > 1 else rows
-                    yield Site(number, nests, held, inside), costs
-                    number += 1
+            wholes = [Site(0, family.nests, held, rows) for held, rows in family.places]
+            axis = wholes[0].axis
+            choices = family.nests.shape[axis]
+            length = max(1, chunk * choices // max(1, len(family.nests)))
+            for start in range(0, choices, length):
+                parts = [
+                    whole.within(axis, slice(start, start + length))._replace(number=number + index)
+                    for index, whole in enumerate(wholes)
+                ]
+                costs = NestCosts(parts[0].nests.copy(), self.spec)
+                yield from ((part, costs) for part in parts)
+                number += len(parts)
 
     def fitting(self, site: Site, costs: NestCosts) -> Rows:
         """Return which nests of a site fit with as few buffers as there may be."""
         rows = site.rows
         for pad, required in costs.at(site.held).required_bytes(self.buffers[-1]).items():
-            rows = rows & (required <= self._capacity[pad])
+            rows = rows & (required <= self.capacity[pad])
         return rows
+
+    def fits_somewhere(self) -> tuple[Site, Counts] | None:
+        """Return a nest that fits, None if none does: the last, since small tiles come last."""
+        for site, costs in self.sites():
+            numbers = np.flatnonzero(np.broadcast_to(self.fitting(site, costs), site.nests.shape))
+            if len(numbers):
+                return site, numbers[-1:]
+        return None
 
     def bounds(self, site: Site, costs: NestCosts) -> Bounds:
         """Return what the mappings of a site's nests cost at least; broadcasts to the grid."""
@@ -229,8 +254,9 @@ class Problem:
         )
         return result, scored
 
-    def _least_cycles(self) -> float:
-        """Return the cycles of all MACs on all PEs, all elements in all lanes, or all bytes.
+    @cached_property
+    def least_cycles(self) -> float:
+        """Cycles of all MACs on all PEs, all elements in all lanes, or all bytes.
 
         A little less, so that rounding never makes it too much.
         """
