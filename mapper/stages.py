@@ -250,9 +250,15 @@ def search(
 
     ``name`` is the layer's, for the error when nothing fits.
     """
+    return find_mapping(*largest_part(kernel, split, spec), name, options)
+
+
+def largest_part(
+    kernel: Kernel, split: Split, spec: AcceleratorSpec
+) -> tuple[Kernel, AcceleratorSpec]:
+    """Return the largest part of a split kernel, and the machine as its core sees it."""
     largest = next(divided(kernel, split))
-    share = _with_share(spec, split.parts, _repeated(kernel, largest, split.parts))
-    return find_mapping(largest, share, name, options)
+    return largest, _with_share(spec, split.parts, _repeated(kernel, largest, split.parts))
 
 
 def _parts(kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> tuple[tuple[Part, ...], ...]:

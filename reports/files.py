@@ -22,7 +22,7 @@ from reports.summary import sentence, shares_by_bound
 from reports.timeline import write_timeline
 
 #: Changes when a key of summary.json changes its name or meaning.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def check_output_folder(folder: Path) -> None:
@@ -146,6 +146,7 @@ def _write_files(
     summary = {
         **_summary(report),
         "split": plan.split,
+        "search": plan.options.as_record(),
         "tool_version": tool_version,
         "configuration_sha256": digest(inputs),
     }

@@ -101,8 +101,8 @@ def _search_lines(kernel: Kernel, split: Split, plan: Plan, name: str) -> Iterab
 
 def _effort(found: Found) -> str:
     """Return how many mappings were looked at, and what is known of the others."""
-    result = found.result
-    text = f"{result.scored:,} of {result.counted:,} mappings scored"
-    if result.is_proved:
+    coverage = found.coverage
+    text = f"{coverage.scored:,} of {coverage.counted:,} mappings scored"
+    if coverage.is_proved:
         return f"{text}, none of the others is better"
-    return f"{text}, the best can be {result.gap:.1%} better"
+    return f"{text}, the best can be {coverage.gap:.1%} better"

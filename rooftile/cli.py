@@ -17,6 +17,7 @@ from rooftile.validate.commands import validate
 
 if TYPE_CHECKING:
     from mapper.plan import Plan
+    from mapper.search.find import SearchOptions
     from rooftile.simulation import Result
 
 #: File descriptor of standard output.
@@ -68,6 +69,7 @@ def cli() -> None:
 @options.batch
 @options.dtype
 @options.split
+@options.search
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
 @click.option("--no-plots", is_flag=True, help="Write no roofline pictures.")
 @click.option(
@@ -101,6 +103,7 @@ def run(
     trace_format: str,
     beside: tuple[str, ...],
     cores: str | None,
+    search: SearchOptions,
 ) -> None:
     """Simulate NETWORK (a zoo name or a YAML file) and print a table of its layers."""
     from reports.files import check_output_folder
@@ -108,13 +111,13 @@ def run(
     if beside or cores:
         if output is not None or trace_dram is not None:
             raise click.UsageError("--beside and --cores print tables: no -o or --trace-dram")
-        _run_side_by_side((network, *beside), hardware, batch, dtype, split, cores)
+        _run_side_by_side((network, *beside), hardware, batch, dtype, split, cores, search)
         return
     if output is not None:
         check_output_folder(output)
     if trace_dram is not None:
         _check_dram_trace(trace_dram, hardware)
-    result = _simulate(network, hardware, batch, dtype, split)
+    result = _simulate(network, hardware, batch, dtype, split, search)
     click.echo(str(result))
     if trace_dram is not None:
         _write_dram_trace(result.plan, trace_dram, trace_format)
@@ -182,7 +185,13 @@ def explain(folder: Path, layer: str) -> None:
 @options.batch
 @options.dtype
 @options.split
+@options.search
 @click.option("--layer", help="Name of the only layer to show.")
+@click.option(
+    "--pareto",
+    metavar="NAME,NAME",
+    help="Objectives, such as latency,dram: show all mappings that no other surpasses.",
+)
 def map_(
     network: str,
     hardware: str,
@@ -190,14 +199,28 @@ def map_(
     dtype: str | None,
     split: str,
     layer: str | None,
+    pareto: str | None,
+    search: SearchOptions,
 ) -> None:
     """Print how NETWORK is mapped: loops, lower bound, runner-up, and the fullest scratchpad."""
     from mapper.plan import make_plan
+    from mapper.search.pareto import objectives_of
     from reports.map_text import map_text
+    from reports.pareto_text import pareto_text
     from rooftile.sources import find_hardware, find_network
 
-    graph = find_network(network, batch=batch, dtype=dtype)
-    click.echo(map_text(make_plan(graph, find_hardware(hardware), split=split), layer))
+    if pareto is not None and layer is None:
+        raise click.UsageError("--pareto shows the mappings of one layer: name it with --layer")
+    objectives = None if pareto is None else objectives_of(pareto)
+    graph, spec = find_network(network, batch=batch, dtype=dtype), find_hardware(hardware)
+    with progress_line() as show:
+        mapping = show and (lambda name: show(f"mapping {name}"))
+        plan = make_plan(graph, spec, split=split, options=search, progress=mapping)
+        if objectives is None or layer is None:
+            text = map_text(plan, layer)
+        else:
+            text = pareto_text(plan, layer, objectives)
+    click.echo(text)
 
 
 @cli.command()
@@ -295,6 +318,7 @@ def _run_side_by_side(
     dtype: str | None,
     split: str,
     cores: str | None,
+    search: SearchOptions,
 ) -> None:
     """Print the tables of networks that run at the same time."""
     from rooftile.side_by_side import run_side_by_side
@@ -304,12 +328,17 @@ def _run_side_by_side(
     with progress_line() as show:
         if show is not None:
             show(f"simulating {' and '.join(networks)}")
-        text = run_side_by_side(graphs, hardware, cores, split=split)
+        text = run_side_by_side(graphs, hardware, cores, split=split, options=search)
     click.echo(text)
 
 
 def _simulate(
-    network: str, hardware: str, batch: int | None, dtype: str | None, split: str
+    network: str,
+    hardware: str,
+    batch: int | None,
+    dtype: str | None,
+    split: str,
+    search: SearchOptions,
 ) -> Result:
     """Simulate with the layer's name on the terminal while it runs."""
     from rooftile.simulation import simulate
@@ -321,5 +350,6 @@ def _simulate(
             batch=batch,
             dtype=dtype,
             split=split,
-            progress=show and (lambda layer: show(f"simulating {layer}")),
+            options=search,
+            progress=show,
         )

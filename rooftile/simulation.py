@@ -12,6 +12,7 @@ from accel.spec_file import to_yaml as hardware_yaml
 from accel.trace import Repeated
 from foundation.errors import MappingError
 from mapper.plan import Plan, make_plan
+from mapper.search.find import DEFAULT, SearchOptions
 from reports.files import write_folder
 from reports.report import Report, make_report
 from reports.tables import report_table
@@ -77,6 +78,7 @@ def simulate(
     batch: int | None = None,
     dtype: str | None = None,
     split: str = "auto",
+    options: SearchOptions = DEFAULT,
     progress: Progress | None = None,
 ) -> Result:
     """Map a network onto a machine, run it, and report.
@@ -93,8 +95,10 @@ def simulate(
         Type of inputs, weights and activations; by default what the network says.
     split
         Along what products are split over cores: one of `mapper.splits.CHOICES`.
+    options
+        What is asked of the search for mappings: objective, strategy, effort, cache.
     progress
-        Called with the name of each layer that is about to be simulated.
+        Called with what is about to be done: ``mapping`` or ``simulating``, and the layer's name.
 
     Raises
     ------
@@ -103,7 +107,8 @@ def simulate(
     """
     graph = _graph(network, batch, dtype)
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
-    plan = make_plan(graph, spec, split=split)
+    mapping = progress and (lambda layer: progress(f"mapping {layer}"))
+    plan = make_plan(graph, spec, split=split, options=options, progress=mapping)
     traces = tuple(_traces(plan, work, progress) for work in range(len(plan.works)))
     return Result(plan=plan, traces=traces, report=make_report(plan, traces))
 
@@ -116,6 +121,7 @@ def simulate_side_by_side(
     batch: int | None = None,
     dtype: str | None = None,
     split: str = "auto",
+    options: SearchOptions = DEFAULT,
 ) -> tuple[Result, ...]:
     """Run several networks at the same time, each on cores of its own.
 
@@ -130,7 +136,7 @@ def simulate_side_by_side(
         As in `simulate`.
     cores
         How many cores each network has.
-    batch, dtype, split
+    batch, dtype, split, options
         As in `simulate`, for all of them.
 
     Raises
@@ -153,6 +159,7 @@ def simulate_side_by_side(
                 graph,
                 spec,
                 split=split,
+                options=options,
                 cores=range(first, first + count),
                 share_equal_work=False,
                 occupied=plans[-1].memory_bytes if plans else None,
@@ -179,7 +186,7 @@ def _graph(network: str | Path | Graph, batch: int | None, dtype: str | None) ->
 def _traces(plan: Plan, work: int, progress: Progress | None) -> tuple[Repeated, ...]:
     """Simulate the first layer of a work, each distinct piece once and on an idle machine."""
     if progress is not None:
-        progress(plan.representative(work).layer.name)
+        progress(f"simulating {plan.representative(work).layer.name}")
     machine = Machine(plan.spec)
     return tuple(
         Repeated(trace=machine.run(program), count=count)

@@ -48,13 +48,8 @@ def branch_and_bound(problem: Problem, effort: Effort) -> Result:
         scored += count
         remaining = min(remaining, left)
     is_complete = remaining == inf
-    return Result(
-        shortlist=best,
-        counted=problem.counted,
-        scored=scored,
-        pruned=problem.counted - scored if is_complete else 0,
-        bound=min(remaining, best.least),
-        is_complete=is_complete,
+    return problem.result(
+        best, scored, bound=remaining, pruned=is_complete, is_complete=is_complete
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -15,13 +16,15 @@ from mapper.layouts import conflict_cycles, with_layouts
 from mapper.mapping import Mapping
 from mapper.nest import Counts, nest_of
 from mapper.search.branch_and_bound import branch_and_bound
+from mapper.search.cache import MappingCache
 from mapper.search.evolutionary import evolutionary
 from mapper.search.exhaustive import exhaustive
 from mapper.search.objective import objective_of
-from mapper.search.problem import Effort, Problem, Result, Site, Strategy
+from mapper.search.problem import Coverage, Effort, Problem, Site, Strategy
 from mapper.search.random_draws import random_draws
 from mapper.search.refine import Refine, refined
 from mapper.search.shortlist import Candidate
+from mapper.search.stored import key_of, restored, stored
 from mapper.space import map_space
 
 #: By the name that users write.
@@ -47,6 +50,8 @@ class SearchOptions:
         How much it may do for each kernel.
     refine
         Prices the finalists again, as in `mapper.search.refine`; None takes the closed form's word.
+    cache
+        Where found mappings are kept for later runs; None for nowhere.
 
     Raises
     ------
@@ -58,6 +63,7 @@ class SearchOptions:
     strategy: str = "exhaustive"
     effort: Effort = field(default_factory=Effort)
     refine: Refine | None = None
+    cache: MappingCache | None = None
 
     def __post_init__(self) -> None:
         """Check the names."""
@@ -67,6 +73,25 @@ class SearchOptions:
                 f"search '{self.strategy}': must be one of {', '.join(STRATEGIES)}"
                 f"{nearest(self.strategy, STRATEGIES)}"
             )
+
+    def as_record(self) -> dict[str, Any]:
+        """Return what a run must be repeated with, by plain names."""
+        effort = self.effort
+        return {
+            "objective": self.objective,
+            "strategy": self.strategy,
+            "seed": effort.seed,
+            "evaluations": effort.evaluations,
+            "time_limit_s": effort.seconds,
+        }
+
+
+def options_of(record: Dictionary[str, Any]) -> SearchOptions:
+    """Return the options that a record was made of."""
+    effort = Effort(
+        seed=record["seed"], evaluations=record["evaluations"], seconds=record["time_limit_s"]
+    )
+    return SearchOptions(objective=record["objective"], strategy=record["strategy"], effort=effort)
 
 
 DEFAULT = SearchOptions()
@@ -83,8 +108,8 @@ class Found:
     chosen
         The best, then the best of another tile if there is one. Refined ones have their layouts,
         and their cycles are the refined ones.
-    result
-        What the search found.
+    coverage
+        What the search has looked at.
     is_refined
         Whether the chosen were priced again.
     """
@@ -92,7 +117,7 @@ class Found:
     kernel: Kernel
     spec: AcceleratorSpec
     chosen: tuple[Candidate, ...]
-    result: Result
+    coverage: Coverage
     is_refined: bool = False
 
     def best(self) -> tuple[Mapping, CostEstimate]:
@@ -140,6 +165,28 @@ def find_mapping(
     MappingError
         When not even the smallest tile fits: which scratchpad, and both numbers.
     """
+    cache = options.cache if _is_known_code(options.refine) else None
+    key = None if cache is None else key_of(kernel, spec, _asked(options))
+    entry = None if cache is None else cache.get(key)
+    if entry is None:
+        chosen, coverage = _searched(kernel, spec, name, options)
+        if cache is not None and coverage.is_complete:
+            cache.put(key, stored(chosen, coverage))
+    else:
+        chosen, coverage = restored(entry)
+    return Found(
+        kernel=kernel,
+        spec=spec,
+        chosen=chosen,
+        coverage=coverage,
+        is_refined=options.refine is not None,
+    )
+
+
+def _searched(
+    kernel: Kernel, spec: AcceleratorSpec, name: str, options: SearchOptions
+) -> tuple[tuple[Candidate, ...], Coverage]:
+    """Search, and return the best, the best of another tile, and what was looked at."""
     objective = objective_of(options.objective)
     problem = Problem(kernel, spec, map_space(kernel, spec), objective)
     result = STRATEGIES[options.strategy](problem, options.effort)
@@ -150,13 +197,19 @@ def find_mapping(
         best, *others = refined(problem, result, options.refine, options.effort)
         second = next((one for one in others if one.mapping.tile != best.mapping.tile), None)
         chosen = (best,) if second is None else (best, second)
-    return Found(
-        kernel=kernel,
-        spec=spec,
-        chosen=chosen,
-        result=result,
-        is_refined=options.refine is not None,
-    )
+    return chosen, result.coverage
+
+
+def _is_known_code(refine: Refine | None) -> bool:
+    """Whether a version of the code stands for a refining function too."""
+    return refine is None or getattr(refine, "__module__", "").startswith(("accel.", "mapper."))
+
+
+def _asked(options: SearchOptions) -> dict[str, object]:
+    """Return what decides what is found. The time doesn't: a search that it ends isn't kept."""
+    refine = options.refine
+    name = None if refine is None else f"{refine.__module__}.{refine.__qualname__}"
+    return {**options.as_record(), "time_limit_s": None, "refine": name}
 
 
 def _does_not_fit(problem: Problem, name: str) -> MappingError:

@@ -103,7 +103,7 @@ def objective_of(text: str) -> Objective:
     """
     if text in OBJECTIVES:
         return OBJECTIVES[text]
-    terms = [_term(text, part) for part in re.split(r"\+(?!\d+(?:\*|$))", text.replace(" ", ""))]
+    terms = [_term(text, part) for part in re.split(r"(?<![0-9.]e)\+", text.replace(" ", ""))]
     return weighted_sum(text, terms)
 
 

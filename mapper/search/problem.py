@@ -60,42 +60,46 @@ class Deadline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What a search found.
+class Coverage:
+    """What a search has looked at, and what that proves.
 
     Parameters
     ----------
-    shortlist
-        The best mappings; nothing if nothing fits.
     counted
         Mappings in the map space: loop nests, places of operands, numbers of buffers.
     scored, pruned
         How many were given a cost, and how many needed none: they don't fit, or can't be better.
+    least
+        The least value that was found, in the objective's unit; infinity if nothing fits.
     bound
-        What no mapping of the space has less of, in the objective's unit; minus infinity where
-        nothing is known.
+        What no mapping of the space has less of; minus infinity where nothing is known.
     is_complete
         Whether the search ended by itself, not by its time.
     """
 
-    shortlist: Shortlist
     counted: int
     scored: int
     pruned: int
+    least: float
     bound: float
     is_complete: bool = True
 
     @property
     def is_proved(self) -> bool:
         """Whether no mapping of the space has a lower value than the least that was found."""
-        return self.bound >= self.shortlist.least
+        return self.bound >= self.least
 
     @property
     def gap(self) -> float:
         """By what part of its value the least that was found could be too large, at most."""
-        if self.is_proved:
-            return 0.0
-        return min(1.0, 1 - self.bound / self.shortlist.least)
+        return 0.0 if self.is_proved else min(1.0, 1 - self.bound / self.least)
+
+
+class Result(NamedTuple):
+    """What a search found: the best mappings, nothing if nothing fits."""
+
+    shortlist: Shortlist
+    coverage: Coverage
 
 
 class Site(NamedTuple):
@@ -174,6 +178,34 @@ class Problem:
     def shortlist(self) -> Shortlist:
         """Return an empty one."""
         return Shortlist(self.objective)
+
+    def result(
+        self, best: Shortlist, scored: int, *, bound: float, pruned: bool, is_complete: bool
+    ) -> Result:
+        """Return what a search found.
+
+        Parameters
+        ----------
+        best
+            All that it has scored.
+        scored
+            How many mappings that was.
+        bound
+            What no mapping is below that it hasn't looked at.
+        pruned
+            Whether it knows of all others that they aren't better.
+        is_complete
+            Whether it ended by itself.
+        """
+        coverage = Coverage(
+            counted=self.counted,
+            scored=scored,
+            pruned=self.counted - scored if pruned else 0,
+            least=best.least,
+            bound=min(bound, best.least),
+            is_complete=is_complete,
+        )
+        return Result(best, coverage)
 
     def places(self) -> Iterator[Site]:
         """Yield all of the space, a family and a place at a time."""

@@ -58,11 +58,4 @@ def drawn_result(problem: Problem, best: Shortlist, scored: int, *, is_complete:
         found, count = problem.score(site.nests.at(numbers), site.held)
         best.offer(found, site.number, numbers)
         scored += count
-    return Result(
-        shortlist=best,
-        counted=problem.counted,
-        scored=scored,
-        pruned=0,
-        bound=min(problem.floor, best.least),
-        is_complete=is_complete,
-    )
+    return problem.result(best, scored, bound=problem.floor, pruned=False, is_complete=is_complete)

@@ -55,7 +55,7 @@ def test_every_layer_is_in_the_csv(tmp_path: Path) -> None:
 def test_the_summary_has_versions_hash_and_totals(tmp_path: Path) -> None:
     report = small().report
     summary = read_summary(write(tmp_path / "out"))
-    assert summary["schema_version"] == 2
+    assert summary["schema_version"] == 3
     assert summary["tool_version"] == "9.9"
     both = INPUTS["hardware.yaml"] + "\0" + INPUTS["network.yaml"]
     assert summary["configuration_sha256"] == hashlib.sha256(both.encode()).hexdigest()

@@ -69,9 +69,9 @@ def test_the_optimum_is_that_of_a_scan(strategy: str, first: int) -> None:
             assert not scan, number
             continue
         least, cost = best_of(scan, objective)
-        assert found.result.is_proved
-        assert found.result.gap == 0
-        assert found.result.shortlist.least == pytest.approx(least, rel=1e-12), number
+        assert found.coverage.is_proved
+        assert found.coverage.gap == 0
+        assert found.coverage.least == pytest.approx(least, rel=1e-12), number
         chosen = found.chosen[0].cost
         for name in ("cycles", "dram_bytes", "tiles"):
             assert getattr(chosen, name) == pytest.approx(getattr(cost, name), rel=1e-12), number
@@ -103,14 +103,14 @@ def test_no_value_is_below_its_bound(strategy: str) -> None:
             found = search(number, strategy, name)
             if found is None:
                 continue
-            result = found.result
+            coverage = found.coverage
             problem = Problem(kernel, spec, map_space(kernel, spec), objective_of(name))
-            assert problem.floor <= result.shortlist.least
-            assert result.bound <= result.shortlist.least
-            assert result.bound <= min(
+            assert problem.floor <= coverage.least
+            assert coverage.bound <= coverage.least
+            assert coverage.bound <= min(
                 float(objective_of(name).value(cost)) for _, cost in scanned(number)
             ) * (1 + 1e-12)
-            assert 0 <= result.gap <= 1
+            assert 0 <= coverage.gap <= 1
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -118,12 +118,12 @@ def test_counts_are_those_of_the_space(strategy: str) -> None:
     for number in range(0, CASES, 11):
         found = search(number, strategy)
         if found is not None:
-            result = found.result
-            assert result.counted == len(list(declared(*case(number))))
-            assert 0 < result.scored <= result.counted - result.pruned
-            assert strategy in EXACT or result.scored <= EVALUATIONS
+            coverage = found.coverage
+            assert coverage.counted == len(list(declared(*case(number))))
+            assert 0 < coverage.scored <= coverage.counted - coverage.pruned
+            assert strategy in EXACT or coverage.scored <= EVALUATIONS
             if strategy in EXACT:
-                assert result.scored == result.counted - result.pruned
+                assert coverage.scored == coverage.counted - coverage.pruned
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -134,8 +134,8 @@ def test_a_seed_gives_the_same_again(strategy: str) -> None:
             assert one is again
             continue
         assert one.chosen == again.chosen
-        assert one.result.scored == again.result.scored
-        assert one.result.bound == again.result.bound
+        assert one.coverage.scored == again.coverage.scored
+        assert one.coverage.bound == again.coverage.bound
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -148,8 +148,8 @@ def test_without_time_something_that_fits_is_found(strategy: str) -> None:
             continue
         found = find_mapping(kernel, spec, "layer", SearchOptions(strategy=strategy, effort=effort))
         assert fits(kernel, spec, found.chosen[0].mapping)
-        assert found.result.bound <= found.result.shortlist.least
-        assert found.result.bound <= best_of(scanned(number), objective_of("latency"))[0]
+        assert found.coverage.bound <= found.coverage.least
+        assert found.coverage.bound <= best_of(scanned(number), objective_of("latency"))[0]
 
 
 def test_the_time_limit_stops_a_search() -> None:
@@ -159,8 +159,8 @@ def test_the_time_limit_stops_a_search() -> None:
     kernel, spec = case(number)
     options = SearchOptions(effort=Effort(seconds=1.5, clock=lambda: float(next(ticks))))
     found = find_mapping(kernel, spec, "layer", options)
-    assert not found.result.is_complete
-    assert found.result.pruned == 0
-    assert found.result.scored < find_mapping(kernel, spec, "layer").result.counted
+    assert not found.coverage.is_complete
+    assert found.coverage.pruned == 0
+    assert found.coverage.scored < find_mapping(kernel, spec, "layer").coverage.counted
     assert next(ticks) < 20
-    assert found.result.shortlist.least < inf
+    assert found.coverage.least < inf
