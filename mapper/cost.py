@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, reduce
 from math import prod
 from typing import Any
 
@@ -22,7 +23,7 @@ from accel.vector import vector_cycles
 from foundation.dtype import DTYPES
 from mapper.kernel import Contraction, Copy, Kernel, Lookup, OperandMap, Role, VectorBody, axis_step
 from mapper.mapping import Mapping
-from mapper.nest import Counts, Nests, nest_of
+from mapper.nest import Counts, Nests, nest_of, on_distinct
 
 Reals = NDArray[np.float64]
 
@@ -100,134 +101,202 @@ class NestCosts:
     """
 
     def __init__(self, nests: Nests, spec: AcceleratorSpec) -> None:
-        self._nests = nests
-        self._kernel = kernel = nests.kernel
-        self._spec = spec
-        self._tiles = nests.turns(nests.depth)
+        self.nests = nests
+        self.spec = spec
+        kernel = nests.kernel
         sizes = [nests.size(nests.depth, d) for d in range(len(kernel.dimensions))]
-        self._array, self._array_latency = _array_cycles(kernel, spec, sizes, self._tiles)
-        self._vector = _vector_cycles(kernel, spec, sizes, nests)
-        self._results = nests.moves(kernel.output, nests.depth)
-        self._psums = _psum_bytes(kernel, sizes)
+        self.tiles = nests.turns(nests.depth)
+        self.array, self.array_latency = _array_cycles(kernel, spec, sizes, self.tiles)
+        self.vector = _vector_cycles(kernel, spec, sizes, nests)
+        self.results = nests.moves(kernel.output, nests.depth)
+        self.psums = psum_bytes(nests)
+        latency_cycles = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
+        #: Of the first loads, and of the last store: none where nothing is moved.
+        self.load_latency = latency_cycles * any(not one.is_kept for one in kernel.inputs)
+        self.store_latency = latency_cycles * (not kernel.output.is_kept)
         self._at: dict[tuple[int, int], _Operand] = {}
 
-    def score(self, held: Sequence[int], doubled: Sequence[bool]) -> Scores:
+    def at(self, held: Sequence[int]) -> PlaceCosts:
         """Return the costs where operands are held at these depths.
 
-        Parameters
-        ----------
-        held
-            As in `mapper.mapping.Mapping`.
-        doubled
-            For each operand whether it has two buffers where it moves more than once.
-
-        Notes
-        -----
-        A tile's transfers, products and vector work overlap with those of its neighbours, so the
-        total is that of the busiest unit, plus what comes before and after its work: first loads,
-        last vector work and last store for the array and the vector unit; for a memory, whose loads
-        and stores are all counted, the last tile's work between them. With two buffers, moving an
-        operand's regions, their latency and their use can't take less than half of their sum; with
-        one, moving and using take turns, strip by strip.
-        # Approximation: ragged tiles cost what full ones do on the array and the vector unit.
+        ``held`` is as in `mapper.mapping.Mapping`.
         """
-        kernel, spec = self._kernel, self._spec
-        operands = [self._operand(n, depth) for n, depth in enumerate(held)]
-        traffic = [operand.traffic for operand in operands]
-        gathered = traffic[-1:] if isinstance(kernel.body, Lookup) else []
-        moved = [operand.traffic * operand.bursts for operand in operands]
-        first = [operand.first * operand.bursts for operand in operands]
-        nothing = np.zeros(len(self._nests))
-        latency_cycles = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
-        first_latency = latency_cycles * any(not one.is_kept for one in kernel.inputs)
-        last_latency = latency_cycles * (not kernel.output.is_kept)
-        fill = _memory_cycles(kernel, spec, [*first[:-1], nothing])
-        drain = _memory_cycles(kernel, spec, [*(nothing for _ in first[1:]), first[-1]])
-        memory = _memory_cycles(kernel, spec, [*moved, *gathered])
-        loads = _memory_cycles(kernel, spec, [*moved[:-1], nothing, *gathered])
-        stores = _memory_cycles(kernel, spec, [*(nothing for _ in moved[1:]), moved[-1]])
-        # The vector unit starts when the first result has left the array.
-        vector_end = self._vector + (self._array - self._vector) / self._results
-        loading, storing = self._turns(
-            loads + np.maximum.reduce([o.moves for o in operands[:-1]]) * first_latency,
-            stores + self._results * last_latency,
-        )
-        several = self._tiles > 1
-        bounds = [
-            np.maximum(self._array, vector_end) + fill + drain + first_latency + last_latency,
-            memory + self._array / self._tiles + first_latency + last_latency,
-            (loading + drain + last_latency) * several,
-            (storing + fill + first_latency) * several,
-        ]
-        for number, is_doubled in enumerate(doubled[:-1]):
-            if not is_doubled:
-                alone = [nothing] * len(moved)
-                alone[number] = moved[number]
-                load = _memory_cycles(kernel, spec, alone)
-                bounds.append(
-                    self._in_turn(operands[number], load, first_latency)
-                    + (drain + last_latency) * (operands[number].moves > 1)
-                )
-        buffers = [
-            1 + (operand.moves > 1) * np.int64(both)
-            for operand, both in zip(operands, doubled, strict=True)
-        ]
-        return Scores(
-            cycles=np.maximum.reduce(bounds) + self._vector / self._results + self._array_latency,
-            dram_bytes=np.sum([*traffic, *gathered], axis=0),
-            tiles=self._tiles,
-            required_bytes=self._required_bytes(operands, buffers),
-            num_buffers=buffers,
-        )
+        return PlaceCosts(self, [self._operand(n, depth) for n, depth in enumerate(held)])
+
+    def score(self, held: Sequence[int], doubled: Sequence[bool]) -> Scores:
+        """Return the costs at a place, one for each nest, as in `PlaceCosts.scores`."""
+        return self.at(held).scores(doubled)
 
     def _operand(self, number: int, depth: int) -> _Operand:
         if (number, depth) not in self._at:
-            operand = self._kernel.operands[number]
-            self._at[number, depth] = _Operand.of(self._nests, operand, depth, self._spec)
+            operand = self.nests.kernel.operands[number]
+            self._at[number, depth] = _Operand.of(self.nests, operand, depth, self.spec)
         return self._at[number, depth]
+
+
+class PlaceCosts:
+    """What nests cost where operands are held at one choice of depths.
+
+    Parameters
+    ----------
+    costs
+        Of the nests.
+    operands
+        As they are held.
+
+    Notes
+    -----
+    A tile's transfers, products and vector work overlap with those of its neighbours, so the
+    total is that of the busiest unit, plus what comes before and after its work: first loads,
+    last vector work and last store for the array and the vector unit; for a memory, whose loads
+    and stores are all counted, the last tile's work between them. With two buffers, moving an
+    operand's regions, their latency and their use can't take less than half of their sum; with
+    one, moving and using take turns, strip by strip.
+    # Approximation: ragged tiles cost what full ones do on the array and the vector unit.
+    """
+
+    def __init__(self, costs: NestCosts, operands: Sequence[_Operand]) -> None:
+        self._costs = costs
+        self._operands = operands
+        kernel = costs.nests.kernel
+        traffic = [operand.traffic for operand in operands]
+        self._gathered = traffic[-1:] if isinstance(kernel.body, Lookup) else []
+        self._moved = [operand.traffic * operand.bursts for operand in operands]
+        first = [operand.first * operand.bursts for operand in operands]
+        self._fill = self._memory_cycles([*first[:-1], _NOTHING])
+        self._drain = self._memory_cycles([*(_NOTHING for _ in first[1:]), first[-1]])
+        self.dram_bytes: Counts = sum([*traffic, *self._gathered], start=_NO_BYTES)
+        self._last = costs.vector / costs.results + costs.array_latency
+
+    @cached_property
+    def bound_cycles(self) -> Reals:
+        """Cycles that no number of buffers goes below."""
+        return np.maximum(*self._unit_bounds) + self._last
+
+    @cached_property
+    def _unit_bounds(self) -> tuple[Reals, Reals]:
+        """What units of unlimited buffers take, without the last tile's results."""
+        costs = self._costs
+        latency_cycles = costs.load_latency + costs.store_latency
+        # The vector unit starts when the first result has left the array.
+        vector_end = costs.vector + (costs.array - costs.vector) / costs.results
+        computing = np.maximum(costs.array, vector_end) + (self._fill + self._drain)
+        memory = self._memory_cycles([*self._moved, *self._gathered])
+        return computing + latency_cycles, memory + costs.array / costs.tiles + latency_cycles
+
+    def scores(self, doubled: Sequence[bool]) -> Scores:
+        """Return the costs, one for each nest.
+
+        ``doubled`` says for each operand whether it has two buffers where it moves more than once.
+        """
+        costs = self._costs
+        moved = self._moved
+        loads = self._memory_cycles([*moved[:-1], _NOTHING, *self._gathered])
+        stores = self._memory_cycles([*(_NOTHING for _ in moved[1:]), moved[-1]])
+        loading, storing = self._turns(
+            loads + reduce(np.maximum, [o.moves for o in self._operands[:-1]]) * costs.load_latency,
+            stores + costs.results * costs.store_latency,
+        )
+        several = costs.tiles > 1
+        bounds = [
+            *self._unit_bounds,
+            (loading + self._drain + costs.store_latency) * several,
+            (storing + self._fill + costs.load_latency) * several,
+        ]
+        for number, is_doubled in enumerate(doubled[:-1]):
+            if not is_doubled:
+                bounds.append(self._alone(number))
+        return Scores(
+            cycles=_flat(reduce(np.maximum, bounds) + self._last, costs.nests),
+            dram_bytes=_flat(self.dram_bytes, costs.nests),
+            tiles=_flat(costs.tiles, costs.nests),
+            required_bytes={
+                name: _flat(size, costs.nests)
+                for name, size in self.required_bytes(doubled).items()
+            },
+            num_buffers=[_flat(count, costs.nests) for count in self._buffers(doubled)],
+        )
+
+    def required_bytes(self, doubled: Sequence[bool]) -> dict[str, Counts]:
+        """Return scratchpad name to the bytes that regions need in it, slots counted."""
+        costs = self._costs
+        regions = [operand.region for operand in self._operands]
+        buffers = self._buffers(doubled)
+        return required_bytes(costs.nests.kernel, costs.spec, regions, costs.psums, buffers)
+
+    def _buffers(self, doubled: Sequence[bool]) -> list[Counts]:
+        return [
+            1 + (operand.moves > 1) * np.int64(both)
+            for operand, both in zip(self._operands, doubled, strict=True)
+        ]
 
     def _turns(self, loads: Reals, stores: Reals) -> tuple[Reals, Reals]:
         """Return the least time in which double buffers of loads and of stores are used in turn.
 
         It includes the first load, and the last store.
         """
-        if not self._array.any() and not self._vector.any():  # a copy: loaded, then stored
+        costs = self._costs
+        if not costs.array.any() and not costs.vector.any():  # a copy: loaded, then stored
             return (loads + stores) / 2, np.zeros_like(loads)
-        array = self._array + self._tiles * self._array_latency
-        first_user = array if self._array.any() else self._vector
-        return (loads + first_user) / 2, (self._vector + stores) / 2
+        array = costs.array + costs.tiles * costs.array_latency
+        first_user = array if costs.array.any() else costs.vector
+        return (loads + first_user) / 2, (costs.vector + stores) / 2
 
-    def _in_turn(self, operand: _Operand, load: Reals, latency_cycles: float) -> Reals:
-        """Return the least time in which one buffer is filled and used in turn.
+    def _alone(self, number: int) -> Reals:
+        """Return the least time in which the one buffer of an operand is filled and used in turn.
 
         A strip is loaded when the one in its place was used for the last time, in the last of the
         sweeps over the region.
         """
-        user = self._array if self._array.any() else self._vector
-        sweeps = np.maximum(1, self._tiles / (operand.moves * operand.strips))
-        use, fill = user / operand.moves, load / operand.moves + latency_cycles
+        costs, operand = self._costs, self._operands[number]
+        alone = [_NOTHING] * len(self._moved)
+        alone[number] = self._moved[number]
+        load = self._memory_cycles(alone)
+        user = costs.array if costs.array.any() else costs.vector
+        sweeps = np.maximum(1, costs.tiles / (operand.moves * operand.strips))
+        use, fill = user / operand.moves, load / operand.moves + costs.load_latency
         last = use / sweeps
         overlapped = np.maximum(last + fill / operand.strips, fill + last / operand.strips)
         whole: Reals = operand.moves * (use - last + overlapped)
-        return np.where(operand.moves > 1, whole, 0.0)
+        return np.where(operand.moves > 1, whole + self._drain + costs.store_latency, 0.0)
 
-    def _required_bytes(
-        self, operands: Sequence[_Operand], buffers: Sequence[Counts]
-    ) -> dict[str, Counts]:
-        kernel, spec = self._kernel, self._spec
-        required: dict[str, Any] = {}
+    def _memory_cycles(self, traffic: Sequence[Counts | Reals]) -> Reals:
+        return _memory_cycles(self._costs.nests.kernel, self._costs.spec, traffic)
 
-        def hold(operand: str, size: Counts, slots: Counts) -> None:
-            pad = spec.scratchpad_of(operand)
-            aligned = -(-size // pad.alignment_bytes) * pad.alignment_bytes
-            required[pad.name] = required.get(pad.name, 0) + aligned * slots
 
-        for what, held, slots in zip(kernel.operands, operands, buffers, strict=True):
-            if what is not kernel.output or not is_copy(kernel):
-                hold(what.scratchpad, held.region, slots)
-        if self._psums is not None:
-            hold("psum", self._psums, buffers[-1])
-        return required
+def required_bytes(
+    kernel: Kernel,
+    spec: AcceleratorSpec,
+    regions: Sequence[Counts],
+    psums: Counts | None,
+    buffers: Sequence[Counts],
+) -> dict[str, Counts]:
+    """Return scratchpad name to the bytes that are needed in it.
+
+    Parameters
+    ----------
+    kernel, spec
+        What is mapped, onto what.
+    regions
+        For each operand the bytes of its region.
+    psums
+        Bytes of a tile's psums, if the kernel has any; they have as many slots as the output.
+    buffers
+        For each operand its slots.
+    """
+    required: dict[str, Any] = {}
+
+    def hold(operand: str, size: Counts, slots: Counts) -> None:
+        pad = spec.scratchpad_of(operand)
+        aligned = -(-size // pad.alignment_bytes) * pad.alignment_bytes
+        required[pad.name] = required.get(pad.name, 0) + aligned * slots
+
+    for what, region, slots in zip(kernel.operands, regions, buffers, strict=True):
+        if what is not kernel.output or not is_copy(kernel):
+            hold(what.scratchpad, region, slots)
+    if psums is not None:
+        hold("psum", psums, buffers[-1])
+    return required
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,33 +328,30 @@ class _Operand:
     def of(cls, nests: Nests, operand: OperandMap, depth: int, spec: AcceleratorSpec) -> _Operand:
         """Return what holding an operand at a depth means; what is kept needs nothing more."""
         if operand.is_kept:
-            zeros, ones = np.zeros(len(nests), np.int64), np.ones(len(nests), np.int64)
+            none, one = np.zeros(1, np.int64), np.ones(1, np.int64)
             return cls(
-                region=zeros,
-                first=zeros,
-                moves=ones,
-                strips=ones,
-                traffic=zeros,
-                bursts=np.ones(len(nests)),
+                region=none, first=none, moves=one, strips=one, traffic=none, bursts=np.ones(1)
             )
-        distinct, moves = nests.distinct(operand, depth), nests.moves(operand, depth)
+        distinct = nests.distinct(operand, depth)
         return cls(
             region=nests.box_bytes(operand, depth),
             first=nests.box_bytes(operand, nests.depth),
-            moves=moves,
+            moves=nests.moves(operand, depth),
             strips=nests.distinct(operand, nests.depth) // distinct,
-            traffic=nests.sweep_bytes(operand, depth) * moves // distinct,
+            traffic=nests.sweep_bytes(operand, depth) * nests.repeats(operand, depth),
             bursts=burst_factor(operand, nests, depth, spec),
         )
 
 
-def _psum_bytes(kernel: Kernel, sizes: Sequence[Counts]) -> Counts | None:
+def psum_bytes(nests: Nests) -> Counts | None:
     """Return the bytes of a tile's psums, if the kernel has any."""
+    kernel = nests.kernel
     if not isinstance(kernel.body, Contraction):
         return None
     accumulator = DTYPES[kernel.inputs[0].dtype.accumulator]
     numbers = kernel.numbers(Role.GROUP, Role.M, Role.N)
-    return accumulator.size_bytes * prod((sizes[d] for d in numbers[1:]), start=sizes[numbers[0]])
+    one = np.asarray(accumulator.size_bytes, dtype=np.int64)
+    return prod((nests.size(nests.depth, d) for d in numbers), start=one)
 
 
 def is_copy(kernel: Kernel) -> bool:
@@ -302,11 +368,11 @@ def burst_factor(operand: OperandMap, nests: Nests, depth: int, spec: Accelerato
     """
     memory = memory_of(operand, spec)
     if memory.dram is None:
-        return np.ones(len(nests))
+        return np.ones(())
     burst, element = memory.dram.transaction_bytes, operand.dtype.size_bytes
-    run = np.full(len(nests), element)
-    pitch = np.full(len(nests), element)
-    is_whole = np.ones(len(nests), dtype=np.bool_)
+    run = np.asarray(element)
+    pitch = np.asarray(element)
+    is_whole = np.ones((), dtype=np.bool_)
     stride = element
     for axis in reversed(operand.axes):
         step = axis_step(axis, nests.kernel.extents)
@@ -326,17 +392,21 @@ def _array_cycles(
 ) -> tuple[Reals, Reals]:
     """Return the array's cycles for all tiles, and those of the last one's way out."""
     if not isinstance(kernel.body, Contraction):
-        return np.zeros(len(tiles)), np.zeros(len(tiles))
-    groups, m, n, k = (
-        prod((sizes[d] for d in kernel.numbers(role)), start=np.ones_like(tiles))
-        for role in (Role.GROUP, Role.M, Role.N, Role.K)
+        return _NOTHING, _NOTHING
+
+    def cycles(groups: Counts, m: Counts, n: Counts, k: Counts) -> tuple[Counts, Counts]:
+        work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=np.zeros_like(m))
+        occupancy = larger(work.timing.occupancy_cycles, _port_cycles(kernel, spec, work))
+        return occupancy, work.timing.latency_cycles - work.timing.occupancy_cycles
+
+    occupancy, latency = on_distinct(
+        cycles,
+        *(
+            prod((sizes[d] for d in kernel.numbers(role)), start=np.ones((), dtype=np.int64))
+            for role in (Role.GROUP, Role.M, Role.N, Role.K)
+        ),
     )
-    work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=np.zeros_like(m))
-    occupancy = larger(work.timing.occupancy_cycles, _port_cycles(kernel, spec, work))
-    return (
-        (tiles * occupancy).astype(np.float64),
-        (work.timing.latency_cycles - work.timing.occupancy_cycles).astype(np.float64),
-    )
+    return (tiles * occupancy).astype(np.float64), latency.astype(np.float64)
 
 
 def _port_cycles(kernel: Kernel, spec: AcceleratorSpec, work: ArrayWork[Counts]) -> Counts:
@@ -347,7 +417,7 @@ def _port_cycles(kernel: Kernel, spec: AcceleratorSpec, work: ArrayWork[Counts])
         by_scratchpad[name] = by_scratchpad.get(name, 0) + size
     bandwidth = {s.name: s.bandwidth_bytes_per_cycle for s in spec.scratchpads}
     cycles = [port_cycles(size, bandwidth[name]) for name, size in by_scratchpad.items()]
-    result: Counts = np.maximum.reduce(cycles).astype(np.int64)
+    result: Counts = reduce(np.maximum, cycles).astype(np.int64)
     return result
 
 
@@ -364,7 +434,7 @@ def _vector_cycles(
             function = body.function
             numbers = list(range(len(kernel.dimensions)))
         case _:
-            return np.zeros(len(nests))
+            return _NOTHING
     elements = prod((sizes[d] for d in numbers[1:]), start=sizes[numbers[0]]).astype(np.float64)
     cycles: Reals = vector_cycles(
         spec.vector, function=function, activation=body.activation, elements=elements
@@ -393,10 +463,19 @@ def _memory_cycles(
         for memory in spec.memories
         if memory.name in by_memory
     ]
-    result: Reals = np.maximum.reduce(cycles)
+    result: Reals = reduce(np.maximum, cycles)
     return result
 
 
 def memory_of(operand: OperandMap, spec: AcceleratorSpec) -> MemorySpec:
     """Return the main memory that an operand's tensor lives in."""
     return spec.memory_of("parameters" if operand.is_parameter else "activations")
+
+
+def _flat(values: Any, nests: Nests) -> Any:
+    """Return an array with one value for each nest."""
+    return np.broadcast_to(values, nests.shape).reshape(-1)
+
+
+_NOTHING: Reals = np.zeros(())
+_NO_BYTES: Counts = np.zeros((), dtype=np.int64)

@@ -213,7 +213,7 @@ class _Inner:
             piece = _piece(kernel, tile)
             self._known[key] = []
             for dimensions, table in _tables(piece, self._spec):
-                nests = Nests(piece, dimensions, table)
+                nests = Nests(piece, dimensions, np.ascontiguousarray(table.T))
                 places = (nests.depth,) * len(kernel.operands)
                 scores = NestCosts(nests, self._spec).score(places, (True,) * len(places))
                 self._known[key].append((nests, scores))
@@ -503,7 +503,7 @@ def _traffic(
         return box_bytes(operand, mapping.tile), box_bytes(operand, kernel.extents)
     piece = _piece(kernel, tile)
     lead = len(mapping.loops) - len(kernel.dimensions)
-    steps = np.array([[step for _, step in mapping.loops[lead:]]], dtype=np.int64)
+    steps = np.array([[step] for _, step in mapping.loops[lead:]], dtype=np.int64)
     nests = Nests(piece, [d for d, _ in mapping.loops[lead:]], steps)
     first = float(nests.box_bytes(operand, nests.depth)[0])
     if held < len(mapping.loops):  # once for each turn of the loops over independent products
@@ -511,8 +511,8 @@ def _traffic(
         turns = prod(-(-kernel.extents[d] // step) for d, step in mapping.loops[:held])
         return first, turns * box_bytes(operand, region)
     moves = int(nests.moves(operand, nests.depth)[0])
-    distinct = int(nests.distinct(operand, nests.depth)[0])
-    per_step = float(nests.sweep_bytes(operand, nests.depth)[0]) * moves / distinct
+    repeats = float(nests.repeats(operand, nests.depth)[0])
+    per_step = float(nests.sweep_bytes(operand, nests.depth)[0]) * repeats
     stays = moves == 1 and box_bytes(operand, tile.size) == box_bytes(operand, kernel.extents)
     return first, per_step if stays else per_step * count
 

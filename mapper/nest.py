@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import Any
 
@@ -24,19 +24,48 @@ class Nests:
         What is mapped.
     dimensions
         The dimension of each loop, outermost first; every dimension has at least one.
-    steps
-        int64 array, shape (nests, loops): as in `mapper.mapping.Loop`.
+    columns
+        For each loop its steps, as in `mapper.mapping.Loop`: int64 arrays that broadcast against
+        each other. One axis lists nests one by one. Several are a grid of all combinations, in
+        which what depends on few loops is computed once for all others.
+
+    Notes
+    -----
+    Results broadcast to ``shape``; nests are numbered in its row-major order.
     """
 
-    def __init__(self, kernel: Kernel, dimensions: Sequence[int], steps: Counts) -> None:
+    def __init__(
+        self, kernel: Kernel, dimensions: Sequence[int], columns: Iterable[Counts]
+    ) -> None:
         self.kernel = kernel
         self.dimensions = tuple(dimensions)
-        self.steps = steps
-        self._columns = list(np.ascontiguousarray(steps.T))
+        self.columns = tuple(columns)
+        self.shape = np.broadcast_shapes(*(column.shape for column in self.columns))
+        self._extents = kernel.extents
+        #: Dimension to its loops: their numbers and steps. One of extent 1 is never cut.
+        self._loops: dict[int, list[tuple[int, Counts]]] = {d: [] for d in self.dimensions}
+        for number, (d, column) in enumerate(zip(self.dimensions, self.columns, strict=True)):
+            if self._extents[d] > 1:
+                self._loops[d].append((number, column))
         self._known: dict[object, Counts] = {}
 
     def __len__(self) -> int:
-        return len(self.steps)
+        return prod(self.shape)
+
+    def at(self, numbers: Counts) -> Nests:
+        """Return some of the nests, one by one."""
+        index = np.unravel_index(numbers, self.shape)
+        return Nests(self.kernel, self.dimensions, (_taken(c, index) for c in self.columns))
+
+    def copy(self) -> Nests:
+        """Return the same nests, of which nothing is known yet: what is found out takes memory."""
+        return Nests(self.kernel, self.dimensions, self.columns)
+
+    def within(self, axis: int, choices: slice) -> Nests:
+        """Return the part of a grid that has some of the choices along an axis."""
+        where = (*(slice(None),) * axis, choices)
+        columns = (c[where] if c.shape[axis] > 1 else c for c in self.columns)
+        return Nests(self.kernel, self.dimensions, columns)
 
     @property
     def depth(self) -> int:
@@ -45,92 +74,150 @@ class Nests:
 
     def loops(self, number: int) -> tuple[Loop, ...]:
         """Return the loops of one nest."""
-        return tuple(map(Loop, self.dimensions, self.steps[number].tolist()))
+        (steps,) = np.stack(self.at(np.array([number])).columns, axis=1).tolist()
+        return tuple(map(Loop, self.dimensions, steps))
+
+    @property
+    def tiles(self) -> Counts:
+        """The tile of each nest, of nests that are listed one by one: shape (nests, dimensions)."""
+        innermost = dict(zip(self.dimensions, self.columns, strict=True))
+        return np.stack([innermost[d] for d in sorted(innermost)], axis=1)
 
     def size(self, depth: int, dimension: int) -> Counts:
         """Return the iterations of a dimension inside the outer ``depth`` loops."""
         outside = self._steps(depth, dimension)
-        return outside[-1] if outside else self._whole(dimension)
+        return outside[-1] if outside else _constant(self._extents[dimension])
 
     def parts(self, depth: int, dimension: int) -> Counts:
         """Return into how many parts the outer ``depth`` loops cut a dimension."""
         outside = self._steps(depth, dimension)
         if not outside:
-            return self._ones
+            return _ONE
         key = ("parts", dimension, len(outside))
         if key not in self._known:
-            self._known[key] = parts(self._whole(dimension), outside)
+            self._known[key] = parts(_constant(self._extents[dimension]), outside)
         return self._known[key]
 
     def turns(self, depth: int) -> Counts:
         """Return the turns of the outer ``depth`` loops: of all, the number of tiles."""
         key = ("turns", depth)
         if key not in self._known:
-            cut = {d for d in self.dimensions[:depth] if self.kernel.extents[d] > 1}
-            self._known[key] = prod((self.parts(depth, d) for d in cut), start=self._ones)
+            cut = [d for d, loops in self._loops.items() if loops and loops[0][0] < depth]
+            self._known[key] = prod((self.parts(depth, d) for d in cut), start=_ONE)
         return self._known[key]
 
     def distinct(self, operand: OperandMap, depth: int) -> Counts:
         """Return the number of different parts of an operand at a depth."""
-        numbers = {d for axis in operand.axes for d, _ in axis.terms}
-        return prod((self.parts(depth, d) for d in numbers), start=self._ones)
+        numbers = {d for axis in operand.axes for d, _ in axis.terms if self._extents[d] > 1}
+        return prod((self.parts(depth, d) for d in numbers), start=_ONE)
 
     def moves(self, operand: OperandMap, depth: int) -> Counts:
         """Return how often an operand's part changes: in all loops outside its innermost one."""
-        moves = self._ones
+        return self.distinct(operand, depth) * self.repeats(operand, depth)
+
+    def repeats(self, operand: OperandMap, depth: int) -> Counts:
+        """Return how often each part of an operand comes: once for each turn of other loops.
+
+        Only loops outside the innermost one that changes the part count.
+        """
+        key = ("repeats", operand.role, depth)
+        if key in self._known:
+            return self._known[key]
+        repeats = _ONE
+        relevant = {d for axis in operand.axes for d, _ in axis.terms}
+        others: dict[int, None] = {}
         for number, dimension in enumerate(self.dimensions[:depth]):
-            if self.kernel.extents[dimension] > 1 and operand.depends_on(dimension):
-                cut = self.parts(number + 1, dimension) > self.parts(number, dimension)
-                moves = np.where(cut, self.turns(number + 1), moves)
-        return moves
+            if self._extents[dimension] == 1:
+                continue
+            if dimension not in relevant:
+                others[dimension] = None
+                continue
+            cut = self.parts(number + 1, dimension) > self.parts(number, dimension)
+            turns = prod((self.parts(number + 1, d) for d in others), start=_ONE)
+            repeats = np.where(cut, turns, repeats)
+        self._known[key] = repeats
+        return repeats
 
     def box_bytes(self, operand: OperandMap, depth: int) -> Counts:
         """Return the bytes of an operand's largest part at a depth, padding included."""
         size: Any = operand.dtype.size_bytes
         for axis in operand.axes:
-            step = axis_step(axis, self.kernel.extents)
-            size = size * (1 + sum(c // step * (self.size(depth, d) - 1) for d, c in axis.terms))
-        result: Counts = np.broadcast_to(size, len(self))
+            step = axis_step(axis, self._extents)
+            long = [(d, c) for d, c in axis.terms if self._extents[d] > 1]
+            if long:
+                size = size * (1 + sum(c // step * (self.size(depth, d) - 1) for d, c in long))
+        result: Counts = np.asarray(size)
         return result
 
     def sweep_bytes(self, operand: OperandMap, depth: int) -> Counts:
         """Return the bytes of all different parts of an operand, ragged ones at their true size."""
         size: Any = operand.dtype.size_bytes
         for axis in operand.axes:
-            step = axis_step(axis, self.kernel.extents)
-            boxes = prod((self.parts(depth, d) for d, _ in axis.terms), start=np.int64(1))
+            step = axis_step(axis, self._extents)
+            long = [(d, c) for d, c in axis.terms if self._extents[d] > 1]
+            boxes = prod((self.parts(depth, d) for d, _ in long), start=_ONE)
             elements: Any = boxes
-            for d, c in axis.terms:
+            for d, c in long:
                 counts = self.parts(depth, d)
-                elements = elements + c // step * (self.kernel.extents[d] - counts) * (
-                    boxes // counts
-                )
+                elements = elements + c // step * (self._extents[d] - counts) * (boxes // counts)
             size = size * elements
-        result: Counts = np.broadcast_to(size, len(self))
+        result: Counts = np.asarray(size)
         return result
 
-    @property
-    def _ones(self) -> Counts:
-        return self._constant(1)
-
-    def _whole(self, dimension: int) -> Counts:
-        return self._constant(self.kernel.extents[dimension])
-
-    def _constant(self, value: int) -> Counts:
-        key = ("constant", value)
-        if key not in self._known:
-            self._known[key] = np.broadcast_to(np.int64(value), len(self))
-        return self._known[key]
-
     def _steps(self, depth: int, dimension: int) -> list[Counts]:
-        return [
-            column
-            for d, column in zip(self.dimensions[:depth], self._columns, strict=False)
-            if d == dimension and self.kernel.extents[d] > 1
-        ]
+        return [column for number, column in self._loops[dimension] if number < depth]
 
 
 def nest_of(kernel: Kernel, mapping: Mapping) -> Nests:
     """Return the nest of one mapping."""
     dimensions, steps = zip(*mapping.loops, strict=True)
-    return Nests(kernel, dimensions, np.array([steps], dtype=np.int64))
+    return Nests(kernel, dimensions, np.array(steps, dtype=np.int64)[:, np.newaxis])
+
+
+def on_distinct(
+    function: Callable[..., tuple[Counts, ...]], *arguments: Counts
+) -> tuple[Counts, ...]:
+    """Return what an element by element function gives, called once for each distinct value.
+
+    Parameters
+    ----------
+    function
+        Of arrays that broadcast against each other, to arrays of their common shape.
+    arguments
+        Of a grid: along an axis on which one of them repeats its values it is made shorter, and
+        what the function returns is spread out again.
+    """
+    arguments = tuple(np.asarray(argument) for argument in arguments)
+    ndim = max(argument.ndim for argument in arguments)
+    shorter = [a.reshape((1,) * (ndim - a.ndim) + a.shape) for a in arguments]
+    spread: dict[int, Counts] = {}
+    for axis in range(ndim):
+        changing = [number for number, a in enumerate(shorter) if a.shape[axis] > 1]
+        if len(changing) != 1:
+            continue
+        (number,) = changing
+        argument = shorter[number]
+        if argument.size != argument.shape[axis]:
+            continue
+        values, place = np.unique(argument, return_inverse=True)
+        shape = [1] * ndim
+        shape[axis] = len(values)
+        shorter[number], spread[axis] = values.reshape(shape), place.reshape(-1)
+    found = function(*shorter)
+    for axis, place in spread.items():
+        found = tuple(np.take(f, place, axis) if f.shape[axis] > 1 else f for f in found)
+    return found
+
+
+def _taken(column: Counts, index: tuple[Counts, ...]) -> Counts:
+    """Return the elements of an array that changes along one axis at most."""
+    (axis,) = [a for a, size in enumerate(column.shape) if size > 1] or [0]
+    flat = column.reshape(-1)
+    return flat[index[axis]] if len(flat) > 1 else np.repeat(flat, len(index[axis]))
+
+
+def _constant(value: int) -> Counts:
+    return np.asarray(value, dtype=np.int64)
+
+
+_ONE = _constant(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -25,6 +25,7 @@ from mapper.residency import (
     residency_candidates,
     view_sources,
 )
+from mapper.search.find import DEFAULT, SearchOptions
 from mapper.splits import PARTIAL
 from mapper.stages import Piece, Stage, best_stages
 from workloads.graph import Graph, Layer, TensorKind
@@ -131,6 +132,8 @@ class Plan:
         Which passes over several layers were asked for: some of ``ACROSS``.
     lifetimes
         Tensor that is kept on the chip to the numbers of the layers during which it is.
+    options
+        What was asked of the search for mappings.
     """
 
     graph: Graph
@@ -151,6 +154,8 @@ class Plan:
     def alive(self, number: int) -> list[str]:
         """Return the tensors that are kept on the chip while layer ``number`` runs."""
         return [name for name, layers in self.lifetimes.items() if number in layers]
+
+    options: SearchOptions = DEFAULT
 
     def program(self, planned: PlannedLayer) -> Program:
         """Return the program of a layer that is in one piece.
@@ -263,6 +268,8 @@ def make_plan(
     cores: Sequence[int] | None = None,
     share_equal_work: bool = True,
     occupied: Dictionary[str, int] | None = None,
+    options: SearchOptions = DEFAULT,
+    progress: Callable[[str], None] | None = None,
 ) -> Plan:
     """Return the plan that runs one layer after the other.
 
@@ -281,6 +288,10 @@ def make_plan(
         Whether equal layers are one piece of work, which is simulated once.
     occupied
         Main memory name to bytes at its start that others use, none by default.
+    options
+        What is asked of the search for mappings.
+    progress
+        Called with the name of each layer that is about to be mapped.
 
     Raises
     ------
@@ -290,7 +301,7 @@ def make_plan(
         When a layer doesn't fit.
     """
     numbers = range(spec.cores) if cores is None else cores
-    mapper = _Mapper(graph, spec, numbers, split)
+    mapper = _Mapper(graph, spec, numbers, split, options, progress)
     memory_plan = MemoryPlan({pad.name: pad.capacity_bytes for pad in spec.scratchpads})
     if can_keep(spec, numbers):
         if "residency" in across:
@@ -327,6 +338,7 @@ def make_plan(
             name: range(candidate.first, candidate.last + 1)
             for name, (candidate, _) in memory_plan.places.items()
         },
+        options=options,
     )
 
 
@@ -341,11 +353,23 @@ class _Mapper:
         Numbers of the cores that take part.
     split
         One of `mapper.splits.CHOICES`.
+    options
+        What is asked of the search for mappings.
+    progress
+        Called with the name of a layer that is about to be mapped.
     """
 
     def __init__(
-        self, graph: Graph, spec: AcceleratorSpec, cores: Sequence[int], split: str
+        self,
+        graph: Graph,
+        spec: AcceleratorSpec,
+        cores: Sequence[int],
+        split: str,
+        options: SearchOptions,
+        progress: Callable[[str], None] | None,
     ) -> None:
+        self._options = options
+        self._progress = progress
         self._graph = graph
         self._spec = spec
         self._cores = cores
@@ -447,9 +471,13 @@ class _Mapper:
             for n, own in zip(unit, kept, strict=True)
         ]
         name = self._graph.layers[unit[-1]].name
+        if self._progress is not None:
+            self._progress(name)
         if len(unit) == 1:
             try:
-                stages = best_stages(kernels[0], spec, name, self._cores, self._split)
+                stages = best_stages(
+                    kernels[0], spec, name, self._cores, self._split, self._options
+                )
             except MappingError as error:
                 return error
             return Work(kernels=kernels[0], stages=stages, free_bytes=free)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -30,9 +30,10 @@ class Family:
     label
         The order in words.
     nests
-        All combinations of steps.
+        All combinations of steps, as a grid.
     places
-        Depths at which the operands are held, and which nests that is tried for.
+        Depths at which the operands are held, and which nests that is tried for: broadcasts to the
+        grid.
     """
 
     label: str
@@ -42,7 +43,10 @@ class Family:
     @property
     def count(self) -> int:
         """Number of mappings, buffers not counted."""
-        return sum(int(rows.sum()) for _, rows in self.places)
+        return sum(
+            int(np.broadcast_to(rows, self.nests.shape).sum(dtype=np.int64))
+            for _, rows in self.places
+        )
 
 
 def map_space(kernel: Kernel, spec: AcceleratorSpec) -> tuple[Family, ...]:
@@ -50,6 +54,26 @@ def map_space(kernel: Kernel, spec: AcceleratorSpec) -> tuple[Family, ...]:
     if isinstance(kernel.body, Contraction):
         return tuple(_product_families(kernel, spec))
     return (_vector_family(kernel, spec),)
+
+
+def tile_by_tile(kernel: Kernel, family: Family) -> Family:
+    """Return the part of a family in which regions are tiles."""
+    nests = family.nests
+    places = []
+    for held, rows in family.places:
+        for depth, operand in zip(held, kernel.operands, strict=True):
+            needed = [d for d in range(len(kernel.dimensions)) if operand.depends_on(d)]
+            rows = rows & ~_differs(nests, depth, nests.depth, needed)
+        places.append((held, rows))
+    return Family(label=family.label, nests=nests, places=tuple(places))
+
+
+def buffer_choices(kernel: Kernel) -> tuple[tuple[bool, ...], ...]:
+    """Return which operands may have two buffers: all, then all but inputs of a product."""
+    if not isinstance(kernel.body, Contraction):
+        return ((True,) * len(kernel.operands),)
+    others = (True,) * (len(kernel.operands) - 2)
+    return tuple((*pair, *others) for pair in product((True, False), repeat=2))
 
 
 def _product_families(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Family]:
@@ -64,28 +88,22 @@ def _product_families(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Family]
         blocks = [
             (block, tile)
             for tile in options[outside]
-            for block in _blocks(tile, [kernel.extents[d] for d in numbers[outside]])
+            for block in blocks_of(tile, [kernel.extents[d] for d in numbers[outside]])
         ]
         dimensions = [
             *(*numbers[Role.GROUP], *numbers[outside]),
             *(*numbers[inside], *numbers[outside], *numbers[Role.K]),
         ]
-        table = _table(
-            options[Role.GROUP],
-            blocks,
-            options[inside],
-            options[Role.K],
-            order=lambda group, block, other, k: (*group, *block[0], *other, *block[1], *k),
+        group, (block, tile), other, k = _grid(
+            [options[Role.GROUP]], zip(*blocks, strict=True), [options[inside]], [options[Role.K]]
         )
-        # Where nothing passes by, a block is held for nothing.
+        nests = Nests(kernel, dimensions, [*group[0], *block, *other[0], *tile, *k[0]])
         at_block = len(numbers[Role.GROUP]) + len(numbers[outside])
         at_row = at_block + len(numbers[inside])
         at_tile = len(dimensions)
-        nests = Nests(kernel, dimensions, table)
         is_block = _differs(nests, at_block, at_tile, numbers[outside])
-        passes = _differs(nests, at_block, at_tile, numbers[inside])
-        nests = Nests(kernel, dimensions, table[~is_block | passes])
-        is_block = is_block[~is_block | passes]
+        # Where nothing passes by, a block is held for nothing.
+        is_of_use = ~is_block | _differs(nests, at_block, at_tile, numbers[inside])
         k_is_cut = _differs(nests, at_block, at_tile, numbers[Role.K])
         others = (at_tile,) * (len(kernel.operands) - 2)
         first = 0 if outside is Role.M else 1  # the operand along the dimension outside
@@ -99,13 +117,12 @@ def _product_families(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Family]
             pair = (held, passing) if first == 0 else (passing, held)
             return (*pair, *others)
 
-        every = np.ones(len(nests), dtype=np.bool_)
         yield Family(
             label=f"{outside.value} outside {inside.value}",
             nests=nests,
             places=(
-                (place(at_block, at_row), every),
-                (place(at_block, at_tile), k_is_cut),
+                (place(at_block, at_row), is_of_use),
+                (place(at_block, at_tile), is_of_use & k_is_cut),
                 (place(at_tile, at_row), k_is_cut & ~is_block),
                 (place(at_tile, at_tile), k_is_cut & ~is_block),
             ),
@@ -123,32 +140,43 @@ def _vector_family(kernel: Kernel, spec: AcceleratorSpec) -> Family:
     blocks = [
         (block, tile)
         for tile in nested_sizes(extents, spec.vector.lanes)
-        for block in (_blocks(tile, extents) if overlaps else [tile])
+        for block in (blocks_of(tile, extents) if overlaps else [tile])
     ]
     dimensions = [*parallel, *whole, *parallel]
     all_of_it = tuple(kernel.extents[d] for d in whole)
-    table = _table(blocks, order=lambda block: (*block[0], *all_of_it, *block[1]))
-    nests = Nests(kernel, dimensions, table)
+    ((outer, inner),) = _grid(zip(*blocks, strict=True))
+    rest = [np.array([size], dtype=np.int64) for size in all_of_it]
+    nests = Nests(kernel, dimensions, [*outer, *rest, *inner])
     at_block, at_tile = len(parallel) + len(whole), len(dimensions)
     others = (at_tile,) * (len(kernel.operands) - 1)
-    every = np.ones(len(nests), dtype=np.bool_)
+    every = np.ones(1, dtype=np.bool_)
     return Family(label="in order", nests=nests, places=(((at_block, *others), every),))
 
 
-def _table(*options: Sequence[object], order: Callable[..., tuple[int, ...]]) -> Counts:
-    """Return the steps of all combinations: shape (combinations, loops)."""
-    return np.array([order(*choice) for choice in product(*options)], dtype=np.int64)
+def _grid(
+    *axes: Iterable[Sequence[Sequence[int]]],
+) -> list[list[list[Counts]]]:
+    """Return the columns of all combinations of choices, one choice along each axis.
+
+    Each axis lists tuples of steps that are chosen together: one list for each tuple.
+    """
+    found = []
+    for axis, lists in enumerate(axes):
+        tables = [np.array(choices, dtype=np.int64) for choices in lists]
+        shape = (1,) * axis + (-1,) + (1,) * (len(axes) - 1 - axis)
+        found.append([[column.reshape(shape) for column in table.T] for table in tables])
+    return found
 
 
 def _differs(nests: Nests, outer: int, inner: int, dimensions: Sequence[int]) -> Rows:
     """Return in which nests dimensions are cut further between two depths."""
-    result = np.zeros(len(nests), dtype=np.bool_)
+    result = np.zeros((1,) * len(nests.shape), dtype=np.bool_)
     for d in dimensions:
-        result |= nests.size(inner, d) < nests.size(outer, d)
+        result = result | (nests.size(inner, d) < nests.size(outer, d))
     return result
 
 
-def _blocks(tile: Sequence[int], extents: Sequence[int]) -> list[tuple[int, ...]]:
+def blocks_of(tile: Sequence[int], extents: Sequence[int]) -> list[tuple[int, ...]]:
     """Return the blocks of whole tiles: the tile, multiples along what it cuts, and outer ones."""
     found: dict[tuple[int, ...], None] = {tuple(tile): None}
     for cut in reversed(range(len(extents))):

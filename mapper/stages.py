@@ -19,7 +19,8 @@ from mapper.cost import CostEstimate
 from mapper.kernel import Contraction, Kernel, Role, box_bytes
 from mapper.mapping import Mapping
 from mapper.parts import Part, cut, whole
-from mapper.search import Search
+from mapper.search.find import DEFAULT, Found, SearchOptions, find_mapping
+from mapper.search.objective import objective_of
 from mapper.splits import PARTIAL, Split, divided, reduction, splits
 
 #: How many splits are mapped, those with the lowest bounds.
@@ -133,9 +134,14 @@ class Stage:
 
 
 def best_stages(
-    kernels: Sequence[Kernel], spec: AcceleratorSpec, name: str, cores: Sequence[int], choice: str
+    kernels: Sequence[Kernel],
+    spec: AcceleratorSpec,
+    name: str,
+    cores: Sequence[int],
+    choice: str,
+    options: SearchOptions = DEFAULT,
 ) -> tuple[Stage, ...]:
-    """Return the stages of a layer with the fewest estimated cycles.
+    """Return the stages of a layer that are best by the search's objective.
 
     Parameters
     ----------
@@ -149,6 +155,8 @@ def best_stages(
         Numbers of the cores that may take part.
     choice
         One of `mapper.splits.CHOICES`.
+    options
+        What is asked of the search for mappings.
 
     Raises
     ------
@@ -158,7 +166,7 @@ def best_stages(
     if not kernels:
         return ()
     if len(kernels) > 1:
-        return (_copies(kernels, spec, name, cores),)
+        return (_copies(kernels, spec, name, cores, options),)
     (kernel,) = kernels
     found = splits(kernel, len(cores), choice)
     if len(found) > TRIED:
@@ -167,12 +175,13 @@ def best_stages(
     failures: list[MappingError] = []
     for split in found:
         try:
-            candidates.append(_stages(kernel, split, spec, name, cores))
+            candidates.append(_stages(kernel, split, spec, name, cores, options))
         except MappingError as error:
             failures.append(error)
     if not candidates:
         raise failures[0]
-    return min(candidates, key=estimated_cycles)
+    objective = objective_of(options.objective)
+    return min(candidates, key=lambda stages: float(objective.value(_total(stages))))
 
 
 def estimated_cycles(stages: Sequence[Stage]) -> float:
@@ -180,14 +189,29 @@ def estimated_cycles(stages: Sequence[Stage]) -> float:
     return sum(estimate.cycles for stage in stages for estimate in stage.estimates)
 
 
+def _total(stages: Sequence[Stage]) -> CostEstimate:
+    """Return what stages that run one after the other cost together."""
+    estimates = [estimate for stage in stages for estimate in stage.estimates]
+    return CostEstimate(
+        cycles=sum(estimate.cycles for estimate in estimates),
+        dram_bytes=sum(estimate.dram_bytes for estimate in estimates),
+        tiles=sum(estimate.tiles for estimate in estimates),
+    )
+
+
 def _stages(
-    kernel: Kernel, split: Split, spec: AcceleratorSpec, name: str, cores: Sequence[int]
+    kernel: Kernel,
+    split: Split,
+    spec: AcceleratorSpec,
+    name: str,
+    cores: Sequence[int],
+    options: SearchOptions,
 ) -> tuple[Stage, ...]:
-    first = _stage([kernel], [split], spec, name, cores)
+    first = _stage([kernel], [split], spec, name, cores, options)
     along_k = split.along_k(kernel)
     if along_k == 1:
         return (first,)
-    return (first, *best_stages([reduction(kernel, along_k)], spec, name, cores, "auto"))
+    return (first, *best_stages([reduction(kernel, along_k)], spec, name, cores, "auto", options))
 
 
 def _stage(
@@ -196,11 +220,12 @@ def _stage(
     spec: AcceleratorSpec,
     name: str,
     cores: Sequence[int],
+    options: SearchOptions,
 ) -> Stage:
     """Return kernels as a stage: every core maps its parts as it would the largest one."""
     count = chosen[0].parts
     found = [
-        search(kernel, split, spec, name).best()
+        search(kernel, split, spec, name, options).best()
         for kernel, split in zip(kernels, chosen, strict=True)
     ]
     return Stage(
@@ -214,14 +239,26 @@ def _stage(
     )
 
 
-def search(kernel: Kernel, split: Split, spec: AcceleratorSpec, name: str) -> Search:
-    """Return the search for the mapping of a split kernel's largest part.
+def search(
+    kernel: Kernel,
+    split: Split,
+    spec: AcceleratorSpec,
+    name: str,
+    options: SearchOptions = DEFAULT,
+) -> Found:
+    """Return what the search for the mapping of a split kernel's largest part finds.
 
     ``name`` is the layer's, for the error when nothing fits.
     """
+    return find_mapping(*largest_part(kernel, split, spec), name, options)
+
+
+def largest_part(
+    kernel: Kernel, split: Split, spec: AcceleratorSpec
+) -> tuple[Kernel, AcceleratorSpec]:
+    """Return the largest part of a split kernel, and the machine as its core sees it."""
     largest = next(divided(kernel, split))
-    share = _with_share(spec, split.parts, _repeated(kernel, largest, split.parts))
-    return Search(largest, share, name)
+    return largest, _with_share(spec, split.parts, _repeated(kernel, largest, split.parts))
 
 
 def _parts(kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> tuple[tuple[Part, ...], ...]:
@@ -232,7 +269,11 @@ def _parts(kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> tuple[tupl
 
 
 def _copies(
-    kernels: Sequence[Kernel], spec: AcceleratorSpec, name: str, cores: Sequence[int]
+    kernels: Sequence[Kernel],
+    spec: AcceleratorSpec,
+    name: str,
+    cores: Sequence[int],
+    options: SearchOptions,
 ) -> Stage:
     """Return the stage of several copies, all split over equally many cores.
 
@@ -245,7 +286,7 @@ def _copies(
             Split(ways=((next(d for d, e in enumerate(k.extents) if e >= count), count),))
             for k in kernels
         ]
-    return _stage(kernels, chosen, spec, name, cores)
+    return _stage(kernels, chosen, spec, name, cores, options)
 
 
 def _repeated(kernel: Kernel, largest: Kernel, parts: int) -> float:

@@ -147,6 +147,7 @@ def _write_files(
         **_summary(report),
         "split": plan.split,
         "across": list(plan.across),
+        "search": plan.options.as_record(),
         "tool_version": tool_version,
         "configuration_sha256": digest(inputs),
     }

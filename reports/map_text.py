@@ -11,6 +11,7 @@ from accel.vector import pass_cycles
 from mapper.cost import CostEstimate
 from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes
 from mapper.plan import Plan, PlannedLayer
+from mapper.search.find import Found
 from mapper.splits import Split
 from mapper.stages import search
 from reports.explain_group import group_lines, kept_lines
@@ -58,7 +59,7 @@ def _layer_lines(plan: Plan, planned: PlannedLayer) -> Iterable[str]:
             stage.kernels, stage.splits, stage.estimates, strict=True
         ):
             yield _bound_line(kernel, plan.spec, estimate)
-            yield from _search_lines(kernel, split, plan.spec, layer.name)
+            yield from _search_lines(kernel, split, plan, layer.name)
 
 
 def _bound_line(kernel: Kernel, spec: AcceleratorSpec, estimate: CostEstimate) -> str:
@@ -88,19 +89,25 @@ def lower_bounds(kernel: Kernel, spec: AcceleratorSpec) -> dict[str, float]:
     return bounds
 
 
-def _search_lines(kernel: Kernel, split: Split, spec: AcceleratorSpec, name: str) -> Iterable[str]:
-    found = search(kernel, split, spec, name)
+def _search_lines(kernel: Kernel, split: Split, plan: Plan, name: str) -> Iterable[str]:
+    found = search(kernel, split, plan.spec, name, plan.options)
     pad, share = max(found.fill().items(), key=lambda item: item[1])
-    yield (
-        f"    {found.fitting:,} of {found.candidates:,} candidates fit;"
-        f" '{pad}' is the fullest scratchpad, {share:.0%}"
-    )
+    yield f"    {_effort(found)}; '{pad}' is the fullest scratchpad, {share:.0%}"
     second = found.runner_up()
     if second is None:
-        yield "    no other candidate fits"
+        yield "    no other tile fits"
         return
     mapping, estimate = second
     moved = format_bytes(split.parts * estimate.dram_bytes)
     yield f"    runner-up, {estimate.cycles:,.0f} cycles and {moved} of main memory:"
     for line in loop_lines(kernel, split.largest_extents(kernel), mapping):
         yield f"  {line}"
+
+
+def _effort(found: Found) -> str:
+    """Return how many mappings were looked at, and what is known of the others."""
+    coverage = found.coverage
+    text = f"{coverage.scored:,} of {coverage.counted:,} mappings scored"
+    if coverage.is_proved:
+        return f"{text}, none of the others is better"
+    return f"{text}, the best can be {coverage.gap:.1%} better"

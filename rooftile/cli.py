@@ -17,6 +17,7 @@ from rooftile.validate.commands import validate
 
 if TYPE_CHECKING:
     from mapper.plan import Plan
+    from mapper.search.find import SearchOptions
     from rooftile.simulation import Result
 
 #: File descriptor of standard output.
@@ -70,6 +71,7 @@ def cli() -> None:
 @options.split
 @options.passes("none")
 @options.across
+@options.search
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
 @click.option("--no-plots", is_flag=True, help="Write no roofline pictures.")
 @click.option(
@@ -105,6 +107,7 @@ def run(
     trace_format: str,
     beside: tuple[str, ...],
     cores: str | None,
+    search: SearchOptions,
 ) -> None:
     """Simulate NETWORK (a zoo name or a YAML file) and print a table of its layers."""
     from reports.files import check_output_folder
@@ -114,14 +117,21 @@ def run(
             raise click.UsageError("--beside and --cores print tables: no -o or --trace-dram")
         if across:
             raise click.UsageError("--beside runs networks layer by layer: no --across")
-        _run_side_by_side((network, *beside), hardware, batch, dtype, split, passes, cores)
+        _run_side_by_side((network, *beside), hardware, batch, dtype, split, passes, cores, search)
         return
     if output is not None:
         check_output_folder(output)
     if trace_dram is not None:
         _check_dram_trace(trace_dram, hardware)
     result = _simulate(
-        network, hardware, batch=batch, dtype=dtype, split=split, passes=passes, across=across
+        network,
+        hardware,
+        batch=batch,
+        dtype=dtype,
+        split=split,
+        passes=passes,
+        across=across,
+        options=search,
     )
     click.echo(str(result))
     if trace_dram is not None:
@@ -192,7 +202,13 @@ def explain(folder: Path, layer: str) -> None:
 @options.split
 @options.passes("none")
 @options.across
+@options.search
 @click.option("--layer", help="Name of the only layer to show.")
+@click.option(
+    "--pareto",
+    metavar="NAME,NAME",
+    help="Objectives, such as latency,dram: show all mappings that no other surpasses.",
+)
 def map_(
     network: str,
     hardware: str,
@@ -202,16 +218,30 @@ def map_(
     passes: str,
     across: tuple[str, ...],
     layer: str | None,
+    pareto: str | None,
+    search: SearchOptions,
 ) -> None:
     """Print how NETWORK is mapped: loops, lower bound, runner-up, and the fullest scratchpad."""
     from mapper.plan import make_plan
+    from mapper.search.pareto import objectives_of
     from reports.map_text import map_text
+    from reports.pareto_text import pareto_text
     from rooftile.passes import apply_passes
     from rooftile.sources import find_hardware, find_network
 
+    if pareto is not None and layer is None:
+        raise click.UsageError("--pareto shows the mappings of one layer: name it with --layer")
+    objectives = None if pareto is None else objectives_of(pareto)
     graph = apply_passes(find_network(network, batch=batch, dtype=dtype), passes)
-    plan = make_plan(graph, find_hardware(hardware), split=split, across=across)
-    click.echo(map_text(plan, layer))
+    spec = find_hardware(hardware)
+    with progress_line() as show:
+        mapping = show and (lambda name: show(f"mapping {name}"))
+        plan = make_plan(graph, spec, split=split, across=across, options=search, progress=mapping)
+        if objectives is None or layer is None:
+            text = map_text(plan, layer)
+        else:
+            text = pareto_text(plan, layer, objectives)
+    click.echo(text)
 
 
 @cli.command()
@@ -335,6 +365,7 @@ def _run_side_by_side(
     split: str,
     passes: str,
     cores: str | None,
+    search: SearchOptions,
 ) -> None:
     """Print the tables of networks that run at the same time."""
     from rooftile.passes import apply_passes
@@ -347,7 +378,7 @@ def _run_side_by_side(
     with progress_line() as show:
         if show is not None:
             show(f"simulating {' and '.join(networks)}")
-        text = run_side_by_side(graphs, hardware, cores, split=split)
+        text = run_side_by_side(graphs, hardware, cores, split=split, options=search)
     click.echo(text)
 
 
@@ -356,5 +387,4 @@ def _simulate(network: str, hardware: str, **how: Any) -> Result:
     from rooftile.simulation import simulate
 
     with progress_line() as show:
-        progress = show and (lambda layer: show(f"simulating {layer}"))
-        return simulate(network, hardware, progress=progress, **how)
+        return simulate(network, hardware, progress=show, **how)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from foundation.errors import OutputError
+from mapper.search.find import options_of
 from reports.explain import explain_text
 from reports.files import digest, read_summary
 from rooftile.simulation import simulate
@@ -22,7 +23,8 @@ def explain_run(folder: Path, layer: str) -> str:
     Raises
     ------
     OutputError
-        When the folder isn't a run, or its inputs have been changed since.
+        When the folder isn't a run, its inputs have been changed since, or its search was ended by
+        its time.
     MappingError
         When the network has no such layer.
     """
@@ -32,9 +34,14 @@ def explain_run(folder: Path, layer: str) -> str:
             f"folder '{folder}': its inputs have been changed since the run; run it again into a"
             " new folder"
         )
-    result = simulate(
-        *(folder / name for name in INPUT_NAMES), split=summary["split"], across=summary["across"]
-    )
+    options = options_of(summary["search"])
+    if options.effort.seconds is not None:
+        raise OutputError(
+            f"folder '{folder}': its search had a time limit of {options.effort.seconds:g} s, so"
+            " that the run can't be repeated exactly; run it again without --time-limit"
+        )
+    inputs = (folder / name for name in INPUT_NAMES)
+    result = simulate(*inputs, split=summary["split"], across=summary["across"], options=options)
     return explain_text(result.report, result.plan, layer)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -68,6 +70,78 @@ def _passes_across(text: str) -> tuple[str, ...]:
                 f"{nearest(name, ['all', 'none', *ACROSS])}"
             )
     return tuple(name for name in ACROSS if name in names)
+
+
+#: As in `mapper.search.find.STRATEGIES`, which help doesn't wait for.
+STRATEGIES = ("exhaustive", "branch_and_bound", "evolutionary", "random")
+_SEARCH = (
+    click.option(
+        "--objective",
+        default="latency",
+        show_default=True,
+        help="What mappings make small: latency, dram, or a sum such as latency+0.5*dram.",
+    ),
+    click.option(
+        "--search",
+        "strategy",
+        type=click.Choice(STRATEGIES),
+        default=STRATEGIES[0],
+        show_default=True,
+        help="How the map space is looked through.",
+    ),
+    click.option(
+        "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of what draws."
+    ),
+    click.option(
+        "--time-limit",
+        type=click.FloatRange(0, min_open=True),
+        metavar="SECONDS",
+        help="For the search of each layer; the best so far is taken.",
+    ),
+    click.option(
+        "--mapping-cache",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder for found mappings, by default in your cache folder.",
+    ),
+    click.option("--no-mapping-cache", is_flag=True, help="Neither read nor keep found mappings."),
+)
+
+
+def search(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of the search, which it gets as ``search``."""
+
+    @wraps(command)
+    def with_search(
+        *arguments: Any,
+        objective: str,
+        strategy: str,
+        seed: int,
+        time_limit: float | None,
+        mapping_cache: Path | None,
+        no_mapping_cache: bool,
+        **others: Any,
+    ) -> None:
+        from mapper.search.cache import MappingCache, user_folder
+        from mapper.search.find import SearchOptions
+        from mapper.search.problem import Effort
+
+        def warn(message: str) -> None:
+            click.echo(message, err=True)
+
+        cache = None
+        if not no_mapping_cache:
+            cache = MappingCache(mapping_cache or user_folder(), warn=warn)
+        found = SearchOptions(
+            objective=objective,
+            strategy=strategy,
+            effort=Effort(seed=seed, seconds=time_limit),
+            cache=cache,
+        )
+        command(*arguments, search=found, **others)
+
+    for option in reversed(_SEARCH):
+        with_search = option(with_search)
+    return with_search
 
 
 #: Exit status of a comparison that found a difference.

@@ -8,13 +8,19 @@ from collections.abc import Sequence
 from accel.spec import AcceleratorSpec
 from accel.units import format_time
 from foundation.errors import RooftileError
+from mapper.search.find import DEFAULT, SearchOptions
 from rooftile.simulation import Result, simulate_side_by_side
 from rooftile.sources import find_hardware
 from workloads.graph import Graph
 
 
 def run_side_by_side(
-    networks: Sequence[Graph], hardware: str, cores: str | None, *, split: str
+    networks: Sequence[Graph],
+    hardware: str,
+    cores: str | None,
+    *,
+    split: str,
+    options: SearchOptions = DEFAULT,
 ) -> str:
     """Return the tables of networks that run at the same time, then each one's time beside alone.
 
@@ -26,7 +32,7 @@ def run_side_by_side(
         A preset's name or a file.
     cores
         How many cores each network has, such as ``3,1``; None shares them evenly.
-    split
+    split, options
         As in `rooftile.simulation.simulate`.
 
     Raises
@@ -36,11 +42,13 @@ def run_side_by_side(
     """
     spec = find_hardware(hardware)
     counts = _counts(cores, len(networks), spec)
-    results = simulate_side_by_side(networks, spec, counts, split=split)
+    results = simulate_side_by_side(networks, spec, counts, split=split, options=options)
     lines = [f"{result}\n" for result in results]
     lines.append(f"at the same time on {spec.name}")
     for number, (result, count) in enumerate(zip(results, counts, strict=True)):
-        (alone,) = simulate_side_by_side([networks[number]], spec, [count], split=split)
+        (alone,) = simulate_side_by_side(
+            [networks[number]], spec, [count], split=split, options=options
+        )
         lines.append(_line(result, alone, first=sum(counts[:number]), count=count))
     return "\n".join(lines)
 

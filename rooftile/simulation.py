@@ -12,6 +12,7 @@ from accel.spec_file import to_yaml as hardware_yaml
 from accel.trace import Repeated
 from foundation.errors import MappingError
 from mapper.plan import Plan, make_plan
+from mapper.search.find import DEFAULT, SearchOptions
 from reports.files import write_folder
 from reports.report import Report, make_report
 from reports.tables import report_table
@@ -80,6 +81,7 @@ def simulate(
     split: str = "auto",
     across: Sequence[str] = (),
     passes: str = "none",
+    options: SearchOptions = DEFAULT,
     progress: Progress | None = None,
 ) -> Result:
     """Map a network onto a machine, run it, and report.
@@ -101,8 +103,10 @@ def simulate(
     passes
         How the network is rewritten first: ``none``, ``all``, or names of
         `workloads.passes.pipeline.PASSES` with commas between.
+    options
+        What is asked of the search for mappings: objective, strategy, effort, cache.
     progress
-        Called with the name of each layer that is about to be simulated.
+        Called with what is about to be done: ``mapping`` or ``simulating``, and the layer's name.
 
     Raises
     ------
@@ -111,7 +115,8 @@ def simulate(
     """
     graph = apply_passes(_graph(network, batch, dtype), passes)
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
-    plan = make_plan(graph, spec, split=split, across=across)
+    mapping = progress and (lambda layer: progress(f"mapping {layer}"))
+    plan = make_plan(graph, spec, split=split, across=across, options=options, progress=mapping)
     traces = tuple(_traces(plan, work, progress) for work in range(len(plan.works)))
     return Result(plan=plan, traces=traces, report=make_report(plan, traces))
 
@@ -124,6 +129,7 @@ def simulate_side_by_side(
     batch: int | None = None,
     dtype: str | None = None,
     split: str = "auto",
+    options: SearchOptions = DEFAULT,
 ) -> tuple[Result, ...]:
     """Run several networks at the same time, each on cores of its own.
 
@@ -138,7 +144,7 @@ def simulate_side_by_side(
         As in `simulate`.
     cores
         How many cores each network has.
-    batch, dtype, split
+    batch, dtype, split, options
         As in `simulate`, for all of them.
 
     Raises
@@ -161,6 +167,7 @@ def simulate_side_by_side(
                 graph,
                 spec,
                 split=split,
+                options=options,
                 cores=range(first, first + count),
                 share_equal_work=False,
                 occupied=plans[-1].memory_bytes if plans else None,
@@ -187,7 +194,7 @@ def _graph(network: str | Path | Graph, batch: int | None, dtype: str | None) ->
 def _traces(plan: Plan, work: int, progress: Progress | None) -> tuple[Repeated, ...]:
     """Simulate the first layer of a work, each distinct piece once and on an idle machine."""
     if progress is not None:
-        progress(plan.representative(work).layer.name)
+        progress(f"simulating {plan.representative(work).layer.name}")
     machine = Machine(plan.spec)
     return tuple(
         Repeated(trace=machine.run(program), count=count)

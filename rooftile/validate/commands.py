@@ -93,7 +93,7 @@ def engines(
             graph,
             spec,
             within_percent=within,
-            progress=show and (lambda layer: show(f"simulating {layer}")),
+            progress=show,
         )
     _report(validation)
 

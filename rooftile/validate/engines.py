@@ -29,7 +29,7 @@ def validate_engines(
     within_percent
         How far the closed form of the whole network may be off to pass.
     progress
-        Called with the name of each layer that is about to be simulated.
+        As in `rooftile.simulation.simulate`.
     """
     result = simulate(graph, spec, progress=progress)
     rows = []

@@ -22,9 +22,9 @@ def factor(dtype: str, k: int, tile_m: int, tile_k: int, hardware: str = "edge_d
     draft.add(Linear(out_features=8, bias=False), [draft.add_input((1000, k))])
     graph = draft.graph()
     (kernel,) = kernels_of(graph, graph.layers[0])
-    nests = Nests(kernel, (0, 1, 2), np.array([[tile_m, 8, tile_k]]))
-    (found,) = burst_factor(kernel.inputs[0], nests, 3, load_preset(hardware))
-    return float(found)
+    nests = Nests(kernel, (0, 1, 2), np.array([[tile_m], [8], [tile_k]]))
+    found = burst_factor(kernel.inputs[0], nests, 3, load_preset(hardware))
+    return float(found.max())
 
 
 def counted(run: int, element: int) -> float:

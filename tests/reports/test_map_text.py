@@ -32,7 +32,7 @@ def test_the_text_of_one_layer() -> None:
     assert lines[0].startswith("conv: conv ")
     assert lines[1].startswith("  2 tiles, closed form ")
     assert any("lower bound" in line and "times that" in line for line in lines)
-    assert any("candidates fit; '" in line for line in lines)
+    assert any("scored, none of the others is better; '" in line for line in lines)
     assert any("runner-up, " in line for line in lines)
 
 

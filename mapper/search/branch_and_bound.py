@@ -1,0 +1,108 @@
+"""Branch and bound: for map spaces that are too large to look at all of them."""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop
+from math import inf
+
+import numpy as np
+
+from mapper.cost import NestCosts, Reals, psum_bytes, required_bytes
+from mapper.nest import Counts
+from mapper.search.exhaustive import open_site, search_site
+from mapper.search.objective import Bounds
+from mapper.search.problem import Deadline, Effort, Problem, Result, Site
+from mapper.space import Rows
+
+
+def branch_and_bound(problem: Problem, effort: Effort) -> Result:
+    """Return the best mappings, looking only at choices that may hold some.
+
+    A node fixes the choice along the longest axis of a family's grid, such as tile and block of the
+    dimension outside, at one place. Nodes are searched in the order of their bounds, until no other
+    can hold a mapping that is near the best, or until the time is up: then the first bound that is
+    left says how far from the best the result can be.
+    """
+    deadline = Deadline(effort)
+    best, scored, remaining = problem.shortlist(), 0, inf
+    sites = list(problem.places())
+    nodes = [
+        (bound, site.number, choice)
+        for site in sites
+        for choice, bound in enumerate(_node_bounds(problem, site).tolist())
+        if bound < inf
+    ]
+    heapify(nodes)
+    while nodes and nodes[0][0] <= best.cutoff:
+        if deadline.is_over and best.least < inf:
+            remaining = nodes[0][0]
+            break
+        _, number, choice = heappop(nodes)
+        place = sites[number]
+        axis = place.axis
+        site = place.within(axis, slice(choice, choice + 1))._replace(
+            number=len(sites) + number * place.nests.shape[axis] + choice
+        )
+        found = open_site(problem, site, NestCosts(site.nests.copy(), problem.spec))
+        count, left = search_site(problem, found, best, deadline)
+        scored += count
+        remaining = min(remaining, left)
+    is_complete = remaining == inf
+    return problem.result(
+        best, scored, bound=remaining, pruned=is_complete, is_complete=is_complete
+    )
+
+
+def _node_bounds(problem: Problem, site: Site) -> Reals:
+    """Return for each choice along a site's longest axis what its mappings have at least.
+
+    Infinity where none of them fits, or is tried.
+    """
+    nests = site.nests
+    axis = site.axis
+    others = tuple(a for a in range(len(nests.shape)) if a != axis)
+    moved = _least_bytes(problem, site, others)
+    spec = problem.spec
+    cycles = moved / spec.bandwidth_bytes_per_s * spec.clock_hz * (1 - 1e-12)
+    bounds = Bounds(np.maximum(cycles, problem.least_cycles), moved, np.ones_like(moved))
+    value = -np.inf if problem.objective.bound is None else problem.objective.bound(bounds)
+    tried = np.broadcast_to(site.rows, nests.shape).any(axis=others)
+    fits = _can_fit(problem, site, others)
+    return np.where(tried & fits, value, np.inf)
+
+
+def _least_bytes(problem: Problem, site: Site, others: tuple[int, ...]) -> Counts:
+    """Return for each choice the bytes that are moved at least, whatever the others are.
+
+    Each operand's parts are those of the best of the others, and come again only in loops that
+    surround them where the others cut nothing: their first choice is the whole.
+    """
+    total = np.zeros(site.nests.shape[site.axis], dtype=np.int64)
+    whole = site.nests
+    for axis in others:
+        whole = whole.within(axis, slice(0, 1))
+    for operand, depth in zip(problem.kernel.operands, site.held, strict=True):
+        parts = _least(site.nests.sweep_bytes(operand, depth), others)
+        total = total + parts * whole.repeats(operand, depth).reshape(-1)
+    return total
+
+
+def _can_fit(problem: Problem, site: Site, others: tuple[int, ...]) -> Rows:
+    """Return for which choices something may fit: each region as small as the others make it."""
+    kernel, nests = problem.kernel, site.nests
+    regions = [
+        _least(nests.box_bytes(operand, depth), others)
+        for operand, depth in zip(kernel.operands, site.held, strict=True)
+    ]
+    psums = psum_bytes(nests)
+    least = None if psums is None else _least(psums, others)
+    single = [np.ones((), dtype=np.int64)] * len(regions)
+    fits = np.ones(nests.shape[site.axis], dtype=np.bool_)
+    for pad, required in required_bytes(kernel, problem.spec, regions, least, single).items():
+        fits &= required <= problem.capacity[pad]
+    return fits
+
+
+def _least(values: Counts, others: tuple[int, ...]) -> Counts:
+    """Return the least over some axes of a grid, for each choice along the only other one."""
+    return np.asarray(values.min(axis=others)) if values.ndim else values

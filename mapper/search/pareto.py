@@ -1,0 +1,117 @@
+"""Pareto sets: mappings of which no other is as good in every objective."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.spec import AcceleratorSpec
+from foundation.errors import MappingError
+from mapper.cost import Reals
+from mapper.kernel import Kernel
+from mapper.search.objective import OBJECTIVES, Objective, objective_of
+from mapper.search.problem import Problem
+from mapper.search.shortlist import Candidate
+from mapper.space import map_space
+
+#: Nests that are scored at once.
+_BATCH = 1 << 14
+
+
+class Choice(NamedTuple):
+    """A mapping of the set, and its values of the objectives."""
+
+    candidate: Candidate
+    values: tuple[float, ...]
+
+
+def objectives_of(text: str) -> tuple[Objective, ...]:
+    """Return the objectives that a text such as ``latency,dram`` names.
+
+    Raises
+    ------
+    MappingError
+        When there are fewer than two, or a name is unknown.
+    """
+    found = tuple(objective_of(name.strip()) for name in text.split(","))
+    if len(found) < 2:
+        raise MappingError(
+            f"Pareto set '{text}': needs 2 or more objectives but has {len(found)}; write"
+            " latency,dram"
+        )
+    return found
+
+
+def pareto_set(
+    kernel: Kernel, spec: AcceleratorSpec, objectives: Sequence[Objective]
+) -> tuple[Choice, ...]:
+    """Return one mapping for each combination of values that no other mapping is as good as.
+
+    Parameters
+    ----------
+    kernel, spec
+        What is mapped, onto what.
+    objectives
+        Two or more.
+
+    Returns
+    -------
+    tuple of Choice
+        By the first objective; empty if nothing fits.
+
+    Notes
+    -----
+    All of the map space is looked at; what a mapping's bounds say is surpassed isn't scored. Two
+    buffers are never slower and move as much, so that the quickest numbers of buffers are enough.
+    """
+    problem = Problem(kernel, spec, map_space(kernel, spec), OBJECTIVES["latency"])
+    choices: list[Choice] = []
+    front = np.zeros((0, len(objectives)))
+    for site, costs in problem.sites():
+        fitting = np.broadcast_to(problem.fitting(site, costs), site.nests.shape)
+        numbers = np.flatnonzero(fitting)
+        if all(one.bound for one in objectives) and len(numbers):
+            bounds = problem.bounds(site, costs)
+            columns = [
+                np.broadcast_to(one.bound(bounds), site.nests.shape).reshape(-1)[numbers]
+                for one in objectives
+                if one.bound
+            ]
+            numbers = numbers[~_surpassed(np.stack(columns, axis=1), front)]
+        for start in range(0, len(numbers), _BATCH):
+            part = numbers[start : start + _BATCH]
+            scored, _ = problem.score(site.nests.at(part), site.held)
+            values = np.stack([one.value(scored) for one in objectives], axis=1).astype(np.float64)
+            values[np.isinf(scored.value)] = np.inf
+            rows = non_dominated(values)
+            rows = rows[~_surpassed(values[rows], front)]
+            new = [Choice(scored.candidate(row), tuple(values[row].tolist())) for row in rows]
+            kept = ~_surpassed(front, values[rows])
+            choices = [one for one, keep in zip(choices, kept, strict=True) if keep] + new
+            front = np.concatenate([front[kept], values[rows]])
+    return tuple(sorted(choices, key=lambda choice: choice.values))
+
+
+def non_dominated(values: Reals) -> NDArray[np.int64]:
+    """Return the rows of which no other is as good in every column: the first of equals.
+
+    ``values`` has shape (mappings, objectives); rows with an infinite value don't count.
+    """
+    rows = np.flatnonzero(np.isfinite(values).all(axis=1))
+    rows = rows[np.lexsort(values[rows].T[::-1])]
+    found: list[int] = []
+    while len(rows):
+        found.append(int(rows[0]))
+        rows = rows[(values[rows] < values[rows[0]]).any(axis=1)]
+    return np.array(found, dtype=np.int64)
+
+
+def _surpassed(values: Reals, front: Reals) -> NDArray[np.bool_]:
+    """Return which rows have a row of the front that is as good in every column."""
+    result = np.zeros(len(values), dtype=np.bool_)
+    for best in front:
+        result |= (values >= best).all(axis=1)
+    return result

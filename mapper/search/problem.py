@@ -1,0 +1,312 @@
+"""What a search is given, and what it gives."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import inf, prod
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from accel.spec import AcceleratorSpec
+from accel.vector import pass_cycles
+from mapper.cost import NestCosts
+from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes
+from mapper.nest import Counts, Nests
+from mapper.search.objective import Bounds, Objective
+from mapper.search.shortlist import Scored, Shortlist
+from mapper.space import Family, Rows, buffer_choices
+
+#: Nests whose columns stay in a core's cache: 512 KiB of 8 bytes each.
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much a search may do.
+
+    Parameters
+    ----------
+    seed
+        Of strategies that draw.
+    evaluations
+        Mappings that strategies score which don't look at all of them.
+    seconds
+        After which the best so far is taken, None for no limit. One that fits is always found.
+    clock
+        Gives seconds.
+    """
+
+    seed: int = 0
+    evaluations: int = 4000
+    seconds: float | None = None
+    clock: Callable[[], float] = time.monotonic
+
+
+class Deadline:
+    """The end of a search's time."""
+
+    def __init__(self, effort: Effort) -> None:
+        self._clock = effort.clock
+        self._end = inf if effort.seconds is None else effort.clock() + effort.seconds
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is up."""
+        return self._end < inf and self._clock() >= self._end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What a search has looked at, and what that proves.
+
+    Parameters
+    ----------
+    counted
+        Mappings in the map space: loop nests, places of operands, numbers of buffers.
+    scored, pruned
+        How many were given a cost, and how many needed none: they don't fit, or can't be better.
+    least
+        The least value that was found, in the objective's unit; infinity if nothing fits.
+    bound
+        What no mapping of the space has less of; minus infinity where nothing is known.
+    is_complete
+        Whether the search ended by itself, not by its time.
+    """
+
+    counted: int
+    scored: int
+    pruned: int
+    least: float
+    bound: float
+    is_complete: bool = True
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether no mapping of the space has a lower value than the least that was found."""
+        return self.bound >= self.least
+
+    @property
+    def gap(self) -> float:
+        """By what part of its value the least that was found could be too large, at most."""
+        return 0.0 if self.is_proved else min(1.0, 1 - self.bound / self.least)
+
+
+class Result(NamedTuple):
+    """What a search found: the best mappings, nothing if nothing fits."""
+
+    shortlist: Shortlist
+    coverage: Coverage
+
+
+class Site(NamedTuple):
+    """Some nests of a family, with operands held at one place.
+
+    Parameters
+    ----------
+    number
+        Tells the places of a map space, and chunks of their nests, apart.
+    nests
+        A grid.
+    held
+        As in `mapper.mapping.Mapping`.
+    rows
+        Which nests that is tried for: broadcasts to the grid.
+    """
+
+    number: int
+    nests: Nests
+    held: tuple[int, ...]
+    rows: Rows
+
+    @property
+    def axis(self) -> int:
+        """The axis of the grid that has the most choices."""
+        return int(np.argmax(self.nests.shape))
+
+    def within(self, axis: int, choices: slice) -> Site:
+        """Return the part that has some of the choices along an axis of the grid."""
+        where = (*(slice(None),) * axis, choices)
+        rows = self.rows[where] if self.rows.shape[axis] > 1 else self.rows
+        return self._replace(nests=self.nests.within(axis, choices), rows=rows)
+
+
+class Problem:
+    """A map space, and what is looked for in it.
+
+    Parameters
+    ----------
+    kernel, spec
+        What is mapped, onto what.
+    families
+        The map space.
+    objective
+        What is to be small.
+    buffers
+        Which operands may have two buffers, the most first; by default all choices of the kernel.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        spec: AcceleratorSpec,
+        families: Sequence[Family],
+        objective: Objective,
+        buffers: Sequence[tuple[bool, ...]] | None = None,
+    ) -> None:
+        self.kernel = kernel
+        self.spec = spec
+        self.families = tuple(families)
+        self.objective = objective
+        self.buffers = tuple(buffers or buffer_choices(kernel))
+        self.capacity = {pad.name: pad.capacity_bytes for pad in spec.scratchpads}
+
+    @cached_property
+    def counted(self) -> int:
+        """Mappings in the space."""
+        return len(self.buffers) * sum(family.count for family in self.families)
+
+    @cached_property
+    def floor(self) -> float:
+        """What no mapping of the kernel is below, whatever its loops."""
+        bounds = Bounds(self.least_cycles, compulsory_bytes(self.kernel), 1)
+        return float(self.objective.bound(bounds)) if self.objective.bound else -inf
+
+    def shortlist(self) -> Shortlist:
+        """Return an empty one."""
+        return Shortlist(self.objective)
+
+    def result(
+        self, best: Shortlist, scored: int, *, bound: float, pruned: bool, is_complete: bool
+    ) -> Result:
+        """Return what a search found.
+
+        Parameters
+        ----------
+        best
+            All that it has scored.
+        scored
+            How many mappings that was.
+        bound
+            What no mapping is below that it hasn't looked at.
+        pruned
+            Whether it knows of all others that they aren't better.
+        is_complete
+            Whether it ended by itself.
+        """
+        coverage = Coverage(
+            counted=self.counted,
+            scored=scored,
+            pruned=self.counted - scored if pruned else 0,
+            least=best.least,
+            bound=min(bound, best.least),
+            is_complete=is_complete,
+        )
+        return Result(best, coverage)
+
+    def places(self) -> Iterator[Site]:
+        """Yield all of the space, a family and a place at a time."""
+        pairs = [(family, place) for family in self.families for place in family.places]
+        for number, (family, (held, rows)) in enumerate(pairs):
+            yield Site(number, family.nests, held, rows)
+
+    def sites(self, chunk: int = CHUNK) -> Iterator[tuple[Site, NestCosts]]:
+        """Yield all of the space in parts of about ``chunk`` nests, with the costs of their nests.
+
+        Sites of the same nests share what doesn't depend on the place.
+        """
+        number = 0
+        for family in self.families:
+            wholes = [Site(0, family.nests, held, rows) for held, rows in family.places]
+            axis = wholes[0].axis
+            choices = family.nests.shape[axis]
+            length = max(1, chunk * choices // max(1, len(family.nests)))
+            for start in range(0, choices, length):
+                parts = [
+                    whole.within(axis, slice(start, start + length))._replace(number=number + index)
+                    for index, whole in enumerate(wholes)
+                ]
+                costs = NestCosts(parts[0].nests.copy(), self.spec)
+                yield from ((part, costs) for part in parts)
+                number += len(parts)
+
+    def fitting(self, site: Site, costs: NestCosts) -> Rows:
+        """Return which nests of a site fit with as few buffers as there may be."""
+        rows = site.rows
+        for pad, required in costs.at(site.held).required_bytes(self.buffers[-1]).items():
+            rows = rows & (required <= self.capacity[pad])
+        return rows
+
+    def fits_somewhere(self) -> tuple[Site, Counts] | None:
+        """Return a nest that fits, None if none does: the last, since small tiles come last."""
+        for site, costs in self.sites():
+            numbers = np.flatnonzero(np.broadcast_to(self.fitting(site, costs), site.nests.shape))
+            if len(numbers):
+                return site, numbers[-1:]
+        return None
+
+    def bounds(self, site: Site, costs: NestCosts) -> Bounds:
+        """Return what the mappings of a site's nests cost at least; broadcasts to the grid."""
+        place = costs.at(site.held)
+        return Bounds(place.bound_cycles, place.dram_bytes, costs.tiles)
+
+    def score(self, nests: Nests, held: tuple[int, ...]) -> tuple[Scored, int]:
+        """Return the costs of nests that are listed one by one, and the number of scored mappings.
+
+        Of the numbers of buffers the best that fits is taken. Two are never slower than one, so
+        that the others are only scored where all operands with two don't fit.
+        """
+        place = NestCosts(nests, self.spec).at(held)
+        first = place.scores(self.buffers[0])
+        fits = first.fits(self.spec)
+        value = np.where(fits, self.objective.value(first), inf)
+        cycles, buffers = first.cycles, np.array(first.num_buffers)
+        scored, is_open = len(nests), ~fits
+        if is_open.any():
+            for doubled in self.buffers[1:]:
+                scores = place.scores(doubled)
+                scored += int(is_open.sum())
+                is_better = is_open & scores.fits(self.spec)
+                found = self.objective.value(scores)
+                is_better &= found < value
+                value = np.where(is_better, found, value)
+                cycles = np.where(is_better, scores.cycles, cycles)
+                buffers = np.where(is_better, np.array(scores.num_buffers), buffers)
+        result = Scored(
+            nests=nests,
+            held=held,
+            value=value,
+            cycles=cycles,
+            dram_bytes=first.dram_bytes,
+            tiles=first.tiles,
+            num_buffers=buffers,
+        )
+        return result, scored
+
+    @cached_property
+    def least_cycles(self) -> float:
+        """Cycles of all MACs on all PEs, all elements in all lanes, or all bytes.
+
+        A little less, so that rounding never makes it too much.
+        """
+        kernel, spec = self.kernel, self.spec
+        iterations = prod(kernel.extents)
+        moved = compulsory_bytes(kernel) / spec.bandwidth_bytes_per_s * spec.clock_hz
+        computing = 0.0
+        match kernel.body:
+            case Contraction():
+                computing = iterations / spec.array.pes
+            case VectorBody() as body:
+                pace = pass_cycles(spec.vector, body.function, body.activation)
+                computing = iterations * pace / spec.vector.lanes
+        return max(moved, computing) * (1 - 1e-12)
+
+
+class Strategy(Protocol):
+    """A way through a map space."""
+
+    def __call__(self, problem: Problem, effort: Effort) -> Result:
+        """Return the best mappings that it finds: none only if none of the space fits."""

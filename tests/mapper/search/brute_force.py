@@ -1,0 +1,166 @@
+"""A map space looked through one mapping at a time, in plain Python: what strategies must equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import product
+from math import prod
+
+from accel.spec import AcceleratorSpec
+from foundation.dtype import DTYPES
+from mapper.boxes import OperandTiles
+from mapper.cost import CostEstimate, estimate
+from mapper.kernel import Contraction, Copy, Kernel, Role
+from mapper.mapping import Loop, Mapping
+from mapper.space import blocks_of, nested_sizes, product_options
+
+Steps = tuple[int, ...]
+
+
+def declared(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Mapping]:
+    """Yield every mapping of the declared space."""
+    if not isinstance(kernel.body, Contraction):
+        yield from _declared_vector(kernel, spec)
+        return
+    options = product_options(kernel, spec)
+    for outside, inside in ((Role.M, Role.N), (Role.N, Role.M)):
+        for group, tile, other, k in product(
+            *(options[role] for role in (Role.GROUP, outside, inside, Role.K))
+        ):
+            for block in blocks_of(tile, _extents(kernel, outside)):
+                loops = [
+                    *_loops(kernel, Role.GROUP, group),
+                    *_loops(kernel, outside, block),
+                    *_loops(kernel, inside, other),
+                    *_loops(kernel, outside, tile),
+                    *_loops(kernel, Role.K, k),
+                ]
+                at_block = len(group) + len(block)
+                at_row = at_block + len(other)
+                places = _places(
+                    is_block=tuple(block) != tuple(tile),
+                    passes=tuple(other) != _extents(kernel, inside),
+                    k_is_cut=tuple(k) != _extents(kernel, Role.K),
+                    depths=(at_block, at_row, len(loops)),
+                )
+                for held, passing in places:
+                    pair = (held, passing) if outside is Role.M else (passing, held)
+                    rest = len(kernel.operands) - 2
+                    for two in product((2, 1), repeat=2):
+                        yield Mapping(
+                            loops=tuple(loops),
+                            held=(*pair, *(len(loops),) * rest),
+                            num_buffers=(*two, *(2,) * rest),
+                        )
+
+
+def _declared_vector(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Mapping]:
+    extents = _extents(kernel, Role.PARALLEL)
+    overlaps = any(len(axis.terms) > 1 for axis in kernel.inputs[0].axes)
+    for tile in nested_sizes(extents, spec.vector.lanes):
+        for block in blocks_of(tile, extents) if overlaps else [tile]:
+            loops = [
+                *_loops(kernel, Role.PARALLEL, block),
+                *_loops(kernel, Role.WHOLE, _extents(kernel, Role.WHOLE)),
+                *_loops(kernel, Role.PARALLEL, tile),
+            ]
+            others = len(kernel.operands) - 1
+            yield Mapping(
+                loops=tuple(loops),
+                held=(len(loops) - len(tile), *(len(loops),) * others),
+                num_buffers=(2,) * len(kernel.operands),
+            )
+
+
+def _places(
+    *, is_block: bool, passes: bool, k_is_cut: bool, depths: tuple[int, int, int]
+) -> Iterator[tuple[int, int]]:
+    """Yield where the operand outside, and the one that passes it by, are held."""
+    block, row, tile = depths
+    if is_block and not passes:
+        return
+    yield block, row
+    if k_is_cut:
+        yield block, tile
+    if k_is_cut and not is_block:
+        yield tile, row
+        yield tile, tile
+
+
+def _extents(kernel: Kernel, role: Role) -> Steps:
+    return tuple(d.extent for d in kernel.dimensions if d.role is role)
+
+
+def _loops(kernel: Kernel, role: Role, steps: Sequence[int]) -> list[Loop]:
+    return [Loop(d, step) for d, step in zip(kernel.numbers(role), steps, strict=True)]
+
+
+def fits(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> bool:
+    """Whether regions, psums and their buffers fit in every scratchpad."""
+    used = dict.fromkeys((pad.name for pad in spec.scratchpads), 0)
+
+    def hold(scratchpad: str, size_bytes: int, buffers: int) -> None:
+        pad = spec.scratchpad_of(scratchpad)
+        words = -(-size_bytes // pad.alignment_bytes)
+        used[pad.name] += words * pad.alignment_bytes * buffers
+
+    buffers = 1
+    for number, operand in enumerate(kernel.operands):
+        region = mapping.region(number, kernel.extents)
+        cut = [d for d, extent in enumerate(kernel.extents) if region[d] < extent]
+        moves = any(operand.depends_on(d) for d in cut)
+        buffers = mapping.num_buffers[number] if moves else 1
+        if isinstance(kernel.body, Copy) and operand is kernel.output:
+            continue
+        hold(operand.scratchpad, _size_bytes(kernel, number, region), buffers)
+    if isinstance(kernel.body, Contraction):
+        sizes = [mapping.tile[d] for d in kernel.numbers(Role.GROUP, Role.M, Role.N)]
+        accumulator = DTYPES[kernel.inputs[0].dtype.accumulator].size_bytes
+        hold("psum", prod(sizes) * accumulator, buffers)
+    return all(used[pad.name] <= pad.capacity_bytes for pad in spec.scratchpads)
+
+
+@lru_cache(maxsize=1 << 14)
+def _size_bytes(kernel: Kernel, number: int, region: Steps) -> int:
+    return _tiles(kernel, number).size_bytes(region)
+
+
+@lru_cache(maxsize=64)
+def _tiles(kernel: Kernel, number: int) -> OperandTiles:
+    return OperandTiles(kernel, kernel.operands[number])
+
+
+def all_fitting(kernel: Kernel, spec: AcceleratorSpec) -> list[tuple[Mapping, CostEstimate]]:
+    """Return every mapping of the declared space that fits, and its cost.
+
+    Of mappings that differ only in loops that cut nothing, or in buffers that are never used, the
+    cost is estimated once.
+    """
+    known: dict[object, CostEstimate] = {}
+    found = []
+    for mapping in declared(kernel, spec):
+        if not fits(kernel, spec, mapping):
+            continue
+        same = _same(kernel, mapping)
+        if same not in known:
+            known[same] = estimate(kernel, spec, mapping)
+        found.append((mapping, known[same]))
+    return found
+
+
+def _same(kernel: Kernel, mapping: Mapping) -> object:
+    """Return what mappings of equal cost share: loops that cut, and what is held inside which."""
+    sizes = list(kernel.extents)
+    cutting: list[tuple[int, int, int]] = []
+    for number, (d, step) in enumerate(mapping.loops):
+        if step < sizes[d]:
+            cutting.append((number, d, step))
+            sizes[d] = step
+    held = tuple(sum(number < depth for number, _, _ in cutting) for depth in mapping.held)
+    buffers = []
+    for number, operand in enumerate(kernel.operands):
+        outside = [d for _, d, _ in cutting[: held[number]]]
+        moves = any(operand.depends_on(d) for d in outside)
+        buffers.append(mapping.num_buffers[number] if moves else 1)
+    return tuple((d, step) for _, d, step in cutting), held, tuple(buffers)
