@@ -182,7 +182,7 @@ def test_a_folder_that_is_not_a_run_cannot_be_read(tmp_path: Path, text: str | N
 def test_another_schema_version_cannot_be_read(tmp_path: Path, text: str, version: str) -> None:
     (tmp_path / "summary.json").write_text(text)
     message = (
-        f"folder '{tmp_path}': its summary has schema version {version} but this version reads 2;"
+        f"folder '{tmp_path}': its summary has schema version {version} but this version reads 3;"
         " run it again"
     )
     with pytest.raises(OutputError, match=exactly(message)):

@@ -185,7 +185,7 @@ def test_another_schema_version_is_refused(rooftile: Command) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
     done = rooftile("explain", "out", "--layer", "conv")
     assert done.err == (
-        "error: folder 'out': its summary has schema version 99 but this version reads 2; run it"
+        "error: folder 'out': its summary has schema version 99 but this version reads 3; run it"
         " again\n"
     )
 
