@@ -51,6 +51,7 @@ dram: setup
 
 bench: setup
 	@$(BIN)/python -m tests.bench.table
+	@$(BIN)/python -m tests.bench.mapping
 	@$(BIN)/python -m tests.bench.dram
 
 soak: setup

@@ -66,7 +66,8 @@ def median(values: list[float]) -> float:
 def row(claim: Claim, folder: Path) -> str:
     """Run a claim and return its line of the table."""
     outputs = [folder / f"{claim.network}-{claim.hardware}-{run}" for run in range(RUNS)]
-    arguments = ["run", claim.network, "--hw", claim.hardware, "--no-plots", "-o"]
+    arguments = ["run", claim.network, "--hw", claim.hardware, "--no-mapping-cache"]
+    arguments += ["--no-plots", "-o"]
     runs = [measure([*arguments, str(output)]) for output in outputs]
     seconds = median([run.seconds for run in runs])
     megabytes = max(run.megabytes for run in runs)

@@ -191,3 +191,68 @@ def test_interrupting_leaves_nothing_behind(tmp_path: Path) -> None:
     assert "Traceback" not in err
     assert (started.returncode, err.splitlines()[-1]) == (130, "interrupted")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_objective_and_a_search_can_be_asked_for(rooftile: Command, tiny: str) -> None:
+    for arguments in (("run", tiny), ("map", tiny)):
+        done = rooftile(
+            *arguments,
+            "--hw",
+            "edge_32x32",
+            "--objective",
+            "dram",
+            "--search",
+            "random",
+            "--seed",
+            "1",
+        )
+        assert (done.status, done.err) == (0, "")
+    assert "mappings scored, the best can be " in done.out
+    limited = rooftile("map", tiny, "--hw", "edge_32x32", "--time-limit", "1e-9", "--layer", "conv")
+    assert limited.status == 0
+
+
+def test_a_pareto_set_is_a_table(rooftile: Command, tiny: str) -> None:
+    asked = ("map", tiny, "--hw", "edge_32x32", "--pareto", "latency,dram")
+    done = rooftile(*asked, "--layer", "conv")
+    title, heads, *rows = done.out.splitlines()
+    assert title == "conv: mappings of which no other is as good in every objective"
+    assert heads.split()[:5] == ["latency", "[cycles]", "dram", "[B]", "tiles"]
+    assert rows
+    assert rooftile(*asked, "--layer", "flat").out.splitlines()[1] == "  a view: no data moves"
+    refused = rooftile(*asked)
+    assert refused.status == 2
+    assert "name it with --layer" in refused.err
+
+
+def test_mappings_are_kept_in_the_user_s_cache_unless_asked_not_to(
+    rooftile: Command, tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(Path("home").absolute()))
+    first = rooftile("run", tiny, "--hw", "edge_32x32", "--no-mapping-cache")
+    assert not Path("home").exists()
+    kept = rooftile("run", tiny, "--hw", "edge_32x32")
+    entries = list(Path("home/rooftile/mappings").iterdir())
+    assert len(entries) == 3, "one for each kernel"
+    assert rooftile("run", tiny, "--hw", "edge_32x32").out == kept.out == first.out
+    entries[0].write_bytes(entries[0].read_bytes()[:-9])
+    damaged = rooftile("run", tiny, "--hw", "edge_32x32")
+    assert damaged.out == first.out
+    assert damaged.err.splitlines() == [
+        f"mapping cache '{entries[0].absolute()}': the entry is damaged; it is made anew"
+    ]
+    other = rooftile("run", tiny, "--hw", "edge_32x32", "--mapping-cache", "other")
+    assert other.out == first.out
+    assert len(list(Path("other").iterdir())) == 3
+
+
+def test_explain_repeats_the_search_of_the_run(rooftile: Command, tiny: str) -> None:
+    searched = ("--search", "random", "--seed", "3", "--objective", "dram")
+    rooftile("run", tiny, "--hw", "edge_32x32", *searched, "-o", "out", "--no-plots")
+    with Path("out/layers.csv").open() as stream:
+        (total,) = [row["total_cycles"] for row in csv.DictReader(stream) if row["layer"] == "conv"]
+    assert f"{int(total):,}" in rooftile("explain", "out", "--layer", "conv").out
+    rooftile("run", tiny, "--hw", "edge_32x32", "--time-limit", "9", "-o", "limited", "--no-plots")
+    refused = rooftile("explain", "limited", "--layer", "conv")
+    assert refused.status == 2
+    assert "its search had a time limit of 9 s" in refused.err
