@@ -5,8 +5,9 @@ Every function scores many loop nests at once: results are arrays with one value
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, reduce
 from math import prod
 from typing import Any
@@ -49,6 +50,10 @@ class CostEstimate:
     tiles: int
 
 
+#: What a mapping costs: fields of estimates, and columns of scores.
+COSTS = tuple(one.name for one in fields(CostEstimate))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
     """The costs of many nests under one choice of where operands are held, and in how many slots.
@@ -82,11 +87,12 @@ def estimate(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> CostEst
     """Return the cost of one mapping."""
     slots = tuple(count > 1 for count in mapping.num_buffers)
     scores = NestCosts(nest_of(kernel, mapping), spec).score(mapping.held, slots)
-    return CostEstimate(
-        cycles=float(scores.cycles[0]),
-        dram_bytes=int(scores.dram_bytes[0]),
-        tiles=int(scores.tiles[0]),
-    )
+    return estimate_of({name: getattr(scores, name) for name in COSTS}, 0)
+
+
+def estimate_of(columns: Dictionary[str, NDArray[Any]], row: int) -> CostEstimate:
+    """Return one row of columns by the names of ``COSTS``."""
+    return CostEstimate(**{name: columns[name][row].item() for name in COSTS})
 
 
 class NestCosts:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
-from mapper.cost import CostEstimate
+from mapper.cost import COSTS, CostEstimate
 from mapper.kernel import Contraction, Kernel, Role, box_bytes
 from mapper.mapping import Mapping
 from mapper.parts import Part, cut, whole
@@ -193,9 +193,7 @@ def _total(stages: Sequence[Stage]) -> CostEstimate:
     """Return what stages that run one after the other cost together."""
     estimates = [estimate for stage in stages for estimate in stage.estimates]
     return CostEstimate(
-        cycles=sum(estimate.cycles for estimate in estimates),
-        dram_bytes=sum(estimate.dram_bytes for estimate in estimates),
-        tiles=sum(estimate.tiles for estimate in estimates),
+        **{name: sum(getattr(estimate, name) for estimate in estimates) for name in COSTS}
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -84,7 +85,8 @@ def pareto_set(
         for start in range(0, len(numbers), _BATCH):
             part = numbers[start : start + _BATCH]
             scored, _ = problem.score(site.nests.at(part), site.held)
-            values = np.stack([one.value(scored) for one in objectives], axis=1).astype(np.float64)
+            found = SimpleNamespace(**scored.costs)
+            values = np.stack([one.value(found) for one in objectives], axis=1).astype(np.float64)
             values[np.isinf(scored.value)] = np.inf
             rows = non_dominated(values)
             rows = rows[~_surpassed(values[rows], front)]

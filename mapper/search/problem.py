@@ -13,7 +13,7 @@ import numpy as np
 
 from accel.spec import AcceleratorSpec
 from accel.vector import pass_cycles
-from mapper.cost import NestCosts
+from mapper.cost import COSTS, NestCosts
 from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes
 from mapper.nest import Counts, Nests
 from mapper.search.objective import Bounds, Objective
@@ -263,7 +263,8 @@ class Problem:
         first = place.scores(self.buffers[0])
         fits = first.fits(self.spec)
         value = np.where(fits, self.objective.value(first), inf)
-        cycles, buffers = first.cycles, np.array(first.num_buffers)
+        columns = {name: getattr(first, name) for name in COSTS}
+        buffers = np.array(first.num_buffers)
         scored, is_open = len(nests), ~fits
         if is_open.any():
             for doubled in self.buffers[1:]:
@@ -273,15 +274,14 @@ class Problem:
                 found = self.objective.value(scores)
                 is_better &= found < value
                 value = np.where(is_better, found, value)
-                cycles = np.where(is_better, scores.cycles, cycles)
+                for name in COSTS:
+                    columns[name] = np.where(is_better, getattr(scores, name), columns[name])
                 buffers = np.where(is_better, np.array(scores.num_buffers), buffers)
         result = Scored(
             nests=nests,
             held=held,
             value=value,
-            cycles=cycles,
-            dram_bytes=first.dram_bytes,
-            tiles=first.tiles,
+            costs=columns,
             num_buffers=buffers,
         )
         return result, scored

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapper.cost import CostEstimate, Reals
+from mapper.cost import COSTS, CostEstimate, Reals, estimate_of
 from mapper.mapping import Mapping
 from mapper.nest import Counts, Nests
 from mapper.search.objective import Objective
@@ -35,8 +35,8 @@ class Scored:
         What was scored.
     value
         Of the objective; infinite where nothing fits.
-    cycles, dram_bytes, tiles
-        As in `mapper.cost.Scores`.
+    costs
+        As in `mapper.cost.Scores`, by the names of `mapper.cost.COSTS`.
     num_buffers
         Shape (operands, nests).
     """
@@ -44,9 +44,7 @@ class Scored:
     nests: Nests
     held: tuple[int, ...]
     value: Reals
-    cycles: Reals
-    dram_bytes: Counts
-    tiles: Counts
+    costs: dict[str, NDArray[Any]]
     num_buffers: Counts
 
     def at(self, rows: Counts) -> Scored:
@@ -55,9 +53,7 @@ class Scored:
             nests=self.nests.at(rows),
             held=self.held,
             value=self.value[rows],
-            cycles=self.cycles[rows],
-            dram_bytes=self.dram_bytes[rows],
-            tiles=self.tiles[rows],
+            costs={name: column[rows] for name, column in self.costs.items()},
             num_buffers=self.num_buffers[:, rows],
         )
 
@@ -69,11 +65,7 @@ class Scored:
                 held=self.held,
                 num_buffers=tuple(self.num_buffers[:, row].tolist()),
             ),
-            cost=CostEstimate(
-                cycles=float(self.cycles[row]),
-                dram_bytes=int(self.dram_bytes[row]),
-                tiles=int(self.tiles[row]),
-            ),
+            cost=estimate_of(self.costs, row),
             value=float(self.value[row]),
         )
 
@@ -167,11 +159,11 @@ class Shortlist:
 
     def _table(self) -> dict[str, NDArray[Any]]:
         """Return the columns of all that was kept, and where each row is."""
-        names = ("value", "cycles", "dram_bytes", "tiles")
         found = {
-            name: np.concatenate([getattr(block, name) for block, _, _ in self._blocks])
-            for name in names
+            name: np.concatenate([block.costs[name] for block, _, _ in self._blocks])
+            for name in COSTS
         }
+        found["value"] = np.concatenate([block.value for block, _, _ in self._blocks])
         counts = [len(numbers) for _, _, numbers in self._blocks]
         found["site"] = np.repeat([site for _, site, _ in self._blocks], counts)
         found["number"] = np.concatenate([numbers for _, _, numbers in self._blocks])
