@@ -47,6 +47,24 @@ def axis_runs(axes: Sequence[int], shape: Sequence[int]) -> list[list[int]]:
     return runs
 
 
+def crossings(axes: Sequence[int], shape: Sequence[int]) -> list[list[Range]]:
+    """Return for each axis of a view the axes that it lies along, and its size along each.
+
+    A view may part axes as well as join them.
+    """
+    fine = common_axes([axes, shape])
+    assert fine is not None, "a view's axes and a buffer's have a common form"
+    owner = {n: number for number, run in enumerate(axis_runs(fine, axes)) for n in run}
+    found = []
+    for run in axis_runs(fine, shape):
+        sizes: dict[int, int] = {}
+        for n in run:
+            if n in owner:
+                sizes[owner[n]] = sizes.get(owner[n], 1) * fine[n]
+        found.append(list(sizes.items()))
+    return found
+
+
 Range = tuple[int, int]
 
 #: Roles of dimensions that may become several: a product has one N, and sums have an order.
@@ -134,9 +152,15 @@ class Buffer:
         return any(self.before) or any(self.after)
 
     def view_strides(self, shape: Sequence[int]) -> tuple[int, ...]:
-        """Return the bytes per step along each axis of a view."""
-        strides = self.strides
-        return tuple(strides[run[-1]] if run else 0 for run in axis_runs(self.axes, shape))
+        """Return the bytes per step along each axis of a view, which may part axes further."""
+        fine = common_axes([self.axes, shape])
+        assert fine is not None, "a view's axes and a buffer's have a common form"
+        strides = [0] * len(fine)
+        for run, stride in zip(axis_runs(fine, self.axes), self.strides, strict=True):
+            for n in reversed(run):
+                strides[n] = stride
+                stride *= fine[n]
+        return tuple(strides[run[-1]] if run else 0 for run in axis_runs(fine, shape))
 
     def iteration_strides(self, operand: OperandMap, dimensions: int) -> tuple[int, ...]:
         """Return the bytes per step of each dimension of an operand's kernel."""
@@ -178,10 +202,10 @@ def parted(kernel: Kernel, role: str, axes: Sequence[int], numbers: Sequence[int
     for operand in kernel.operands:
         if operand.role != role:
             continue
-        runs = axis_runs(axes, [axis.size for axis in operand.axes])
-        for axis, run in zip(operand.axes, runs, strict=True):
-            if any(n in numbers for n in run[1:]):
-                found = _parted(kernel, axis, [axes[n] for n in run])
+        crossed = crossings(axes, [axis.size for axis in operand.axes])
+        for axis, along in zip(operand.axes, crossed, strict=True):
+            if any(n in numbers for n, _ in along[1:]):
+                found = _parted(kernel, axis, [size for _, size in along])
                 return parted(found, role, axes, numbers) if found is not None else None
     return kernel
 

@@ -505,16 +505,22 @@ def _traffic(
     lead = len(mapping.loops) - len(kernel.dimensions)
     steps = np.array([[step] for _, step in mapping.loops[lead:]], dtype=np.int64)
     nests = Nests(piece, [d for d, _ in mapping.loops[lead:]], steps)
-    first = float(nests.box_bytes(operand, nests.depth)[0])
+    first = _only(nests.box_bytes(operand, nests.depth))
     if held < len(mapping.loops):  # once for each turn of the loops over independent products
         region = mapping.region(number, kernel.extents)
         turns = prod(-(-kernel.extents[d] // step) for d, step in mapping.loops[:held])
         return first, turns * box_bytes(operand, region)
-    moves = int(nests.moves(operand, nests.depth)[0])
-    repeats = float(nests.repeats(operand, nests.depth)[0])
-    per_step = float(nests.sweep_bytes(operand, nests.depth)[0]) * repeats
+    moves = _only(nests.moves(operand, nests.depth))
+    per_step = _only(nests.sweep_bytes(operand, nests.depth)) * _only(
+        nests.repeats(operand, nests.depth)
+    )
     stays = moves == 1 and box_bytes(operand, tile.size) == box_bytes(operand, kernel.extents)
     return first, per_step if stays else per_step * count
+
+
+def _only(values: Counts) -> int:
+    """Return what holds for the only nest."""
+    return int(values.reshape(-1)[0])
 
 
 #: A unit's estimated cycles and bytes; infinite where it doesn't fit.

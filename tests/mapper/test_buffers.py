@@ -108,6 +108,11 @@ def test_a_dimension_that_runs_across_a_border_becomes_two() -> None:
     assert bordered(5, 7).offset_bytes(kernel.output, (2, 3), (0, -1)) == 2 * 10 + 4
 
 
+def test_a_view_may_part_an_axis_with_a_border() -> None:
+    assert bordered(5, 6).view_strides((5, 2, 3)) == (9, 3, 1)
+    assert bordered(6, 5).view_strides((2, 3, 5)) == (24, 8, 1)
+
+
 def test_a_sum_can_not_be_parted() -> None:
     kernel = rows_kernel(5, 7)
     reduced = Kernel(
