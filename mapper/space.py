@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from accel.bank_conflicts import edge_dimension
 from accel.spec import AcceleratorSpec
 from accel.systolic import DATAFLOWS
-from mapper.kernel import Contraction, Kernel, Role
+from mapper.kernel import Axis, Contraction, Kernel, Role
 from mapper.nest import Counts, Nests
 
 Rows = NDArray[np.bool_]
@@ -129,6 +129,13 @@ def _product_families(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Family]
         )
 
 
+def _windows_overlap(axis: Axis, kernel: Kernel) -> bool:
+    """Whether neighbouring windows along an axis share elements."""
+    whole = set(kernel.numbers(Role.WHOLE))
+    span = sum(c * (kernel.extents[d] - 1) for d, c in axis.terms if d in whole)
+    return any(span >= c for d, c in axis.terms if d not in whole and kernel.extents[d] > 1)
+
+
 def _vector_family(kernel: Kernel, spec: AcceleratorSpec) -> Family:
     """Return the only family of a kernel without products: its dimensions in their order.
 
@@ -136,7 +143,7 @@ def _vector_family(kernel: Kernel, spec: AcceleratorSpec) -> Family:
     """
     parallel, whole = kernel.numbers(Role.PARALLEL), kernel.numbers(Role.WHOLE)
     extents = [kernel.extents[d] for d in parallel]
-    overlaps = any(len(axis.terms) > 1 for axis in kernel.inputs[0].axes)
+    overlaps = any(_windows_overlap(axis, kernel) for axis in kernel.inputs[0].axes)
     blocks = [
         (block, tile)
         for tile in nested_sizes(extents, spec.vector.lanes)

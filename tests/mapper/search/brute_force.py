@@ -11,7 +11,7 @@ from accel.spec import AcceleratorSpec
 from foundation.dtype import DTYPES
 from mapper.boxes import OperandTiles
 from mapper.cost import CostEstimate, estimate
-from mapper.kernel import Contraction, Copy, Kernel, Role
+from mapper.kernel import Axis, Contraction, Copy, Kernel, Role
 from mapper.mapping import Loop, Mapping
 from mapper.space import blocks_of, nested_sizes, product_options
 
@@ -55,9 +55,21 @@ def declared(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Mapping]:
                         )
 
 
+def _shares(axis: Axis, kernel: Kernel) -> bool:
+    """Whether two neighbours along a dimension of the output touch an element in common."""
+    taps = [d for d, _ in axis.terms if kernel.dimensions[d].role is Role.WHOLE]
+    steps = [d for d, _ in axis.terms if d not in taps and kernel.extents[d] > 1]
+    coefficient = dict(axis.terms)
+    touched = {0}
+    for d in taps:
+        touched = {a + coefficient[d] * n for a in touched for n in range(kernel.extents[d])}
+    low, high = min(touched), max(touched)
+    return any(high >= low + coefficient[d] for d in steps)
+
+
 def _declared_vector(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Mapping]:
     extents = _extents(kernel, Role.PARALLEL)
-    overlaps = any(len(axis.terms) > 1 for axis in kernel.inputs[0].axes)
+    overlaps = any(_shares(axis, kernel) for axis in kernel.inputs[0].axes)
     for tile in nested_sizes(extents, spec.vector.lanes):
         for block in blocks_of(tile, extents) if overlaps else [tile]:
             loops = [
