@@ -22,8 +22,8 @@ run: setup
 
 setup: $(STAMP)
 
-# Modules of accel/dram are compiled while installing, where a C compiler is there.
-$(STAMP): pyproject.toml setup.py $(wildcard accel/dram/*.py accel/dram/*.pxd)
+# Modules with a .pxd beside them are compiled while installing, where a C compiler is there.
+$(STAMP): pyproject.toml setup.py $(wildcard accel/*.py accel/*.pxd accel/dram/*.py accel/dram/*.pxd mapper/*.py mapper/*.pxd)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
@@ -60,4 +60,4 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 clean:
-	rm -rf $(VENV) out build *.egg-info accel/dram/*.so
+	rm -rf $(VENV) out build *.egg-info accel/*.so accel/dram/*.so mapper/*.so

@@ -11,16 +11,16 @@ from typing import Protocol, assert_never
 
 import simpy
 
+from accel.durations import Durations, product_traffic, vector_traffic
 from accel.events import END, START, Recorder, Semaphore, Unit
 from accel.memory import Served, WhenServed
 from accel.spec import AcceleratorSpec
-from accel.systolic import ArrayWork
 from accel.timing import ArrayQueue
 from accel.trace import COLUMNS, OPCODES, STRUCTURAL_CAUSES, TRANSFER_CAUSES, WAIT
 from accel.units import Clock
-from accel.vector import vector_cycles, vector_operations
+from accel.vector import vector_operations
 from foundation.apportion import apportion
-from isa.instruction import Access, Gather, Load, MatMul, Queue, Signal, Store, Vector, Wait
+from isa.instruction import Gather, Load, MatMul, Queue, Signal, Store, Vector, Wait
 from isa.program import Program, Stream
 
 Process = Generator[simpy.Event, object, None]
@@ -37,23 +37,13 @@ class Run(Protocol):
     spec: AcceleratorSpec
     program: Program
     clock: Clock
+    durations: Durations
     recorder: Recorder
     waiting: dict[Stream, int]
 
     @property
     def env(self) -> simpy.Environment:
         """The event loop."""
-
-    def matmul_work(
-        self, extents: tuple[int, int, int, int], accumulate: bool, /
-    ) -> ArrayWork[int]:
-        """Return the array's work on a matrix instruction."""
-
-    def port_cycles(self, traffic: list[tuple[Access, int]]) -> int:
-        """Return the cycles of the busiest scratchpad port for (operand, bytes) pairs."""
-
-    def bank_conflicts(self, instruction: MatMul | Vector) -> int:
-        """Return the cycles that an instruction takes longer because of bank conflicts."""
 
     def request(
         self, space: int, queue: Stream, instruction: Load | Gather | Store, served: WhenServed
@@ -141,13 +131,9 @@ class InstructionQueue:
             self._semaphores[semaphore].give(max(self.finished_fs, self._now))
 
     def _matmul(self, instruction: MatMul) -> Process:
-        work = self._run.matmul_work(instruction.extents, instruction.accumulate)
-        size_bytes = work.scratchpad_bytes(instruction.dtype)
-        traffic = [
-            (instruction.input, size_bytes["input"]),
-            (instruction.weight, size_bytes["weight"]),
-            (instruction.psum, size_bytes["psum"]),
-        ]
+        durations = self._run.durations
+        work = durations.matmul_work(instruction.extents, instruction.accumulate)
+        traffic = product_traffic(instruction, work)
         groups, m, n, k = instruction.extents
         row = self._row(
             MATMUL,
@@ -174,10 +160,10 @@ class InstructionQueue:
         self._unit.busy(start, self.finished_fs, row)
         earliest = timing.occupancy_cycles + timing.lead_cycles - timing.lead_limit_cycles
         yield self._sleep_until(self._later(start, earliest))
-        stalled = self._run.port_cycles(traffic) - timing.occupancy_cycles
+        stalled = durations.port_cycles(traffic) - timing.occupancy_cycles
         if stalled > 0:
             yield self._stall(stalled, "scratchpad_port")
-        conflicts = self._run.bank_conflicts(instruction)
+        conflicts = durations.bank_conflicts(instruction)
         if conflicts > 0:
             yield self._stall(conflicts, "bank_conflict")
 
@@ -190,22 +176,13 @@ class InstructionQueue:
         return self._sleep_until(end)
 
     def _vector(self, instruction: Vector) -> Process:
-        elements = prod(instruction.shape)
-        cycles = int(
-            vector_cycles(
-                self._run.spec.vector,
-                function=instruction.function,
-                activation=instruction.activation,
-                elements=elements,
-            )
-        )
+        durations = self._run.durations
+        cycles, traffic = durations.vector_cycles(instruction), vector_traffic(instruction)
         operations = vector_operations(
-            function=instruction.function, activation=instruction.activation, elements=elements
+            function=instruction.function,
+            activation=instruction.activation,
+            elements=prod(instruction.shape),
         )
-        read_bytes = elements * instruction.input_dtype.size_bytes
-        written = instruction.shape[: len(instruction.shape) - instruction.reduced]
-        traffic = [(access, read_bytes) for access in instruction.inputs]
-        traffic.append((instruction.output, prod(written) * instruction.output_dtype.size_bytes))
         row = self._row(
             VECTOR,
             instruction.tag,
@@ -215,9 +192,9 @@ class InstructionQueue:
         start = self._now
         busy_end = self._later(start, cycles)
         self._unit.busy(start, busy_end, row)
-        served = self._later(start, max(cycles, self._run.port_cycles(traffic)))
+        served = self._later(start, max(cycles, durations.port_cycles(traffic)))
         self._record_wait(busy_end, served, self._structural("scratchpad_port"))
-        self.finished_fs = self._later(served, self._run.bank_conflicts(instruction))
+        self.finished_fs = self._later(served, durations.bank_conflicts(instruction))
         self._record_wait(served, self.finished_fs, self._structural("bank_conflict"))
         yield self._sleep_until(self.finished_fs)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import assert_never
 
 from accel.spec import AcceleratorSpec
 from foundation.dtype import DTYPES
-from foundation.functions import FUNCTIONS, FunctionKind
-from isa.instruction import Access, Gather, Load, MatMul, Operand, Queue, Store, Vector
+from isa.instruction import Access, Gather, Load, Operand, Queue, Store
 from isa.program import Program
 from mapper.boxes import Box, OperandTiles, Span
+from mapper.instructions import Instructions, Place
 from mapper.kernel import (
     Contraction,
     Copy,
@@ -24,9 +24,10 @@ from mapper.kernel import (
     VectorBody,
     row_major_strides,
 )
-from mapper.mapping import Mapping, Tile, tiles
-from mapper.residence import Residence
+from mapper.mapping import Mapping, Tile, all_tiles, results_of, tiles, tiling_of
+from mapper.residence import Residence, strips_of
 from mapper.rings import ProgramBuilder, Ring
+from mapper.tiling import Tiling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +64,10 @@ def lower(
     builder = ProgramBuilder(spec, memory_bytes, core)
     transfers = _Transfers(builder, placements)
     match kernels[0].body:
-        case Contraction() as body:
-            _ContractionLowering(transfers, kernels[0], mappings[0], body).emit()
-        case VectorBody() as body:
-            _lower_vector(transfers, kernels[0], mappings[0], body)
+        case Contraction():
+            _ContractionLowering(transfers, kernels[0], mappings[0]).emit()
+        case VectorBody():
+            _lower_vector(transfers, kernels[0], mappings[0])
         case Copy():
             _lower_copies(transfers, kernels, mappings)
         case Lookup() as body:
@@ -181,13 +182,16 @@ class _Resident:
         kernel: Kernel,
         mapping: Mapping,
         number: int,
-        tiles: Sequence[Tile],
+        tiling: Tiling,
         consumer: Queue,
+        uses: Sequence[int] | None = None,
     ) -> None:
         operand = kernel.operands[number]
         self._transfers = transfers
         self._tiles = OperandTiles(kernel, operand, mapping.layout(number))
-        self._residence = Residence(kernel, number, mapping, tiles, self._tiles)
+        own = array("q", range(tiling.count) if uses is None else uses)
+        strips = strips_of(kernel, number, mapping, tiling, own)
+        self._residence = Residence(strips, self._tiles)
         self._ring = transfers.builder.ring(
             operand.role,
             operand.scratchpad,
@@ -226,34 +230,26 @@ class _Resident:
 class _ContractionLowering:
     """Matmuls over K into a ring of psums; the vector unit empties it into a ring of outputs."""
 
-    def __init__(
-        self, transfers: _Transfers, kernel: Kernel, mapping: Mapping, body: Contraction
-    ) -> None:
+    def __init__(self, transfers: _Transfers, kernel: Kernel, mapping: Mapping) -> None:
         self._transfers = transfers
-        self._kernel = kernel
-        self._mapping = mapping
-        self._body = body
-        self._groups, self._rows, self._reduced = (
-            kernel.numbers(role) for role in (Role.GROUP, Role.M, Role.K)
-        )
-        (self._column,) = kernel.numbers(Role.N)
-        self._kept = [*self._groups, *self._rows, self._column]
+        self._instructions = Instructions(kernel, mapping)
         self._output = OperandTiles(kernel, kernel.output, mapping.layout(len(kernel.inputs)))
-        self._tiles = list(tiles(kernel, mapping))
-        parts = [self._output.part(tile) for tile in self._tiles]
-        #: Whether a tile is the last one that adds to its psums: K is innermost.
-        self._is_last = [a != b for a, b in zip(parts, [*parts[1:], None], strict=True)]
-        results = [tile for tile, last in zip(self._tiles, self._is_last, strict=True) if last]
+        tiling = tiling_of(kernel, mapping)
+        self._tiles = all_tiles(tiling)
+        results = results_of(kernel, tiling)
+        self._is_last = [False] * tiling.count
+        for number in results:
+            self._is_last[number] = True
         self._data, self._weight = (
-            _Resident(transfers, kernel, mapping, number, self._tiles, Queue.MATRIX)
+            _Resident(transfers, kernel, mapping, number, tiling, Queue.MATRIX)
             for number in range(2)
         )
         self._biases = [
-            _Resident(transfers, kernel, mapping, number, results, Queue.VECTOR)
+            _Resident(transfers, kernel, mapping, number, tiling, Queue.VECTOR, results)
             for number in range(2, len(kernel.inputs))
         ]
         accumulator = DTYPES[kernel.inputs[0].dtype.accumulator]
-        kept = [mapping.tile[number] for number in self._kept]
+        kept = [mapping.tile[d] for d in kernel.numbers(Role.GROUP, Role.M, Role.N)]
         self._psums = transfers.builder.ring(
             "psum",
             "psum",
@@ -262,7 +258,6 @@ class _ContractionLowering:
             producer=Queue.MATRIX,
             consumer=Queue.VECTOR,
         )
-        self._psum_strides = cache(self._strides_of_psums)
         self._outputs = transfers.ring(
             self._output, mapping, mapping.num_buffers[-1], Queue.VECTOR, Queue.STORE
         )
@@ -279,22 +274,12 @@ class _ContractionLowering:
                 self._empty(tile, tag)
 
     def _matmul(self, tile: Tile, address: int, accumulate: bool, is_last: bool, tag: int) -> None:
-        size = tile.size
         data, weight = self._data.at(tile, tag), self._weight.at(tile, tag)
-        strides = (*self._psum_strides(tile.size), *(0 for _ in self._reduced))
+        psum = Place(self._psums.space, address)
         self._transfers.builder.emit(
             Queue.MATRIX,
-            MatMul(
-                groups=tuple([size[number] for number in self._groups]),
-                m=tuple([size[number] for number in self._rows]),
-                n=size[self._column],
-                k=tuple([size[number] for number in self._reduced]),
-                input=data,
-                weight=weight,
-                psum=Access(space=self._psums.space, base=address, strides=strides),
-                accumulate=accumulate,
-                dtype=self._kernel.inputs[0].dtype,
-                tag=tag,
+            self._instructions.product(
+                tile.size, data, weight, psum, accumulate=accumulate, tag=tag
             ),
         )
         if is_last:
@@ -302,38 +287,14 @@ class _ContractionLowering:
         self._data.used()
         self._weight.used()
 
-    def _strides_of_psums(self, size: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the strides of psums along groups, M and N."""
-        accumulator = DTYPES[self._kernel.inputs[0].dtype.accumulator]
-        kept = [size[number] for number in self._kept]
-        return self._mapping.layout(-1).strides(kept, accumulator.size_bytes)
-
     def _empty(self, tile: Tile, tag: int) -> None:
         """Turn one slot of psums into outputs: bias, requantization, activation, store."""
-        dtype = self._kernel.output.dtype
-        biases = [self._along_kept(bias.at(tile, tag)) for bias in self._biases]
-        psum = Access(
-            space=self._psums.space, base=self._psums.take(), strides=self._psum_strides(tile.size)
-        )
-        output = Access(
-            space=self._outputs.space,
-            base=self._outputs.fill(),
-            strides=self._output.iteration_strides(tile.size),
-        )
+        biases = [bias.at(tile, tag) for bias in self._biases]
+        psum = Place(self._psums.space, self._psums.take())
+        output = Place(self._outputs.space, self._outputs.fill())
         self._transfers.builder.emit(
             Queue.VECTOR,
-            Vector(
-                function=self._body.result_function,
-                shape=tuple([tile.size[number] for number in self._kept]),
-                reduced=0,
-                inputs=(psum, *biases),
-                output=self._along_kept(output),
-                input_dtype=DTYPES[dtype.accumulator],
-                output_dtype=dtype,
-                shift=self._body.shift if dtype.is_integer else 0,
-                activation=self._body.activation,
-                tag=tag,
-            ),
+            self._instructions.result(tile.size, psum, biases, output, tag=tag),
         )
         self._outputs.filled()
         self._psums.release()
@@ -341,43 +302,22 @@ class _ContractionLowering:
             bias.used()
         self._transfers.store(self._output, self._outputs, tile, tag)
 
-    def _along_kept(self, access: Access) -> Access:
-        """Return an access without the dimensions of K."""
-        strides = tuple([access.strides[number] for number in self._kept])
-        return Access(space=access.space, base=access.base, strides=strides)
 
-
-def _lower_vector(
-    transfers: _Transfers, kernel: Kernel, mapping: Mapping, body: VectorBody
-) -> None:
+def _lower_vector(transfers: _Transfers, kernel: Kernel, mapping: Mapping) -> None:
     """One vector instruction for each tile."""
-    sequence = list(tiles(kernel, mapping))
+    tiling = tiling_of(kernel, mapping)
     inputs = [
-        _Resident(transfers, kernel, mapping, number, sequence, Queue.VECTOR)
+        _Resident(transfers, kernel, mapping, number, tiling, Queue.VECTOR)
         for number in range(len(kernel.inputs))
     ]
     output = OperandTiles(kernel, kernel.output, mapping.layout(len(kernel.inputs)))
     outputs = transfers.ring(output, mapping, mapping.num_buffers[-1], Queue.VECTOR, Queue.STORE)
-    is_reduction = FUNCTIONS[body.function].kind is FunctionKind.REDUCTION or body.sums_psums
-    for tag, tile in enumerate(sequence):
-        accesses = tuple([operand.at(tile, tag) for operand in inputs])
-        target = Access(
-            space=outputs.space, base=outputs.fill(), strides=output.iteration_strides(tile.size)
-        )
+    instructions = Instructions(kernel, mapping)
+    for tag, tile in enumerate(all_tiles(tiling)):
+        accesses = [operand.at(tile, tag) for operand in inputs]
+        target = Place(outputs.space, outputs.fill())
         transfers.builder.emit(
-            Queue.VECTOR,
-            Vector(
-                function=body.function,
-                shape=tile.size,
-                reduced=len(kernel.numbers(Role.WHOLE)) if is_reduction else 0,
-                inputs=accesses,
-                output=target,
-                input_dtype=kernel.inputs[0].dtype,
-                output_dtype=kernel.output.dtype,
-                shift=body.shift if kernel.output.dtype.is_integer else 0,
-                activation=body.activation,
-                tag=tag,
-            ),
+            Queue.VECTOR, instructions.function(tile.size, accesses, target, tag=tag)
         )
         outputs.filled()
         for operand in inputs:
@@ -390,16 +330,12 @@ def _lower_copies(
 ) -> None:
     """A load and a store for each tile, through one ring that all parts share."""
     outputs = [OperandTiles(kernel, kernel.output) for kernel in kernels]
-    slot_bytes = max(
-        output.size_bytes(mapping.tile) for output, mapping in zip(outputs, mappings, strict=True)
-    )
-    # The part with the largest tile may have one buffer, another part two.
-    slots = max(mapping.num_buffers[-1] for mapping in mappings)
+    slot_bytes, slots = copy_slots(kernels, mappings, transfers.builder)
     ring = transfers.builder.ring(
         "data",
         "output",
         slot_bytes=slot_bytes,
-        slots=min(slots, transfers.builder.most_slots("output", slot_bytes)),
+        slots=slots,
         producer=Queue.LOAD,
         consumer=Queue.STORE,
     )
@@ -413,6 +349,21 @@ def _lower_copies(
             packed = source.iteration_strides(tile.size)
             transfers.store(output, ring, tile, tag, tuple([packed[d] for d in dimensions]))
             tag += 1
+
+
+def copy_slots(
+    kernels: Sequence[Kernel], mappings: Sequence[Mapping], builder: ProgramBuilder
+) -> tuple[int, int]:
+    """Return the bytes and the number of the slots that copies share.
+
+    The part with the largest tile may have one buffer, another part two.
+    """
+    slot_bytes = max(
+        OperandTiles(kernel, kernel.output).size_bytes(mapping.tile)
+        for kernel, mapping in zip(kernels, mappings, strict=True)
+    )
+    slots = max(mapping.num_buffers[-1] for mapping in mappings)
+    return slot_bytes, min(slots, builder.most_slots("output", slot_bytes))
 
 
 def _lower_lookup(transfers: _Transfers, kernel: Kernel, mapping: Mapping, body: Lookup) -> None:

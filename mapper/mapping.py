@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from accel.timing import Count
 from mapper.kernel import Kernel
 from mapper.layout import PACKED, Layout
+from mapper.tiling import Tiling
 
 
 class Loop(NamedTuple):
@@ -67,10 +69,15 @@ class Mapping:
 
     def tile_count(self, extents: Sequence[int]) -> int:
         """Return into how many tiles an iteration space is cut."""
+        return prod(parts(extents[d], nested) for d, nested in self.steps.items())
+
+    @property
+    def steps(self) -> dict[int, list[int]]:
+        """Dimension to the steps of its loops, outermost first."""
         steps: dict[int, list[int]] = {}
         for dimension, step in self.loops:
             steps.setdefault(dimension, []).append(step)
-        return prod(parts(extents[d], nested) for d, nested in steps.items())
+        return steps
 
 
 def parts(extent: Count, steps: Sequence[Count]) -> Count:
@@ -89,25 +96,52 @@ class Tile:
     size: tuple[int, ...]
 
 
-def tiles(kernel: Kernel, mapping: Mapping) -> Iterator[Tile]:
-    """Yield the tiles in the order in which they run."""
-    extents = kernel.extents
-    yield from _turns(Tile(low=(0,) * len(extents), size=extents), mapping.loops)
+def tiling_of(kernel: Kernel, mapping: Mapping) -> Tiling:
+    """Return the tiles as arrays, in the order in which they run."""
+    counts = [1] * len(kernel.dimensions)
+    for d, nested in mapping.steps.items():
+        counts[d] = parts(kernel.extents[d], nested)
+    return Tiling(kernel.extents, mapping.loops, counts)
 
 
-def _turns(space: Tile, loops: Sequence[Loop]) -> Iterator[Tile]:
-    """Yield the parts of a space that loops cut it into."""
-    if not loops:
-        yield space
-        return
-    (d, step), *inner = loops
-    start, extent = space.low[d], space.size[d]
-    if step >= extent:
-        yield from _turns(space, inner)
-        return
-    for offset in range(0, extent, step):
-        part = Tile(
-            low=(*space.low[:d], start + offset, *space.low[d + 1 :]),
-            size=(*space.size[:d], min(step, extent - offset), *space.size[d + 1 :]),
+def results_of(kernel: Kernel, tiling: Tiling) -> array[int]:
+    """Return the numbers of the tiles that are the last of a part of the output."""
+    output = kernel.output
+    return tiling.results([d for d in range(tiling.rank) if output.depends_on(d)])
+
+
+def tile_at(tiling: Tiling, number: int) -> Tile:
+    """Return a tile by its number."""
+    parts_of = [
+        first + tiling.places[number * tiling.rank + d] for d, first in enumerate(tiling.first_part)
+    ]
+    return Tile(
+        low=tuple([tiling.lows[part] for part in parts_of]),
+        size=tuple([tiling.sizes[part] for part in parts_of]),
+    )
+
+
+def tiles(kernel: Kernel, mapping: Mapping) -> list[Tile]:
+    """Return the tiles in the order in which they run."""
+    return all_tiles(tiling_of(kernel, mapping))
+
+
+def all_tiles(tiling: Tiling) -> list[Tile]:
+    """Return the tiles in the order in which they run."""
+    bounds = [
+        list(
+            zip(
+                tiling.lows[first : first + count], tiling.sizes[first : first + count], strict=True
+            )
         )
-        yield from _turns(part, inner)
+        for first, count in zip(tiling.first_part, tiling.counts, strict=True)
+    ]
+    places = list(tiling.places)
+    found = []
+    for start in range(0, len(places), tiling.rank):
+        own = places[start : start + tiling.rank]
+        low, size = zip(
+            *[bound[place] for bound, place in zip(bounds, own, strict=True)], strict=True
+        )
+        found.append(Tile(low=low, size=size))
+    return found
