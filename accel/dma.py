@@ -66,18 +66,23 @@ class Transfer:
         return self.instruction.size_bytes
 
     def runs(self) -> Runs:
-        """Return the bytes that it moves.
-
-        # Approximation: which rows a gather reads is in the data, which timing doesn't know: they
-        # are taken as random, the same in each run.
-        """
+        """Return the bytes that it moves."""
         what = self.instruction
         if isinstance(what, Gather):
             row_bytes = what.row_elements * what.element_bytes
-            rows = random_places(np.arange(what.rows), what.table_rows)
-            return Runs(what.table.base + rows * what.table.strides[0], row_bytes)
+            return gathered_runs(what.table, what.rows, what.table_rows, row_bytes)
         access = what.destination if isinstance(what, Store) else what.source
         return contiguous_runs(access, what.shape, what.element_bytes)
+
+
+def gathered_runs(table: Access, rows: int, table_rows: int, row_bytes: int) -> Runs:
+    """Return the rows of a table that a gather reads.
+
+    # Approximation: which ones is in the data, which timing doesn't know: they are taken as random,
+    # the same in each run.
+    """
+    numbers = random_places(np.arange(rows), table_rows)
+    return Runs(table.base + numbers * table.strides[0], row_bytes)
 
 
 def contiguous_runs(access: Access, shape: tuple[int, ...], element_bytes: int) -> Runs:

@@ -2,7 +2,7 @@
 cimport cython
 
 cdef long long CODES, COLUMNS, CONFLICT_STALL, EARLIEST, LATENCY, LEAD, OCCUPANCY, PORT_STALL
-cdef long long SIGNAL, TRANSFER, VECTOR, WAIT, NEVER, UNKNOWN
+cdef long long SIGNAL, TRANSFER, VECTOR, WAIT, NEVER, UNKNOWN, MAX_FS
 cdef object _FITS
 
 @cython.final
@@ -20,7 +20,10 @@ cdef class Pace:
 cdef class Replay:
     cdef readonly long long now
     cdef Pace _clock
-    cdef list _paces
+    cdef list _paces, _unfinished
+    cdef object _outside
+    cdef bint _is_asleep
+    cdef long long[::1] _asked
     cdef long long _outstanding, _queues, _events
     cdef long long[::1] _latency_fs, _since_fs, _served_bytes, _free_fs
     cdef long long[::1] _operations, _products, _sizes, _memory_of, _landed
@@ -32,11 +35,15 @@ cdef class Replay:
     cpdef long long run(self)
     cdef long long _first(self)
     cdef void _schedule(self, long long queue, long long cycle)
-    cdef void _step(self, long long queue)
+    cdef _step(self, long long queue)
+    cdef _signal(self, long long queue, long long semaphore)
+    cdef _ask(self, long long queue, long long number, long long place)
+    cpdef land(self, long long queue, long long number, long long landed_fs)
+    cdef _go_on(self)
     cdef bint _take(self, long long semaphore, long long queue)
     cdef void _give(self, long long semaphore, long long cycle)
     cdef bint _product(self, long long queue, long long row)
     cdef void _stall(self, long long queue, long long cycles)
-    cdef bint _transfer(self, long long queue)
+    cdef bint _transfer(self, long long queue) except *
     @cython.locals(pace=Pace)
     cdef long long _serve(self, long long memory, long long size_bytes)

@@ -9,8 +9,10 @@ cycles, as every queue acts on clock edges only. Compiled where there is a C com
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from typing import Protocol
 
 from accel.script import (
     CODES,
@@ -30,10 +32,24 @@ from accel.script import (
 
 #: Later than everything.
 NEVER = 1 << 62
+MAX_FS = 2**63 - 1
 #: Where it isn't known yet when a transfer lands, and where nobody waits.
 UNKNOWN = -1
 #: Products below this fit in 64 bits, with a divisor added.
 _FITS = 1 << 62
+
+
+class Outside(Protocol):
+    """Main memories that say when transfers land by `Replay.land`."""
+
+    def request(self, now_fs: int, queue: int, number: int) -> None:
+        """Take a queue's transfer: ``number`` counts them."""
+
+    def advance(self, until_fs: int) -> bool:
+        """Go on up to a time; return whether it became known when a transfer lands."""
+
+    def is_busy(self) -> bool:
+        """Return whether there are transfers of which it isn't known when they land."""
 
 
 class Pace:
@@ -88,6 +104,8 @@ class Replay:
         Of each main memory of bandwidth: a byte's length in femtoseconds, and the latency.
     cores
         What they run side by side.
+    outside
+        All main memories, where they aren't of bandwidth and latency alone.
     """
 
     def __init__(
@@ -97,8 +115,10 @@ class Replay:
         paces: Sequence[Pace],
         latencies_fs: Sequence[int],
         cores: Sequence[Script],
+        outside: Outside | None = None,
     ) -> None:
         self.now = 0
+        self._outside = outside
         self._clock = clock
         self._outstanding = outstanding
         self._paces = list(paces)
@@ -119,14 +139,24 @@ class Replay:
         self._tokens = _zeros(self._place_tokens(len(queues)))
         self._sizes = _joined([queue.sizes for queue in queues])
         self._memory_of = _joined([queue.memories for queue in queues])
-        self._landed = _zeros(len(self._sizes))
+        self._landed = array("q", [UNKNOWN]) * len(self._sizes)
         self._transfer_base = _starts([len(queue.sizes) for queue in queues])
         self._queues = len(queues)
-        #: Of each queue: how far it is, the transfers so far, its next event, and its unit.
-        self._phase, self._transfers, self._time = (_zeros(len(queues)) for _ in range(3))
-        self._order = array("q", range(len(queues)))
-        self._is_landing, self._free_cycle, self._finished = (_zeros(len(queues)) for _ in range(3))
-        self._events = len(queues)
+        #: Of each queue: how far it is, the transfers so far, its next event, and its unit. The
+        #: last event is that of the memories outside.
+        self._phase, self._transfers, self._time = (_zeros(len(queues) + 1) for _ in range(3))
+        self._order = array("q", range(len(queues) + 1))
+        self._is_landing, self._free_cycle, self._finished = (
+            _zeros(len(queues) + 1) for _ in range(3)
+        )
+        self._events = len(queues) + 1
+        self._is_asleep = outside is None
+        if outside is None:
+            self._time[self._queues] = NEVER
+        #: Of each queue the transfers of which it isn't known when they land, with what comes
+        #: behind them, and the one of which it must know.
+        self._unfinished: list[deque[int]] = [deque() for _ in queues]
+        self._asked = array("q", [UNKNOWN]) * len(queues)
 
     def _place_tokens(self, queues: int) -> int:
         """Find a place for each semaphore's tokens; return how many there will ever be."""
@@ -154,6 +184,8 @@ class Replay:
             if self._is_landing[queue]:
                 self._is_landing[queue] = 0
                 self._schedule(queue, self.now)
+            elif queue == self._queues:
+                self._go_on()
             else:
                 self._time[queue] = NEVER
                 self._step(queue)
@@ -168,7 +200,7 @@ class Replay:
         """Return the queue whose event is the first."""
         found = UNKNOWN
         first, order = NEVER, NEVER
-        for queue in range(self._queues):
+        for queue in range(self._queues + 1):
             time = self._time[queue]
             if time < first or (time == first and time < NEVER and self._order[queue] < order):
                 found, first, order = queue, time, self._order[queue]
@@ -192,8 +224,7 @@ class Replay:
                     return
             elif code == SIGNAL:
                 self._next[queue] += 1
-                finished = self._finished[queue]
-                self._give(base + argument, finished if finished > self.now else self.now)
+                self._signal(queue, base + argument)
             elif code == TRANSFER:
                 if self._transfer(queue):
                     return
@@ -207,6 +238,14 @@ class Replay:
                 return
             else:
                 self._next[queue] += 1
+
+    def _signal(self, queue: int, semaphore: int) -> None:
+        """Signal once all before has finished."""
+        if self._outside is not None and self._unfinished[queue]:
+            self._unfinished[queue].append(-1 - semaphore)
+            return
+        finished = self._finished[queue]
+        self._give(semaphore, finished if finished > self.now else self.now)
 
     def _take(self, semaphore: int, queue: int) -> bool:
         """Take a token; return whether the queue must wait for it."""
@@ -277,19 +316,77 @@ class Replay:
         """Ask for a transfer; return whether the queue must wait until it may."""
         number = self._transfers[queue]
         place = self._transfer_base[queue] + number
-        if self._phase[queue] == 0 and number >= self._outstanding:
+        if self._phase[queue] != 1 and number >= self._outstanding:
             oldest = self._landed[place - self._outstanding]
+            if oldest == UNKNOWN:
+                self._asked[queue] = place - self._outstanding
+                self._phase[queue] = 2
+                return True
             if oldest > self.now:
                 self._phase[queue] = 1
                 self._schedule(queue, oldest)
                 return True
         self._phase[queue] = 0
         self._transfers[queue] = number + 1
+        if self._outside is not None:
+            self._ask(queue, number, place)
+            return False
         landed = self._serve(self._memory_of[place], self._sizes[place])
         self._landed[place] = landed
         if landed > self._finished[queue]:
             self._finished[queue] = landed
         return False
+
+    def _ask(self, queue: int, number: int, place: int) -> None:
+        """Ask the memories outside for a transfer."""
+        line = self._unfinished[queue]
+        if line:
+            line.append(place)
+        self._outside.request(self._clock.after(self.now), queue, number)
+        if self._landed[place] == UNKNOWN and not line:
+            line.append(place)
+        if self._is_asleep:
+            self._is_asleep = False
+            self._schedule(self._queues, self.now)
+
+    def land(self, queue: int, number: int, landed_fs: int) -> None:
+        """Let it be known when a queue's transfer lands."""
+        place, line = self._transfer_base[queue] + number, self._unfinished[queue]
+        cycle = self._clock.steps(landed_fs)
+        self._landed[place] = cycle
+        if self._asked[queue] == place:
+            self._asked[queue] = UNKNOWN
+            self._schedule(queue, self.now)
+        if not line:
+            self._finished[queue] = max(self._finished[queue], cycle)
+        while line:
+            first = line[0]
+            if first < 0:
+                self._give(-1 - first, max(self._finished[queue], self.now))
+            elif self._landed[first] == UNKNOWN:
+                return
+            else:
+                self._finished[queue] = max(self._finished[queue], self._landed[first])
+            line.popleft()
+
+    def _go_on(self) -> None:
+        """Let the memories outside go on up to the next event of the others."""
+        own = self._queues
+        while True:
+            self._time[own] = NEVER
+            queue = self._first()
+            until = self._time[queue] if queue >= 0 else NEVER
+            if queue < 0 and not self._outside.is_busy():
+                self._is_asleep = True
+                return
+            limit_fs = self._clock.after(until) if queue >= 0 else MAX_FS
+            if self._outside.advance(limit_fs):
+                continue
+            if queue >= 0 and self._outside.is_busy():
+                self._schedule(own, until)
+            else:
+                self._is_asleep = True
+            return
 
     def _serve(self, memory: int, size_bytes: int) -> int:
         """Return the cycle in which a transfer lands: `accel.memory.BandwidthMemory`."""

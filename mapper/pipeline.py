@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from accel.durations import Durations
 from accel.program_script import product_row, served_cycles
-from accel.replay import Pace, Replay
+from accel.replay import Outside, Pace, Replay
 from accel.script import QueueScript, Script
 from accel.spec import AcceleratorSpec
 from isa.instruction import Access
@@ -28,6 +28,7 @@ from mapper.instructions import Instructions, Place
 from mapper.kernel import Contraction, Copy, Kernel, Lookup, OperandMap, VectorBody, axis_step
 from mapper.lower import copy_slots
 from mapper.mapping import Mapping, results_of, tile_at, tiling_of
+from mapper.moves import ChainedParts, RowParts, StripParts, TileParts, Woven
 from mapper.residence import strips_of
 from mapper.rings import ProgramBuilder
 from mapper.tiling import Strips, Tiling
@@ -71,9 +72,9 @@ class Pipeline:
         kernels, mappings
             As in `mapper.lower.lower`.
         """
-        return replay(self._spec, [self.script(kernels, mappings)]).run()
+        return replay(self._spec, [self.woven(kernels, mappings).script]).run()
 
-    def script(self, kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> Script:
+    def woven(self, kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> Woven:
         """Return the script of what `mapper.lower.lower` makes of kernels and mappings."""
         match kernels[0].body:
             case Contraction() | VectorBody():
@@ -85,7 +86,7 @@ class Pipeline:
             case unknown:
                 assert_never(unknown)
 
-    def _computed(self, kernel: Kernel, mapping: Mapping) -> Script:
+    def _computed(self, kernel: Kernel, mapping: Mapping) -> Woven:
         tiling = tiling_of(kernel, mapping)
         every = array("q", range(tiling.count))
         is_product = isinstance(kernel.body, Contraction)
@@ -112,24 +113,44 @@ class Pipeline:
             for operand, own in zip(kernel.inputs, strips, strict=True)
         ]
         stored = _boxes(kernel, kernel.output).of_tiles(tiling, results)
-        return self._script(weaver, kernel.inputs, sizes, kernel.output, stored, tokens, work.rows)
+        script = self._script(
+            weaver, kernel.inputs, sizes, kernel.output, stored, tokens, work.rows
+        )
+        return Woven(
+            script=script,
+            loads=weaver.loads.operations(),
+            loaded=tuple(
+                StripParts(kernel, operand, own)
+                for operand, own in zip(kernel.inputs, strips, strict=True)
+            ),
+            stored=TileParts(kernel, kernel.output, tiling, results),
+        )
 
-    def _copied(self, kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> Script:
+    def _copied(self, kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> Woven:
         _, slots = copy_slots(kernels, mappings, self._builder)
         loaded, stored = array("q"), array("q")
+        sources, targets = [], []
         for kernel, mapping in zip(kernels, mappings, strict=True):
             tiling = tiling_of(kernel, mapping)
             every = array("q", range(tiling.count))
             loaded += _boxes(kernel, kernel.inputs[0]).of_tiles(tiling, every)
             stored += _boxes(kernel, kernel.output).of_tiles(tiling, every)
+            sources.append((TileParts(kernel, kernel.inputs[0], tiling, every), tiling.count))
+            targets.append((TileParts(kernel, kernel.output, tiling, every), tiling.count))
         weaver = Weaver(4 * len(loaded))
         weaver.copy(len(loaded))
         # Several kernels' inputs are activations, as those of every concatenation.
-        return self._script(
+        script = self._script(
             weaver, kernels[0].inputs, [loaded], kernels[0].output, stored, [0, slots]
         )
+        return Woven(
+            script=script,
+            loads=weaver.loads.operations(),
+            loaded=(ChainedParts(sources),),
+            stored=ChainedParts(targets),
+        )
 
-    def _looked_up(self, kernel: Kernel, mapping: Mapping, body: Lookup) -> Script:
+    def _looked_up(self, kernel: Kernel, mapping: Mapping, body: Lookup) -> Woven:
         tiling = tiling_of(kernel, mapping)
         every = array("q", range(tiling.count))
         (indices,) = kernel.inputs
@@ -144,7 +165,13 @@ class Pipeline:
         stored = _boxes(kernel, kernel.output).of_tiles(tiling, every)
         index_slots, row_slots = mapping.num_buffers
         tokens = [0, index_slots, 0, row_slots]
-        return self._script(weaver, (indices, body.table), sizes, kernel.output, stored, tokens)
+        script = self._script(weaver, (indices, body.table), sizes, kernel.output, stored, tokens)
+        return Woven(
+            script=script,
+            loads=weaver.loads.operations(),
+            loaded=(TileParts(kernel, indices, tiling, every), RowParts(body.table, rows)),
+            stored=TileParts(kernel, kernel.output, tiling, every),
+        )
 
     def _script(
         self,
@@ -375,7 +402,9 @@ def _boxes(kernel: Kernel, operand: OperandMap) -> Boxes:
     return Boxes(axes, operand.dtype.size_bytes)
 
 
-def replay(spec: AcceleratorSpec, cores: Sequence[Script]) -> Replay:
+def replay(
+    spec: AcceleratorSpec, cores: Sequence[Script], outside: Outside | None = None
+) -> Replay:
     """Return a machine's queues, ready to run scripts side by side."""
     return Replay(
         _pace(spec.clock_hz),
@@ -383,6 +412,7 @@ def replay(spec: AcceleratorSpec, cores: Sequence[Script]) -> Replay:
         [_pace(memory.bandwidth_bytes_per_s) for memory in spec.memories],
         [memory.latency_fs for memory in spec.memories],
         cores,
+        outside,
     )
 
 

@@ -80,7 +80,7 @@ def check(plan: Plan) -> None:
         programs = [program for program, _ in plan.distinct_programs(number)]
         for (piece,), program in zip(pieces, programs, strict=True):
             (lowered,) = scripts_of(program, spec)
-            woven = pipeline.script(piece.kernels, piece.mappings)
+            woven = pipeline.woven(piece.kernels, piece.mappings).script
             for queue in range(4):
                 assert operations(woven, queue) == operations(lowered, queue)
                 assert woven.queues[queue].sizes == lowered.queues[queue].sizes

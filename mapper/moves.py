@@ -1,0 +1,132 @@
+"""Which bytes of which tensor each transfer of a script moves."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from accel.dma import Runs, contiguous_runs, gathered_runs
+from accel.script import CODES, Script
+from isa.instruction import Access, Queue
+from mapper.boxes import OperandTiles, Span
+from mapper.kernel import Kernel, OperandMap, row_major_strides
+from mapper.mapping import tile_at
+from mapper.tiling import Strips, Tiling
+
+#: Role of a tensor to its address.
+Addresses = Dictionary[str, int]
+
+
+class Parts(Protocol):
+    """Numbered parts of tensors."""
+
+    def runs(self, number: int, addresses: Addresses) -> Runs:
+        """Return the bytes of a part."""
+
+
+class _Boxes:
+    """Parts that are boxes."""
+
+    def __init__(self, kernel: Kernel, operand: OperandMap) -> None:
+        self._role = operand.role
+        self._tiles = OperandTiles(kernel, operand)
+
+    def _runs(self, span: Span, addresses: Addresses) -> Runs:
+        tiles = self._tiles
+        box = tiles.box(span)
+        access = Access(
+            space=0,
+            base=addresses[self._role] + tiles.offset_bytes(box),
+            strides=tiles.memory_strides,
+        )
+        return contiguous_runs(access, box.inside, tiles.operand.dtype.size_bytes)
+
+
+class StripParts(_Boxes):
+    """The strips of an operand."""
+
+    def __init__(self, kernel: Kernel, operand: OperandMap, strips: Strips) -> None:
+        super().__init__(kernel, operand)
+        self._strips = strips
+        self._axes = len(operand.axes)
+
+    def runs(self, number: int, addresses: Addresses) -> Runs:
+        """Return the bytes of a strip."""
+        own = slice(number * self._axes, (number + 1) * self._axes)
+        span = Span(tuple(self._strips.first[own]), tuple(self._strips.extent[own]))
+        return self._runs(span, addresses)
+
+
+class TileParts(_Boxes):
+    """An operand's parts of some tiles."""
+
+    def __init__(
+        self, kernel: Kernel, operand: OperandMap, tiling: Tiling, numbers: array[int]
+    ) -> None:
+        super().__init__(kernel, operand)
+        self._tiling = tiling
+        self._numbers = numbers
+
+    def runs(self, number: int, addresses: Addresses) -> Runs:
+        """Return the bytes of a tile."""
+        tile = tile_at(self._tiling, self._numbers[number])
+        return self._runs(self._tiles.span(tile), addresses)
+
+
+class RowParts:
+    """Rows of a table, as many as each tile names."""
+
+    def __init__(self, table: OperandMap, rows: Sequence[int]) -> None:
+        self._role = table.role
+        self._table = table
+        self._rows = rows
+
+    def runs(self, number: int, addresses: Addresses) -> Runs:
+        """Return the bytes that a tile gathers."""
+        entries, features = (axis.size for axis in self._table.axes)
+        element_bytes = self._table.dtype.size_bytes
+        strides = row_major_strides((entries, features), element_bytes)
+        table = Access(space=0, base=addresses[self._role], strides=strides)
+        return gathered_runs(table, self._rows[number], entries, features * element_bytes)
+
+
+class ChainedParts:
+    """Parts of several operands, one after the other: those of a concatenation."""
+
+    def __init__(self, parts: Sequence[tuple[Parts, int]]) -> None:
+        self._places = [(own, number) for own, count in parts for number in range(count)]
+
+    def runs(self, number: int, addresses: Addresses) -> Runs:
+        """Return the bytes of a part."""
+        own, place = self._places[number]
+        return own.runs(place, addresses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Woven:
+    """A script, and what its transfers move.
+
+    Parameters
+    ----------
+    script
+        The script.
+    loads
+        Of each load the number of its part, with the number of the operand as its code.
+    loaded, stored
+        Parts of the operands that are loaded, and of the one that is stored.
+    """
+
+    script: Script
+    loads: array[int]
+    loaded: tuple[Parts, ...]
+    stored: Parts
+
+    def runs(self, queue: Queue, number: int, addresses: Addresses) -> Runs:
+        """Return the bytes of a queue's transfer."""
+        if queue is Queue.STORE:
+            return self.stored.runs(number, addresses)
+        part, operand = divmod(self.loads[number], CODES)
+        return self.loaded[operand].runs(part, addresses)
