@@ -23,7 +23,8 @@ cdef class Replay:
     cdef list _paces, _unfinished
     cdef object _outside
     cdef bint _is_asleep
-    cdef long long[::1] _asked
+    cdef long long[::1] _asked, _busy_until
+    cdef readonly long long[::1] busy
     cdef long long _outstanding, _queues, _events
     cdef long long[::1] _latency_fs, _since_fs, _served_bytes, _free_fs
     cdef long long[::1] _operations, _products, _sizes, _memory_of, _landed
@@ -33,6 +34,7 @@ cdef class Replay:
 
     cdef long long _place_tokens(self, long long queues)
     cpdef long long run(self)
+    cpdef long long finished(self, long long queue)
     cdef long long _first(self)
     cdef void _schedule(self, long long queue, long long cycle)
     cdef _step(self, long long queue)

@@ -157,6 +157,8 @@ class Replay:
         #: behind them, and the one of which it must know.
         self._unfinished: list[deque[int]] = [deque() for _ in queues]
         self._asked = array("q", [UNKNOWN]) * len(queues)
+        #: Of each queue the cycles in which its array worked, and the end of its last work.
+        self.busy, self._busy_until = (_zeros(len(queues)) for _ in range(2))
 
     def _place_tokens(self, queues: int) -> int:
         """Find a place for each semaphore's tokens; return how many there will ever be."""
@@ -195,6 +197,10 @@ class Replay:
             if self._finished[queue] > last:
                 last = self._finished[queue]
         return last if last > self.now else self.now
+
+    def finished(self, queue: int) -> int:
+        """Return the cycle in which a queue's last work is done."""
+        return self._finished[queue]
 
     def _first(self) -> int:
         """Return the queue whose event is the first."""
@@ -289,6 +295,9 @@ class Replay:
                 self._schedule(queue, start)
                 return True
         if phase == 1:
+            # What a pipeline finishes behind new work isn't counted twice.
+            self.busy[queue] += table[row + LATENCY] - max(0, self._busy_until[queue] - self.now)
+            self._busy_until[queue] = self.now + table[row + LATENCY]
             self._finished[queue] = self.now + table[row + LATENCY]
             self._phase[queue] = 2
             self._schedule(queue, self.now + table[row + EARLIEST])
@@ -339,10 +348,11 @@ class Replay:
 
     def _ask(self, queue: int, number: int, place: int) -> None:
         """Ask the memories outside for a transfer."""
-        line = self._unfinished[queue]
+        line, outside = self._unfinished[queue], self._outside
+        assert outside is not None
         if line:
             line.append(place)
-        self._outside.request(self._clock.after(self.now), queue, number)
+        outside.request(self._clock.after(self.now), queue, number)
         if self._landed[place] == UNKNOWN and not line:
             line.append(place)
         if self._is_asleep:
@@ -371,18 +381,19 @@ class Replay:
 
     def _go_on(self) -> None:
         """Let the memories outside go on up to the next event of the others."""
-        own = self._queues
+        own, outside = self._queues, self._outside
+        assert outside is not None
         while True:
             self._time[own] = NEVER
             queue = self._first()
             until = self._time[queue] if queue >= 0 else NEVER
-            if queue < 0 and not self._outside.is_busy():
+            if queue < 0 and not outside.is_busy():
                 self._is_asleep = True
                 return
             limit_fs = self._clock.after(until) if queue >= 0 else MAX_FS
-            if self._outside.advance(limit_fs):
+            if outside.advance(limit_fs):
                 continue
-            if queue >= 0 and self._outside.is_busy():
+            if queue >= 0 and outside.is_busy():
                 self._schedule(own, until)
             else:
                 self._is_asleep = True

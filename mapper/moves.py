@@ -5,12 +5,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol
+
+import numpy as np
 
 from accel.dma import Runs, contiguous_runs, gathered_runs
 from accel.script import CODES, Script
-from isa.instruction import Access, Queue
+from isa.instruction import Access, Operand, Queue
 from mapper.boxes import OperandTiles, Span
 from mapper.kernel import Kernel, OperandMap, row_major_strides
 from mapper.mapping import tile_at
@@ -106,6 +108,34 @@ class ChainedParts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """What a script's instructions do in all.
+
+    Parameters
+    ----------
+    macs, folds, mapped_pes
+        Multiply-accumulates, array folds, and PEs that hold a useful operand, summed over folds.
+    operations, vector_cycles
+        Of the vector unit: operations, and the cycles in which it works.
+    """
+
+    macs: int = 0
+    folds: int = 0
+    mapped_pes: int = 0
+    operations: int = 0
+    vector_cycles: int = 0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(
+            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        )
+
+    def times(self, count: int) -> Amount:
+        """Return as much several times."""
+        return Amount(**{f.name: count * getattr(self, f.name) for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Woven:
     """A script, and what its transfers move.
 
@@ -117,12 +147,38 @@ class Woven:
         Of each load the number of its part, with the number of the operand as its code.
     loaded, stored
         Parts of the operands that are loaded, and of the one that is stored.
+    operands
+        What the loaded operands count as.
+    amount
+        What instructions do in all.
     """
 
     script: Script
     loads: array[int]
     loaded: tuple[Parts, ...]
     stored: Parts
+    operands: tuple[Operand, ...]
+    amount: Amount = Amount()
+
+    @property
+    def bytes_by_operand(self) -> dict[Operand, int]:
+        """Bytes that loads and stores move."""
+        loads = np.frombuffer(self.loads, dtype=np.int64) % CODES
+        sizes = np.frombuffer(self.script.queues[Queue.LOAD].sizes, dtype=np.int64)
+        found: dict[Operand, int] = {}
+        for number, operand in enumerate(self.operands):
+            found[operand] = found.get(operand, 0) + int(sizes[loads == number].sum())
+        found[Operand.OUTPUT] = sum(self.script.queues[Queue.STORE].sizes)
+        return found
+
+    @property
+    def bytes_by_memory(self) -> dict[int, int]:
+        """Bytes by number of the main memory."""
+        found: dict[int, int] = {}
+        for queue in self.script.queues:
+            for memory, size in zip(queue.memories, queue.sizes, strict=True):
+                found[memory] = found.get(memory, 0) + size
+        return found
 
     def runs(self, queue: Queue, number: int, addresses: Addresses) -> Runs:
         """Return the bytes of a queue's transfer."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from functools import cache
-from math import gcd, inf
+from math import gcd, inf, prod
 from typing import assert_never
 
 import numpy as np
@@ -21,14 +21,15 @@ from accel.program_script import product_row, served_cycles
 from accel.replay import Outside, Pace, Replay
 from accel.script import QueueScript, Script
 from accel.spec import AcceleratorSpec
-from isa.instruction import Access
+from accel.vector import vector_operations
+from isa.instruction import Access, Operand, Vector
 from mapper.boxes import OperandTiles
 from mapper.cost import memory_of
 from mapper.instructions import Instructions, Place
 from mapper.kernel import Contraction, Copy, Kernel, Lookup, OperandMap, VectorBody, axis_step
 from mapper.lower import copy_slots
 from mapper.mapping import Mapping, results_of, tile_at, tiling_of
-from mapper.moves import ChainedParts, RowParts, StripParts, TileParts, Woven
+from mapper.moves import Amount, ChainedParts, RowParts, StripParts, TileParts, Woven
 from mapper.residence import strips_of
 from mapper.rings import ProgramBuilder
 from mapper.tiling import Strips, Tiling
@@ -61,6 +62,7 @@ class Pipeline:
         nothing = {memory.name: 0 for memory in spec.memories}
         self._builder = ProgramBuilder(spec, nothing)
         self._durations = Durations(spec, self._builder.spaces)
+        self.matmul_work = self._durations.matmul_work
         self.product_row = cache(lambda one: product_row(one, self._durations))
         self.served_cycles = cache(lambda one: served_cycles(one, self._durations))
 
@@ -124,6 +126,8 @@ class Pipeline:
                 for operand, own in zip(kernel.inputs, strips, strict=True)
             ),
             stored=TileParts(kernel, kernel.output, tiling, results),
+            operands=tuple(operand.operand for operand in kernel.inputs),
+            amount=work.amount,
         )
 
     def _copied(self, kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> Woven:
@@ -148,6 +152,7 @@ class Pipeline:
             loads=weaver.loads.operations(),
             loaded=(ChainedParts(sources),),
             stored=ChainedParts(targets),
+            operands=(kernels[0].inputs[0].operand,),
         )
 
     def _looked_up(self, kernel: Kernel, mapping: Mapping, body: Lookup) -> Woven:
@@ -171,6 +176,7 @@ class Pipeline:
             loads=weaver.loads.operations(),
             loaded=(TileParts(kernel, indices, tiling, every), RowParts(body.table, rows)),
             stored=TileParts(kernel, kernel.output, tiling, every),
+            operands=(indices.operand, Operand.WEIGHT),
         )
 
     def _script(
@@ -205,6 +211,17 @@ class Pipeline:
     def _memory(self, operand: OperandMap) -> int:
         return self._builder.space(memory_of(operand, self._spec).name)
 
+    def vector_amount(self, instruction: Vector) -> Amount:
+        """Return what a vector instruction does."""
+        return Amount(
+            operations=vector_operations(
+                function=instruction.function,
+                activation=instruction.activation,
+                elements=prod(instruction.shape),
+            ),
+            vector_cycles=self._durations.vector_cycles(instruction),
+        )
+
     def pad(self, operand: str) -> int:
         """Return the address space of the scratchpad that holds an operand."""
         return self._builder.space(self._spec.scratchpad_of(operand).name)
@@ -226,6 +243,8 @@ class _Work:
         The rows.
     cycles
         Of each result what its vector instruction takes.
+    amount
+        What all instructions do.
     """
 
     def __init__(
@@ -246,6 +265,7 @@ class _Work:
             _Reach(pipeline, kernel, mapping, number, tiling, own, uses)
             for number, own, uses in zip(range(len(strips)), strips, uses_of, strict=True)
         ]
+        self.amount = Amount()
         self.products = array("q")
         self.rows: list[tuple[int, ...]] = []
         kinds, _ = kinds_of(tiling)
@@ -265,10 +285,11 @@ class _Work:
         data, weight = self._operands[:2]
         kinds = data.mixed_with(weight.mixed_with(2 * sizes + accumulates))
         examples, numbers = _distinct(kinds)
+        times = np.bincount(numbers).tolist()
         psum = Place(self._pipeline.pad("psum"), 0)
         known: dict[tuple[int, ...], int] = {}
         row_of = []
-        for tile in examples:
+        for tile, count in zip(examples, times, strict=True):
             instruction = self._instructions.product(
                 tile_at(self._tiling, tile).size,
                 data.access(tile),
@@ -277,6 +298,11 @@ class _Work:
                 accumulate=bool(accumulates[tile]),
                 tag=0,
             )
+            work = self._pipeline.matmul_work(instruction.extents, instruction.accumulate)
+            done = Amount(
+                macs=prod(instruction.extents), folds=work.folds, mapped_pes=work.mapped_pes
+            )
+            self.amount += done.times(count)
             row_of.append(known.setdefault(self._pipeline.product_row(instruction), len(known)))
         self.rows = list(known)
         self.products = _column(np.array(row_of, dtype=np.int64)[numbers])
@@ -287,11 +313,12 @@ class _Work:
         for operand in inputs:
             kinds = operand.mixed_with(kinds)
         examples, numbers = _distinct(kinds)
+        times = np.bincount(numbers).tolist()
         output = Place(self._pipeline.pad(self._kernel.output.scratchpad), 0)
         psum = Place(self._pipeline.pad("psum"), 0)
         is_product = isinstance(self._kernel.body, Contraction)
         cycles = []
-        for use in examples:
+        for use, count in zip(examples, times, strict=True):
             size = tile_at(self._tiling, results[use]).size
             accesses = [operand.access(use) for operand in inputs]
             instruction = (
@@ -299,6 +326,7 @@ class _Work:
                 if is_product
                 else self._instructions.function(size, accesses, output, tag=0)
             )
+            self.amount += self._pipeline.vector_amount(instruction).times(count)
             cycles.append(self._pipeline.served_cycles(instruction))
         return _column(np.array(cycles, dtype=np.int64)[numbers])
 

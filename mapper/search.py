@@ -115,6 +115,32 @@ class Search:
         )
 
 
+def sample_mappings(
+    kernel: Kernel, spec: AcceleratorSpec, count: int, most_tiles: int, seed: int
+) -> list[Mapping]:
+    """Return mappings that fit, drawn evenly from the map space: at most ``count``.
+
+    Those of more than ``most_tiles`` tiles are left out where there are others.
+    """
+    draw, found = np.random.default_rng(seed), []
+    for one in _all_scores(kernel, spec):
+        rows = np.flatnonzero(np.isfinite(one.cycles))
+        few = rows[one.scores.tiles[rows] <= most_tiles]
+        found += [(one, int(row)) for row in (few if len(few) else rows)]
+    chosen = draw.choice(len(found), size=min(count, len(found)), replace=False)
+    mappings = []
+    for number in sorted(chosen.tolist()):
+        one, row = found[number]
+        mappings.append(
+            Mapping(
+                loops=one.family.nests.loops(row),
+                held=one.held,
+                num_buffers=tuple(int(own[row]) for own in one.scores.num_buffers),
+            )
+        )
+    return mappings
+
+
 def _all_scores(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[_Scored]:
     """Yield the scores of all families, places of operands, and numbers of buffers.
 

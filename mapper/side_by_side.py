@@ -75,11 +75,12 @@ class SideBySide:
         self._cores = cores
         self._addresses = addresses
         self._memories = Memories(spec, [core.number for core in cores])
-        self._replay: Replay = replay(spec, [core.woven.script for core in cores], self)
+        #: The queues of all cores.
+        self.queues: Replay = replay(spec, [core.woven.script for core in cores], self)
 
     def run(self) -> int:
         """Return the cycle in which all has landed."""
-        return self._replay.run()
+        return self.queues.run()
 
     def request(self, now_fs: int, queue: int, number: int) -> None:
         """Take a transfer of a core's queue."""
@@ -92,7 +93,7 @@ class SideBySide:
         self._memories.request(now_fs, memory, core.number, move, served)
 
     def _served(self, queue: int, number: int, served: Served) -> None:
-        self._replay.land(queue, number, served.landed_fs)
+        self.queues.land(queue, number, served.landed_fs)
 
     def advance(self, until_fs: int) -> bool:
         """Let the memories go on."""

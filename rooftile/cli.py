@@ -68,6 +68,13 @@ def cli() -> None:
 @options.batch
 @options.dtype
 @options.split
+@click.option(
+    "--engine",
+    type=click.Choice(["cycle", "analytical"]),
+    default="cycle",
+    show_default=True,
+    help="Event by event, or without programs: no timeline, no causes of stalls.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
 @click.option("--no-plots", is_flag=True, help="Write no roofline pictures.")
 @click.option(
@@ -95,6 +102,7 @@ def run(
     batch: int | None,
     dtype: str | None,
     split: str,
+    engine: str,
     output: Path | None,
     no_plots: bool,
     trace_dram: Path | None,
@@ -106,15 +114,18 @@ def run(
     from reports.files import check_output_folder
 
     if beside or cores:
-        if output is not None or trace_dram is not None:
-            raise click.UsageError("--beside and --cores print tables: no -o or --trace-dram")
+        if output is not None or trace_dram is not None or engine != "cycle":
+            raise click.UsageError(
+                "--beside and --cores print tables of the cycle engine: no -o, --trace-dram or"
+                " --engine analytical"
+            )
         _run_side_by_side((network, *beside), hardware, batch, dtype, split, cores)
         return
     if output is not None:
         check_output_folder(output)
     if trace_dram is not None:
         _check_dram_trace(trace_dram, hardware)
-    result = _simulate(network, hardware, batch, dtype, split)
+    result = _simulate(network, hardware, batch, dtype, split, engine)
     click.echo(str(result))
     if trace_dram is not None:
         _write_dram_trace(result.plan, trace_dram, trace_format)
@@ -309,7 +320,7 @@ def _run_side_by_side(
 
 
 def _simulate(
-    network: str, hardware: str, batch: int | None, dtype: str | None, split: str
+    network: str, hardware: str, batch: int | None, dtype: str | None, split: str, engine: str
 ) -> Result:
     """Simulate with the layer's name on the terminal while it runs."""
     from rooftile.simulation import simulate
@@ -321,5 +332,6 @@ def _simulate(
             batch=batch,
             dtype=dtype,
             split=split,
+            engine=engine,
             progress=show and (lambda layer: show(f"simulating {layer}")),
         )

@@ -22,7 +22,7 @@ def explain_run(folder: Path, layer: str) -> str:
     Raises
     ------
     OutputError
-        When the folder isn't a run, or its inputs have been changed since.
+        When the folder isn't a run of the cycle engine, or its inputs have been changed since.
     MappingError
         When the network has no such layer.
     """
@@ -31,6 +31,11 @@ def explain_run(folder: Path, layer: str) -> str:
         raise OutputError(
             f"folder '{folder}': its inputs have been changed since the run; run it again into a"
             " new folder"
+        )
+    if summary.get("engine") == "analytical":
+        raise OutputError(
+            f"folder '{folder}': was made by the analytical engine, which doesn't know what units"
+            " wait for; run it with --engine cycle into a new folder"
         )
     result = simulate(*(folder / name for name in INPUT_NAMES), split=summary["split"])
     return explain_text(result.report, result.plan, layer)

@@ -11,7 +11,9 @@ from accel.spec import AcceleratorSpec
 from accel.spec_file import to_yaml as hardware_yaml
 from accel.trace import Repeated
 from foundation.errors import MappingError
+from mapper.analytical import AnalyticalEngine
 from mapper.plan import Plan, make_plan
+from reports.estimated import make_estimated_report
 from reports.files import write_folder
 from reports.report import Report, make_report
 from reports.tables import report_table
@@ -20,6 +22,8 @@ from rooftile.sources import find_hardware, find_network
 from workloads.graph import Graph
 from workloads.loaders.yaml import to_yaml as network_yaml
 
+#: What can run a plan.
+ENGINES = ("cycle", "analytical")
 Progress = Callable[[str], None]
 
 
@@ -32,7 +36,8 @@ class Result:
     plan
         The network as it was mapped; ``plan.graph`` and ``plan.spec`` are what was asked for.
     traces
-        For each work of the plan what the machine did in each of its pieces; none for a reshape.
+        For each work of the plan what the machine did in each of its pieces; none for a reshape,
+        and none at all from the analytical engine.
     report
         Statistics of every layer and of the network.
     """
@@ -77,6 +82,7 @@ def simulate(
     batch: int | None = None,
     dtype: str | None = None,
     split: str = "auto",
+    engine: str = "cycle",
     progress: Progress | None = None,
 ) -> Result:
     """Map a network onto a machine, run it, and report.
@@ -93,6 +99,9 @@ def simulate(
         Type of inputs, weights and activations; by default what the network says.
     split
         Along what products are split over cores: one of `mapper.splits.CHOICES`.
+    engine
+        One of ``ENGINES``: ``cycle`` runs programs event by event, ``analytical`` needs none and
+        knows no timeline and no causes of stalls.
     progress
         Called with the name of each layer that is about to be simulated.
 
@@ -101,9 +110,15 @@ def simulate(
     WorkloadError, SpecError, MappingError
         When the input is wrong, or the network doesn't fit the machine.
     """
+    if engine not in ENGINES:
+        raise ValueError(f"engine '{engine}': must be one of {', '.join(ENGINES)}")
     graph = _graph(network, batch, dtype)
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
     plan = make_plan(graph, spec, split=split)
+    if engine == "analytical":
+        prices = AnalyticalEngine(plan)
+        estimates = [prices.estimates(work) for work in range(len(plan.works))]
+        return Result(plan=plan, traces=(), report=make_estimated_report(plan, estimates))
     traces = tuple(_traces(plan, work, progress) for work in range(len(plan.works)))
     return Result(plan=plan, traces=traces, report=make_report(plan, traces))
 
