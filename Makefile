@@ -4,6 +4,7 @@
 # make quick   the tests that aren't slow
 # make rtl     the array against its Verilog: 540 programs (needs Icarus Verilog or Verilator 5)
 # make dram    the DRAM controllers against DRAMsim3 and Ramulator 2.1: 735 streams
+# make engines the analytical engine against the cycle engine: the zoo on all presets
 # make bench   the speed claims of the README, measured here
 # make soak    10^8 requests through one DRAM controller, and the memory that takes
 # make clean   remove what make made
@@ -12,7 +13,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: run setup test check quick rtl dram bench soak clean help
+.PHONY: run setup test check quick rtl dram engines bench soak clean help
 
 
 run: setup
@@ -22,8 +23,8 @@ run: setup
 
 setup: $(STAMP)
 
-# Modules of accel/dram are compiled while installing, where a C compiler is there.
-$(STAMP): pyproject.toml setup.py $(wildcard accel/dram/*.py accel/dram/*.pxd)
+# Modules with a .pxd beside them are compiled while installing, where a C compiler is there.
+$(STAMP): pyproject.toml setup.py $(wildcard accel/*.py accel/*.pxd accel/dram/*.py accel/dram/*.pxd mapper/*.py mapper/*.pxd)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
@@ -49,6 +50,9 @@ dram: setup
 	@$(BIN)/rooftile validate dram --reference tests/published/dram/ablation.csv \
 		--timings tests/published/dram/timings.csv
 
+engines: setup
+	@$(BIN)/rooftile validate engines
+
 bench: setup
 	@$(BIN)/python -m tests.bench.table
 	@$(BIN)/python -m tests.bench.mapping
@@ -61,4 +65,4 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 clean:
-	rm -rf $(VENV) out build *.egg-info accel/dram/*.so
+	rm -rf $(VENV) out build *.egg-info accel/*.so accel/dram/*.so mapper/*.so

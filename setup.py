@@ -9,7 +9,11 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 #: A module with a file of C types beside it is compiled.
-MODULES = [path.with_suffix("") for path in sorted(Path("accel").rglob("*.pxd"))]
+MODULES = [
+    path.with_suffix("")
+    for folder in (Path("accel"), Path("mapper"))
+    for path in sorted(folder.rglob("*.pxd"))
+]
 
 extensions = cythonize(
     [Extension(".".join(module.parts), [f"{module}.py"]) for module in MODULES],

@@ -71,16 +71,11 @@ class Transfer:
         return self.instruction.size_bytes
 
     def runs(self) -> Runs:
-        """Return the bytes that it moves.
-
-        # Approximation: which rows a gather reads is in the data, which timing doesn't know: they
-        # are taken as random, the same in each run.
-        """
+        """Return the bytes that it moves."""
         what = self.instruction
         if isinstance(what, Gather):
             row_bytes = what.row_elements * what.element_bytes
-            rows = random_places(np.arange(what.rows), what.table_rows)
-            return Runs(what.table.base + rows * what.table.strides[0], row_bytes)
+            return gathered_runs(what.table, what.rows, what.table_rows, row_bytes)
         access = what.destination if isinstance(what, Store) else what.source
         return contiguous_runs(access, what.shape, what.element_bytes)
 
@@ -108,15 +103,27 @@ def _box_elements(before: tuple[int, ...], shape: tuple[int, ...], after: tuple[
     return prod(map(sum, zip(before, shape, after, strict=True)))
 
 
+def gathered_runs(table: Access, rows: int, table_rows: int, row_bytes: int) -> Runs:
+    """Return the rows of a table that a gather reads.
+
+    # Approximation: which ones is in the data, which timing doesn't know: they are taken as random,
+    # the same in each run.
+    """
+    numbers = random_places(np.arange(rows), table_rows)
+    return Runs(table.base + numbers * table.strides[0], row_bytes)
+
+
 def contiguous_runs(access: Access, shape: tuple[int, ...], element_bytes: int) -> Runs:
     """Return the runs of a strided box, in the order of their addresses where strides nest.
 
     An engine goes through the dimensions from the largest stride to the smallest, whatever their
     order in the instruction: in the scratchpad any order is as good. A dimension of stride 0
-    repeats what is moved once. A load that is all border has no runs.
+    repeats what is moved once.
+
+    # Approximation: a box that holds nothing but padding asks for its first element.
     """
     if 0 in shape:
-        return Runs(np.empty(0, dtype=np.int64), element_bytes)
+        return Runs(np.array([access.base], dtype=np.int64), element_bytes)
     moved = sorted(
         (stride, extent)
         for stride, extent in zip(access.strides, shape, strict=True)
@@ -138,8 +145,6 @@ def transactions(runs: Runs, transaction_bytes: int) -> Numbers:
     A transaction is aligned; one that holds the end of a run and the start of the next is needed
     once.
     """
-    if not len(runs.starts):
-        return runs.starts
     first = runs.starts // transaction_bytes
     last = (runs.starts + runs.size_bytes - 1) // transaction_bytes
     counts = last - first + 1

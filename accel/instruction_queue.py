@@ -12,10 +12,10 @@ from typing import Protocol, assert_never
 import simpy
 
 from accel.dma import Moved, scratchpad_bytes
+from accel.durations import Durations, product_traffic, vector_traffic
 from accel.events import END, START, Recorder, Semaphore, Unit
 from accel.memory import Served, WhenServed
 from accel.spec import AcceleratorSpec
-from accel.systolic import ArrayWork
 from accel.timing import ArrayQueue
 from accel.trace import (
     COLUMNS,
@@ -26,7 +26,7 @@ from accel.trace import (
     WAIT,
 )
 from accel.units import Clock
-from accel.vector import vector_cycles, vector_operations
+from accel.vector import vector_operations
 from foundation.apportion import apportion
 from isa.instruction import Gather, Load, MatMul, Queue, Signal, Store, Vector, Wait
 from isa.program import Program, Stream
@@ -47,6 +47,7 @@ class Run(Protocol):
     spec: AcceleratorSpec
     program: Program
     clock: Clock
+    durations: Durations
     recorder: Recorder
     waiting: dict[Stream, int]
 
@@ -54,19 +55,8 @@ class Run(Protocol):
     def env(self) -> simpy.Environment:
         """The event loop."""
 
-    def matmul_work(
-        self, extents: tuple[int, int, int, int], accumulate: bool, /
-    ) -> ArrayWork[int]:
-        """Return the array's work on a matrix instruction."""
-
-    def port_cycles(self, moved: Moved) -> int:
-        """Return the cycles in which the busiest scratchpad's port moves bytes."""
-
     def scratchpad_columns(self, read: Moved, written: Moved) -> list[int]:
         """Return the columns of a trace row that say what is moved in which scratchpad."""
-
-    def bank_conflicts(self, instruction: MatMul | Vector) -> int:
-        """Return the cycles that an instruction takes longer because of bank conflicts."""
 
     def request(
         self, space: int, queue: Stream, instruction: Load | Gather | Store, served: WhenServed
@@ -154,20 +144,14 @@ class InstructionQueue:
             self._semaphores[semaphore].give(max(self.finished_fs, self._now))
 
     def _matmul(self, instruction: MatMul) -> Process:
-        work = self._run.matmul_work(instruction.extents, instruction.accumulate)
-        sizes, psum = work.bytes_read(instruction.dtype), instruction.psum.space
-        read = [
-            (instruction.input.space, sizes["input"]),
-            (instruction.weight.space, sizes["weight"]),
-            (psum, sizes["psum"]),
-        ]
-        written = [(psum, work.psum_bytes_written(instruction.dtype))]
-        moved = read + written
+        durations = self._run.durations
+        work = durations.matmul_work(instruction.extents, instruction.accumulate)
+        read, written = product_traffic(instruction, work)
         groups, m, n, k = instruction.extents
         row = self._row(
             MATMUL,
             instruction.tag,
-            size_bytes=sum(size for _, size in moved),
+            size_bytes=sum(size for _, size in (*read, *written)),
             work=(
                 groups * m * n * k,
                 work.folds,
@@ -190,10 +174,10 @@ class InstructionQueue:
         self._unit.busy(start, self.finished_fs, row)
         earliest = timing.occupancy_cycles + timing.lead_cycles - timing.lead_limit_cycles
         yield self._sleep_until(self._later(start, earliest))
-        stalled = self._run.port_cycles(moved) - timing.occupancy_cycles
+        stalled = durations.port_cycles(read, written) - timing.occupancy_cycles
         if stalled > 0:
             yield self._stall(stalled, "scratchpad_port")
-        conflicts = self._run.bank_conflicts(instruction)
+        conflicts = durations.bank_conflicts(instruction)
         if conflicts > 0:
             yield self._stall(conflicts, "bank_conflict")
 
@@ -206,36 +190,27 @@ class InstructionQueue:
         return self._sleep_until(end)
 
     def _vector(self, instruction: Vector) -> Process:
-        elements = prod(instruction.shape)
-        cycles = int(
-            vector_cycles(
-                self._run.spec.vector,
-                function=instruction.function,
-                activation=instruction.activation,
-                elements=elements,
-            )
-        )
+        durations = self._run.durations
+        cycles = durations.vector_cycles(instruction)
+        read, written = vector_traffic(instruction)
         operations = vector_operations(
-            function=instruction.function, activation=instruction.activation, elements=elements
+            function=instruction.function,
+            activation=instruction.activation,
+            elements=prod(instruction.shape),
         )
-        read_bytes = elements * instruction.input_dtype.size_bytes
-        results = prod(instruction.shape[: len(instruction.shape) - instruction.reduced])
-        read = [(access.space, read_bytes) for access in instruction.inputs]
-        written = [(instruction.output.space, results * instruction.output_dtype.size_bytes)]
-        moved = read + written
         row = self._row(
             VECTOR,
             instruction.tag,
-            size_bytes=sum(size for _, size in moved),
+            size_bytes=sum(size for _, size in (*read, *written)),
             work=(0, 0, 0, 0, 0, 0, 0, operations),
             scratchpads=self._run.scratchpad_columns(read, written),
         )
         start = self._now
         busy_end = self._later(start, cycles)
         self._unit.busy(start, busy_end, row)
-        served = self._later(start, max(cycles, self._run.port_cycles(moved)))
+        served = self._later(start, max(cycles, durations.port_cycles(read, written)))
         self._record_wait(busy_end, served, self._structural("scratchpad_port"))
-        self.finished_fs = self._later(served, self._run.bank_conflicts(instruction))
+        self.finished_fs = self._later(served, durations.bank_conflicts(instruction))
         self._record_wait(served, self.finished_fs, self._structural("bank_conflict"))
         yield self._sleep_until(self.finished_fs)
 

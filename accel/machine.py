@@ -9,25 +9,21 @@ loop when it is busy, blocked, or when a result lands.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
-from functools import cache
 
 import simpy
 
-from accel.bank_conflicts import instruction_conflicts
 from accel.chip import Chip
 from accel.dma import Moved
 from accel.dram.memory_spec import RequestLog
+from accel.durations import Durations
 from accel.events import Recorder, Semaphore, Unit
 from accel.instruction_queue import InstructionQueue
 from accel.memory import WhenServed
-from accel.scratchpad import port_cycles
-from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
-from accel.systolic import ArrayWork
 from accel.trace import MAX_SCRATCHPADS, STRUCTURAL_CAUSES, Trace, from_cycle
 from accel.units import FS_PER_SECOND, Clock
 from foundation.errors import SimulationError
-from isa.instruction import Gather, Load, MatMul, Queue, Store, Vector
+from isa.instruction import Gather, Load, Queue, Store
 from isa.program import Program, Stream
 
 #: Seconds in 2**63 femtoseconds.
@@ -129,18 +125,7 @@ class _Run:
         self._start_fs = int(self.env.now)
         self._events_before = self.env.events
         self._queues: list[InstructionQueue] = []
-        self.port_bytes_per_cycle = {
-            number: scratchpad.bandwidth_bytes_per_cycle
-            for number, space in enumerate(program.spaces)
-            for scratchpad in spec.scratchpads
-            if not space.is_main_memory and scratchpad.name == space.name
-        }
-        self._banks = {
-            number: scratchpad.bank_model
-            for number, space in enumerate(program.spaces)
-            for scratchpad in spec.scratchpads
-            if scratchpad.name == space.name and scratchpad.bank_model is not None
-        }
+        self.durations = Durations(spec, program.spaces)
         self._scratchpads = tuple(pad.name for pad in spec.scratchpads if pad.holds)
         #: Where the columns of a scratchpad begin in a trace row, by its address space.
         self._columns = {
@@ -149,7 +134,6 @@ class _Run:
             if not space.is_main_memory and space.name in self._scratchpads
         }
         self.causes = (*(s.name for s in program.semaphores), *STRUCTURAL_CAUSES)
-        self.matmul_work = cache(self._matmul_work)
 
     def start(self) -> simpy.Event:
         """Start all queues, and return the event that they have finished."""
@@ -209,28 +193,6 @@ class _Run:
     def _unit(self, name: str) -> Unit:
         self.unit_names.append(name)
         return Unit(len(self.unit_names) - 1, self.recorder)
-
-    def _matmul_work(self, extents: tuple[int, int, int, int], accumulate: bool) -> ArrayWork[int]:
-        groups, m, n, k = extents
-        return matmul_work(
-            self.spec.array, groups=groups, m=m, n=n, k=k, accumulate=int(accumulate)
-        )
-
-    def bank_conflicts(self, instruction: MatMul | Vector) -> int:
-        """Return the cycles that an instruction takes longer because of bank conflicts."""
-        if not self._banks:
-            return 0
-        return instruction_conflicts(self.spec, self._banks, instruction)
-
-    def port_cycles(self, moved: Moved) -> int:
-        """Return the cycles in which the busiest scratchpad's port moves bytes."""
-        by_space: dict[int, int] = {}
-        for space, size_bytes in moved:
-            by_space[space] = by_space.get(space, 0) + size_bytes
-        return max(
-            int(port_cycles(size_bytes, self.port_bytes_per_cycle[space]))
-            for space, size_bytes in by_space.items()
-        )
 
     def scratchpad_columns(self, read: Moved, written: Moved) -> list[int]:
         """Return the columns of a trace row that say what is moved in which scratchpad."""

@@ -69,16 +69,12 @@ def _lower_copies(
 ) -> None:
     """A load and a store for each tile, through one ring that all parts share."""
     outputs = [OperandTiles(kernel, kernel.output) for kernel in kernels]
-    slot_bytes = max(
-        output.size_bytes(mapping.tile) for output, mapping in zip(outputs, mappings, strict=True)
-    )
-    # The part with the largest tile may have one buffer, another part two.
-    slots = max(mapping.num_buffers[-1] for mapping in mappings)
+    slot_bytes, slots = copy_slots(kernels, mappings, transfers.builder)
     ring = transfers.builder.ring(
         "data",
         "output",
         slot_bytes=slot_bytes,
-        slots=min(slots, transfers.builder.most_slots("output", slot_bytes)),
+        slots=slots,
         producer=Queue.LOAD,
         consumer=Queue.STORE,
     )
@@ -92,6 +88,21 @@ def _lower_copies(
             packed = source.iteration_strides(tile.size)
             transfers.store(output, ring, tile, tag, tuple([packed[d] for d in dimensions]))
             tag += 1
+
+
+def copy_slots(
+    kernels: Sequence[Kernel], mappings: Sequence[Mapping], builder: ProgramBuilder
+) -> tuple[int, int]:
+    """Return the bytes and the number of the slots that copies share.
+
+    The part with the largest tile may have one buffer, another part two.
+    """
+    slot_bytes = max(
+        OperandTiles(kernel, kernel.output).size_bytes(mapping.tile)
+        for kernel, mapping in zip(kernels, mappings, strict=True)
+    )
+    slots = max(mapping.num_buffers[-1] for mapping in mappings)
+    return slot_bytes, min(slots, builder.most_slots("output", slot_bytes))
 
 
 def _lower_lookup(transfers: Transfers, kernel: Kernel, mapping: Mapping, body: Lookup) -> None:

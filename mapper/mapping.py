@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from accel.timing import Count
 from mapper.kernel import Kernel
 from mapper.layout import PACKED, Layout
+from mapper.tiling import Tiling
 
 
 class Loop(NamedTuple):
@@ -67,10 +69,15 @@ class Mapping:
 
     def tile_count(self, extents: Sequence[int]) -> int:
         """Return into how many tiles an iteration space is cut."""
+        return prod(parts(extents[d], nested) for d, nested in self.steps.items())
+
+    @property
+    def steps(self) -> dict[int, list[int]]:
+        """Dimension to the steps of its loops, outermost first."""
         steps: dict[int, list[int]] = {}
         for dimension, step in self.loops:
             steps.setdefault(dimension, []).append(step)
-        return prod(parts(extents[d], nested) for d, nested in steps.items())
+        return steps
 
 
 def parts(extent: Count, steps: Sequence[Count]) -> Count:
@@ -111,3 +118,28 @@ def cut(space: Tile, loops: Sequence[Loop]) -> Iterator[Tile]:
             size=(*space.size[:d], min(step, extent - offset), *space.size[d + 1 :]),
         )
         yield from cut(part, inner)
+
+
+def tiling_of(kernel: Kernel, mapping: Mapping) -> Tiling:
+    """Return the tiles as arrays, in the order in which they run."""
+    counts = [1] * len(kernel.dimensions)
+    for d, nested in mapping.steps.items():
+        counts[d] = parts(kernel.extents[d], nested)
+    return Tiling(kernel.extents, mapping.loops, counts)
+
+
+def results_of(kernel: Kernel, tiling: Tiling) -> array[int]:
+    """Return the numbers of the tiles that are the last of a part of the output."""
+    output = kernel.output
+    return tiling.results([d for d in range(tiling.rank) if output.depends_on(d)])
+
+
+def tile_at(tiling: Tiling, number: int) -> Tile:
+    """Return a tile by its number."""
+    parts_of = [
+        first + tiling.places[number * tiling.rank + d] for d, first in enumerate(tiling.first_part)
+    ]
+    return Tile(
+        low=tuple([tiling.lows[part] for part in parts_of]),
+        size=tuple([tiling.sizes[part] for part in parts_of]),
+    )

@@ -79,7 +79,7 @@ class Residence:
     ) -> None:
         self._spans = spans
         self._regions = _Regions(kernel, operand, mapping)
-        tiled = _tiled_windows(kernel, operand, mapping)
+        tiled = tiled_windows(kernel, operand, mapping)
         self._overlaps = tuple(tiled)
         #: Tiles that overlap along several axes, or by their taps, don't part a region in strips.
         self._comes_whole = len(tiled) > 1 or any(count > 1 for count in tiled.values())
@@ -215,7 +215,7 @@ class _Regions:
         return Tile(low=tuple(low), size=tuple(size))
 
 
-def _tiled_windows(kernel: Kernel, number: int, mapping: Mapping) -> dict[int, int]:
+def tiled_windows(kernel: Kernel, number: int, mapping: Mapping) -> dict[int, int]:
     """Return the axes along which tiles of one region may overlap, and the dimensions cut there."""
     region, tile = mapping.region(number, kernel.extents), mapping.tile
     cut = {

@@ -48,8 +48,8 @@ class ProgramBuilder:
         self._spec = spec
         self._core = core
         self._free_bytes = free_bytes
-        self._spaces = (*main, *scratchpads)
-        self._numbers = {space.name: number for number, space in enumerate(self._spaces)}
+        self.spaces = (*main, *scratchpads)
+        self._numbers = {space.name: number for number, space in enumerate(self.spaces)}
         self._next_free = dict.fromkeys(self._numbers, 0)
         self._semaphores: list[Semaphore] = []
         self._tags = count()
@@ -136,7 +136,7 @@ class ProgramBuilder:
     def program(self) -> Program:
         """Return what was collected."""
         return Program(
-            spaces=self._spaces,
+            spaces=self.spaces,
             semaphores=tuple(self._semaphores),
             streams={
                 Stream(core=self._core, queue=queue): tuple(stream)

@@ -65,7 +65,7 @@ def write_folder(
     folder
         Must not exist; its parent must.
     report, plan, traces
-        The run.
+        The run; an analytical one has no traces.
     inputs
         File name to text of the inputs as they were resolved.
     tool_version
@@ -154,8 +154,9 @@ def _write_files(
     (folder / "summary.json").write_text(
         json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )
-    with (folder / "timeline.json").open("w", encoding="utf-8") as stream:
-        write_timeline(stream, report, plan, traces)
+    if not report.is_estimate:
+        with (folder / "timeline.json").open("w", encoding="utf-8") as stream:
+            write_timeline(stream, report, plan, traces)
     if plots:
         write_roofline(roofline, [folder / "roofline.png", folder / "roofline.svg"])
 
@@ -169,6 +170,7 @@ def _summary(report: Report) -> dict[str, Any]:
     works = {layer.work_number: layer.work for layer in report.layers}
     return {
         "schema_version": SCHEMA_VERSION,
+        "engine": report.engine,
         "network": report.network,
         "hardware": report.spec.name,
         "batch": report.batch,
@@ -193,5 +195,5 @@ def _summary(report: Report) -> dict[str, Any]:
         "limit": sentence(report),
         "warnings": list(report.warnings),
         "tiles": sum(work.tiles for work in works.values()),
-        "events": sum(work.events for work in works.values()),
+        **({} if report.is_estimate else {"events": sum(work.events for work in works.values())}),
     }

@@ -161,6 +161,8 @@ class Report:
         What a reader should know before trusting the numbers.
     no_energy
         Why the energy isn't known; empty if it is.
+    engine
+        ``cycle``, or ``analytical``: no timeline, no causes of stalls.
     """
 
     network: str
@@ -169,6 +171,12 @@ class Report:
     layers: tuple[LayerReport, ...]
     warnings: tuple[str, ...]
     no_energy: str
+    engine: str = "cycle"
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether the analytical engine made it."""
+        return self.engine == "analytical"
 
     @property
     def total_cycles(self) -> int:
@@ -229,10 +237,14 @@ class Report:
 
     def records(self) -> list[dict[str, Any]]:
         """Return one flat mapping per layer; every key ends in its unit."""
-        return [
+        records = [
             {**_record(layer), **({} if self.no_energy else _energy_record(layer.work))}
             for layer in self.layers
         ]
+        if self.is_estimate:
+            for record in records:
+                del record["waits_for"], record["stall_causes"]
+        return records
 
     def to_numpy(self) -> NDArray[np.void]:
         """Return a structured array, one row per layer."""
@@ -260,10 +272,18 @@ class Report:
 def make_report(plan: Plan, traces: Sequence[Sequence[Repeated]]) -> Report:
     """Return the report of a plan from the traces of its works' pieces; none for a reshape."""
     works = [
-        _work_report(plan, number, pieces) if pieces else _EMPTY
+        _work_report(plan, number, pieces) if pieces else EMPTY
         for number, pieces in enumerate(traces)
     ]
     works, no_energy = _with_energies(plan, works, traces)
+    return assembled(plan, works, engine="cycle", no_energy=no_energy)
+
+
+def assembled(plan: Plan, works: Sequence[WorkReport], *, engine: str, no_energy: str) -> Report:
+    """Return the report of a plan from those of its works, by an engine.
+
+    ``no_energy`` says why their energies aren't known, empty if they are.
+    """
     warnings = _capacity_warnings(plan)
     if no_energy and plan.spec.energy is not None:
         warnings.append(f"no energy is reported: {no_energy}")
@@ -274,6 +294,7 @@ def make_report(plan: Plan, traces: Sequence[Sequence[Repeated]]) -> Report:
         layers=tuple(_layer_report(plan, planned, works) for planned in plan.layers),
         warnings=tuple(warnings),
         no_energy=no_energy,
+        engine=engine,
     )
 
 
@@ -318,7 +339,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
     resources = {
         "array": _busiest(units, "matrix"),
         "vector": _busiest(units, "vector"),
-        **_transfer_cycles(spec, memory_bytes),
+        **transfer_cycles(spec, memory_bytes),
     }
     return WorkReport(
         compute_cycles=cycles.compute,
@@ -343,8 +364,8 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
         folds=folds,
         tiles=work.tile_count,
         events=sum(piece.trace.events for piece in pieces),
-        bound_by=_bound_by(resources, total),
-        bound_cycles=_bound_cycles(spec, macs, sums["operations"], memory_bytes),
+        bound_by=bound_by(resources, total),
+        bound_cycles=bound_cycles(spec, macs, sums["operations"], memory_bytes),
         energies_pj={},
     )
 
@@ -385,7 +406,7 @@ def _bytes_by_memory(spec: AcceleratorSpec, trace: Trace) -> dict[str, int]:
     return found
 
 
-def _transfer_cycles(spec: AcceleratorSpec, memory_bytes: Mapping[str, int]) -> dict[str, float]:
+def transfer_cycles(spec: AcceleratorSpec, memory_bytes: Mapping[str, int]) -> dict[str, float]:
     """Return for each main memory the core cycles of its bytes at full bandwidth."""
     return {
         memory.name: memory_bytes[memory.name] / memory.bandwidth_bytes_per_s * spec.clock_hz
@@ -393,16 +414,18 @@ def _transfer_cycles(spec: AcceleratorSpec, memory_bytes: Mapping[str, int]) -> 
     }
 
 
-def _bound_by(resources: Mapping[str, float], total: int) -> str:
+def bound_by(resources: Mapping[str, float], total: int) -> str:
+    """Return the resource that was busy longest, or ``latency``."""
     name, busy = max(resources.items(), key=lambda item: item[1])
     return name if 2 * busy >= total else "latency"
 
 
-def _bound_cycles(
+def bound_cycles(
     spec: AcceleratorSpec, macs: int, operations: int, memory_bytes: Mapping[str, int]
 ) -> float:
+    """Return the least cycles that the roofs allow."""
     vector = operations / peak_operations_per_cycle(spec)
-    return max(macs / spec.pes, vector, *_transfer_cycles(spec, memory_bytes).values())
+    return max(macs / spec.pes, vector, *transfer_cycles(spec, memory_bytes).values())
 
 
 def _capacity_warnings(plan: Plan) -> list[str]:
@@ -447,7 +470,7 @@ def _energy_record(work: WorkReport) -> dict[str, float]:
 
 
 #: A reshape: no data moves.
-_EMPTY = WorkReport(
+EMPTY = WorkReport(
     compute_cycles=0,
     stall_cycles=0,
     total_cycles=0,

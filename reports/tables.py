@@ -113,6 +113,7 @@ def _title(report: Report) -> str:
     return (
         f"{report.network}, batch {report.batch}, on {spec.name}"
         f" ({spec.label}, {format_hz(spec.clock_hz)})"
+        + (", analytical estimate" if report.is_estimate else "")
     )
 
 

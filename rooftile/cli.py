@@ -72,6 +72,13 @@ def cli() -> None:
 @options.passes("none")
 @options.across
 @options.search
+@click.option(
+    "--engine",
+    type=click.Choice(["cycle", "analytical"]),
+    default="cycle",
+    show_default=True,
+    help="Event by event, or without programs: no timeline, no causes of stalls.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
 @click.option("--no-plots", is_flag=True, help="Write no roofline pictures.")
 @click.option(
@@ -101,6 +108,7 @@ def run(
     split: str,
     passes: str,
     across: tuple[str, ...],
+    engine: str,
     output: Path | None,
     no_plots: bool,
     trace_dram: Path | None,
@@ -113,8 +121,11 @@ def run(
     from reports.files import check_output_folder
 
     if beside or cores:
-        if output is not None or trace_dram is not None:
-            raise click.UsageError("--beside and --cores print tables: no -o or --trace-dram")
+        if output is not None or trace_dram is not None or engine != "cycle":
+            raise click.UsageError(
+                "--beside and --cores print tables of the cycle engine: no -o, --trace-dram or"
+                " --engine analytical"
+            )
         if across:
             raise click.UsageError("--beside runs networks layer by layer: no --across")
         _run_side_by_side((network, *beside), hardware, batch, dtype, split, passes, cores, search)
@@ -132,6 +143,7 @@ def run(
         passes=passes,
         across=across,
         options=search,
+        engine=engine,
     )
     click.echo(str(result))
     if trace_dram is not None:

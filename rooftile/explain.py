@@ -23,8 +23,8 @@ def explain_run(folder: Path, layer: str) -> str:
     Raises
     ------
     OutputError
-        When the folder isn't a run, its inputs have been changed since, or its search was ended by
-        its time.
+        When the folder isn't a run of the cycle engine, its inputs have been changed since, or its
+        search was ended by its time.
     MappingError
         When the network has no such layer.
     """
@@ -33,6 +33,11 @@ def explain_run(folder: Path, layer: str) -> str:
         raise OutputError(
             f"folder '{folder}': its inputs have been changed since the run; run it again into a"
             " new folder"
+        )
+    if summary.get("engine") == "analytical":
+        raise OutputError(
+            f"folder '{folder}': was made by the analytical engine, which doesn't know what units"
+            " wait for; run it with --engine cycle into a new folder"
         )
     options = options_of(summary["search"])
     if options.effort.seconds is not None:

@@ -11,8 +11,10 @@ from accel.spec import AcceleratorSpec
 from accel.spec_file import to_yaml as hardware_yaml
 from accel.trace import Repeated
 from foundation.errors import MappingError
+from mapper.analytical import AnalyticalEngine
 from mapper.plan import Plan, make_plan
 from mapper.search.find import DEFAULT, SearchOptions
+from reports.estimated import make_estimated_report
 from reports.files import write_folder
 from reports.report import Report, make_report
 from reports.tables import report_table
@@ -22,6 +24,8 @@ from rooftile.sources import find_hardware, find_network
 from workloads.graph import Graph
 from workloads.loaders.yaml import to_yaml as network_yaml
 
+#: What can run a plan.
+ENGINES = ("cycle", "analytical")
 Progress = Callable[[str], None]
 
 
@@ -34,7 +38,8 @@ class Result:
     plan
         The network as it was mapped; ``plan.graph`` and ``plan.spec`` are what was asked for.
     traces
-        For each work of the plan what the machine did in each of its pieces; none for a reshape.
+        For each work of the plan what the machine did in each of its pieces; none for a reshape,
+        and none at all from the analytical engine.
     report
         Statistics of every layer and of the network.
     """
@@ -82,6 +87,7 @@ def simulate(
     across: Sequence[str] = (),
     passes: str = "none",
     options: SearchOptions = DEFAULT,
+    engine: str = "cycle",
     progress: Progress | None = None,
 ) -> Result:
     """Map a network onto a machine, run it, and report.
@@ -105,6 +111,9 @@ def simulate(
         `workloads.passes.pipeline.PASSES` with commas between.
     options
         What is asked of the search for mappings: objective, strategy, effort, cache.
+    engine
+        One of ``ENGINES``: ``cycle`` runs programs event by event, ``analytical`` needs none and
+        knows no timeline and no causes of stalls.
     progress
         Called with what is about to be done: ``mapping`` or ``simulating``, and the layer's name.
 
@@ -113,10 +122,16 @@ def simulate(
     WorkloadError, SpecError, MappingError
         When the input is wrong, or the network doesn't fit the machine.
     """
+    if engine not in ENGINES:
+        raise ValueError(f"engine '{engine}': must be one of {', '.join(ENGINES)}")
     graph = apply_passes(_graph(network, batch, dtype), passes)
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
     mapping = progress and (lambda layer: progress(f"mapping {layer}"))
     plan = make_plan(graph, spec, split=split, across=across, options=options, progress=mapping)
+    if engine == "analytical":
+        prices = AnalyticalEngine(plan)
+        estimates = [prices.estimates(work) for work in range(len(plan.works))]
+        return Result(plan=plan, traces=(), report=make_estimated_report(plan, estimates))
     traces = tuple(_traces(plan, work, progress) for work in range(len(plan.works)))
     return Result(plan=plan, traces=traces, report=make_report(plan, traces))
 

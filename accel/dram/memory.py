@@ -79,10 +79,6 @@ class DramMemory:
         if self._log is not None:
             self._log(clock - self._first_clock, numbers, transfer.is_write)
         line = self._lines[transfer.engine]
-        if not len(numbers):  # a load that is all border lands at once, in its engine's order
-            line.append(_UnderWay(-1, now_fs, served, landed_fs=now_fs))
-            self._serve(transfer.engine)
-            return
         number = self._channels.window.open(len(numbers))
         if not line:
             self._landed_fs[transfer.engine] = max(now_fs, self._landed_fs[transfer.engine])
@@ -123,11 +119,7 @@ class DramMemory:
         # A number is used again while a transfer that had it waits for those before it in the line.
         landing = next(one for one in line if one.number == number and one.landed_fs < 0)
         landing.landed_fs = landed_fs
-        return self._serve(engine)
-
-    def _serve(self, engine: int) -> bool:
-        """Say of an engine's oldest transfers when they have landed; return whether one has."""
-        line, said = self._lines[engine], False
+        said = False
         while line and line[0].landed_fs >= 0:
             one, said = line.popleft(), True
             start_fs = max(one.asked_fs, self._landed_fs[engine])

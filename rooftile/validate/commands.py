@@ -68,31 +68,37 @@ def program(
 
 
 @validate.command()
-@click.argument("network")
-@options.hardware
-@options.batch
-@options.dtype
+@click.argument("networks", nargs=-1)
+@click.option(
+    "--hw", "hardware", multiple=True, metavar="SPEC", help="Machine; may be given several times."
+)
 @click.option(
     "--within",
     type=click.FloatRange(0, 1000),
     default=3.0,
     show_default=True,
     metavar="PERCENT",
-    help="How far the closed form of the network may be off.",
+    help="How far the median layer of a network may be off.",
 )
-def engines(
-    network: str, hardware: str, batch: int | None, dtype: str | None, within: float
-) -> None:
-    """Compare the closed form by which NETWORK is mapped with the simulation, layer by layer."""
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of mappings.")
+def engines(networks: tuple[str, ...], hardware: tuple[str, ...], within: float, seed: int) -> None:
+    """Compare the analytical engine with the cycle engine on NETWORKS (all), layer by layer."""
+    from accel.spec_file import preset_names
     from rooftile.sources import find_hardware, find_network
-    from rooftile.validate.engines import validate_engines
+    from rooftile.validate.engines import suitable_dtype, validate_engines
+    from workloads.loaders.yaml import zoo_names
 
-    graph, spec = find_network(network, batch=batch, dtype=dtype), find_hardware(hardware)
+    specs = [find_hardware(name) for name in hardware or preset_names()]
+    pairs = [
+        (find_network(name, batch=None, dtype=suitable_dtype(spec)), spec)
+        for name in networks or zoo_names()
+        for spec in specs
+    ]
     with progress_line() as show:
         validation = validate_engines(
-            graph,
-            spec,
+            pairs,
             within_percent=within,
+            seed=seed,
             progress=show,
         )
     _report(validation)

@@ -45,6 +45,12 @@ def test_transactions_hold_the_bytes_and_nothing_else(
     assert (np.diff(numbers) != 0).all()
 
 
+def test_a_box_of_padding_alone_asks_for_one_burst() -> None:
+    access = Access(space=0, base=130, strides=(64, 1))
+    numbers = transactions(contiguous_runs(access, (0, 8), 1), 64)
+    assert numbers.tolist() == [2]
+
+
 def test_dimensions_go_from_the_largest_stride_to_the_smallest() -> None:
     access = Access(space=0, base=1000, strides=(1, 4, 64))
     runs = contiguous_runs(access, (4, 3, 2), 1)

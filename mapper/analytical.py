@@ -1,0 +1,131 @@
+"""The analytical engine: what a plan's works take, without programs and without SimPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dictionary
+from dataclasses import dataclass
+
+from accel.spec import AcceleratorSpec
+from foundation.errors import MappingError
+from isa.instruction import Operand, Queue
+from mapper.kernel import Kernel
+from mapper.mapping import Mapping
+from mapper.moves import Amount
+from mapper.pipeline import Pipeline, replay
+from mapper.plan import Plan
+from mapper.side_by_side import Core, SideBySide
+from mapper.stages import Piece
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Pieces that run side by side, and how often.
+
+    Parameters
+    ----------
+    count
+        How often they run.
+    cycles
+        Until all has landed.
+    array_cycles, vector_cycles
+        In which these units work, on the core whose array, or vector unit, works longest.
+    amount
+        What all cores do.
+    operand_bytes, memory_bytes
+        Bytes that the cores move, by operand and by main memory.
+    """
+
+    count: int
+    cycles: int
+    array_cycles: int
+    vector_cycles: int
+    amount: Amount
+    operand_bytes: Dictionary[Operand, int]
+    memory_bytes: Dictionary[str, int]
+
+
+class AnalyticalEngine:
+    """Times of a plan's works.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+
+    Raises
+    ------
+    MappingError
+        When the plan has passes over several layers, which only programs know.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        if plan.across:
+            raise MappingError(
+                f"engine 'analytical': prices layers alone but {' and '.join(plan.across)} is asked"
+                " for; use --engine cycle, or no --across"
+            )
+        self._plan = plan
+        self._pipeline = Pipeline(plan.spec)
+
+    def estimates(self, work: int) -> tuple[Estimate, ...]:
+        """Return what a work's distinct rounds take; none for a reshape."""
+        places = self._plan.places(self._plan.representative(work).layer)
+        addresses = {role: place.address for role, place in places.items()}
+        return tuple(
+            self._estimate(pieces, count, addresses)
+            for stage in self._plan.works[work].stages
+            for pieces, count in stage.distinct_rounds
+        )
+
+    def _estimate(
+        self, pieces: tuple[Piece, ...], count: int, addresses: Dictionary[str, int]
+    ) -> Estimate:
+        spec = self._plan.spec
+        cores = [
+            Core(number=piece.core, woven=self._pipeline.woven(piece.kernels, piece.mappings))
+            for piece in pieces
+        ]
+        if is_plain(spec):
+            queues = replay(spec, [core.woven.script for core in cores])
+            cycles = queues.run()
+        else:
+            together = SideBySide(spec, cores, addresses)
+            cycles, queues = together.run(), together.queues
+        operand_bytes: dict[Operand, int] = {}
+        memory_bytes = dict.fromkeys((memory.name for memory in spec.memories), 0)
+        names = list(memory_bytes)
+        for core in cores:
+            for operand, size in core.woven.bytes_by_operand.items():
+                operand_bytes[operand] = operand_bytes.get(operand, 0) + size
+            for memory, size in core.woven.bytes_by_memory.items():
+                memory_bytes[names[memory]] += size
+        return Estimate(
+            count=count,
+            cycles=cycles,
+            array_cycles=max(
+                queues.busy[len(Queue) * place + Queue.MATRIX] for place in range(len(cores))
+            ),
+            vector_cycles=max(core.woven.amount.vector_cycles for core in cores),
+            amount=sum((core.woven.amount for core in cores), start=Amount()),
+            operand_bytes=operand_bytes,
+            memory_bytes=memory_bytes,
+        )
+
+
+def analytical_cycles(
+    kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping, addresses: Dictionary[str, int]
+) -> int:
+    """Return the cycles of a mapped kernel on one core of a machine, whatever its memories.
+
+    ``addresses`` are those of the operands' tensors, by role.
+    """
+    woven = Pipeline(spec).woven([kernel], [mapping])
+    if is_plain(spec):
+        return replay(spec, [woven.script]).run()
+    return SideBySide(spec, [Core(number=0, woven=woven)], addresses).run()
+
+
+def is_plain(spec: AcceleratorSpec) -> bool:
+    """Whether all main memories have bandwidth and latency, and nothing lies before them."""
+    has_dram = any(memory.dram is not None for memory in spec.memories)
+    return spec.network is None and spec.shared_buffer is None and not has_dram

@@ -1,0 +1,188 @@
+"""Which bytes of which tensor each transfer of a script moves."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+import numpy as np
+
+from accel.dma import Runs, contiguous_runs, gathered_runs
+from accel.script import CODES, Script
+from isa.instruction import Access, Operand, Queue
+from mapper.boxes import OperandTiles, Span
+from mapper.kernel import Kernel, OperandMap, row_major_strides
+from mapper.mapping import tile_at
+from mapper.tiling import Strips, Tiling
+
+#: Role of a tensor to its address.
+Addresses = Dictionary[str, int]
+
+
+class Parts(Protocol):
+    """Numbered parts of tensors."""
+
+    def runs(self, number: int, addresses: Addresses) -> Runs:
+        """Return the bytes of a part."""
+
+
+class _Boxes:
+    """Parts that are boxes."""
+
+    def __init__(self, kernel: Kernel, operand: OperandMap) -> None:
+        self._role = operand.role
+        self._tiles = OperandTiles(kernel, operand)
+
+    def _runs(self, span: Span, addresses: Addresses) -> Runs:
+        tiles = self._tiles
+        box = tiles.box(span)
+        access = Access(
+            space=0,
+            base=addresses[self._role] + tiles.offset_bytes(box),
+            strides=tiles.memory_strides,
+        )
+        return contiguous_runs(access, box.inside, tiles.operand.dtype.size_bytes)
+
+
+class StripParts(_Boxes):
+    """The strips of an operand."""
+
+    def __init__(self, kernel: Kernel, operand: OperandMap, strips: Strips) -> None:
+        super().__init__(kernel, operand)
+        self._strips = strips
+        self._axes = len(operand.axes)
+
+    def runs(self, number: int, addresses: Addresses) -> Runs:
+        """Return the bytes of a strip."""
+        own = slice(number * self._axes, (number + 1) * self._axes)
+        span = Span(tuple(self._strips.first[own]), tuple(self._strips.extent[own]))
+        return self._runs(span, addresses)
+
+
+class TileParts(_Boxes):
+    """An operand's parts of some tiles."""
+
+    def __init__(
+        self, kernel: Kernel, operand: OperandMap, tiling: Tiling, numbers: array[int]
+    ) -> None:
+        super().__init__(kernel, operand)
+        self._tiling = tiling
+        self._numbers = numbers
+
+    def runs(self, number: int, addresses: Addresses) -> Runs:
+        """Return the bytes of a tile."""
+        tile = tile_at(self._tiling, self._numbers[number])
+        return self._runs(self._tiles.span(tile), addresses)
+
+
+class RowParts:
+    """Rows of a table, as many as each tile names."""
+
+    def __init__(self, table: OperandMap, rows: Sequence[int]) -> None:
+        self._role = table.role
+        self._table = table
+        self._rows = rows
+
+    def runs(self, number: int, addresses: Addresses) -> Runs:
+        """Return the bytes that a tile gathers."""
+        entries, features = (axis.size for axis in self._table.axes)
+        element_bytes = self._table.dtype.size_bytes
+        strides = row_major_strides((entries, features), element_bytes)
+        table = Access(space=0, base=addresses[self._role], strides=strides)
+        return gathered_runs(table, self._rows[number], entries, features * element_bytes)
+
+
+class ChainedParts:
+    """Parts of several operands, one after the other: those of a concatenation."""
+
+    def __init__(self, parts: Sequence[tuple[Parts, int]]) -> None:
+        self._places = [(own, number) for own, count in parts for number in range(count)]
+
+    def runs(self, number: int, addresses: Addresses) -> Runs:
+        """Return the bytes of a part."""
+        own, place = self._places[number]
+        return own.runs(place, addresses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amount:
+    """What a script's instructions do in all.
+
+    Parameters
+    ----------
+    macs, folds, mapped_pes
+        Multiply-accumulates, array folds, and PEs that hold a useful operand, summed over folds.
+    operations, vector_cycles
+        Of the vector unit: operations, and the cycles in which it works.
+    """
+
+    macs: int = 0
+    folds: int = 0
+    mapped_pes: int = 0
+    operations: int = 0
+    vector_cycles: int = 0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(
+            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+        )
+
+    def times(self, count: int) -> Amount:
+        """Return as much several times."""
+        return Amount(**{f.name: count * getattr(self, f.name) for f in fields(self)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Woven:
+    """A script, and what its transfers move.
+
+    Parameters
+    ----------
+    script
+        The script.
+    loads
+        Of each load the number of its part, with the number of the operand as its code.
+    loaded, stored
+        Parts of the operands that are loaded, and of the one that is stored.
+    operands
+        What the loaded operands count as.
+    amount
+        What instructions do in all.
+    """
+
+    script: Script
+    loads: array[int]
+    loaded: tuple[Parts, ...]
+    stored: Parts
+    operands: tuple[Operand, ...]
+    amount: Amount = Amount()
+
+    @property
+    def bytes_by_operand(self) -> dict[Operand, int]:
+        """Bytes that loads and stores move."""
+        loads = np.frombuffer(self.loads, dtype=np.int64) % CODES
+        sizes = np.frombuffer(self.script.queues[Queue.LOAD].sizes, dtype=np.int64)
+        found: dict[Operand, int] = {}
+        for number, operand in enumerate(self.operands):
+            found[operand] = found.get(operand, 0) + int(sizes[loads == number].sum())
+        found[Operand.OUTPUT] = sum(self.script.queues[Queue.STORE].sizes)
+        return found
+
+    @property
+    def bytes_by_memory(self) -> dict[int, int]:
+        """Bytes by number of the main memory."""
+        found: dict[int, int] = {}
+        for queue in self.script.queues:
+            for memory, size in zip(queue.memories, queue.sizes, strict=True):
+                found[memory] = found.get(memory, 0) + size
+        return found
+
+    def runs(self, queue: Queue, number: int, addresses: Addresses) -> Runs:
+        """Return the bytes of a queue's transfer."""
+        if queue is Queue.STORE:
+            return self.stored.runs(number, addresses)
+        part, operand = divmod(self.loads[number], CODES)
+        return self.loaded[operand].runs(part, addresses)
