@@ -152,10 +152,10 @@ class _ProductEmitter:
                 tag=tag,
             ),
         )
+        self._results.done(tile, tag)
         self._psums.release()
         for bias in self._biases:
             bias.used()
-        self._results.done(tile, tag)
 
     def _along_kept(self, access: Access) -> Access:
         """Return an access without the dimensions of K."""
@@ -216,6 +216,6 @@ class _VectorEmitter:
                     tag=tag,
                 ),
             )
+            self._results.done(tile, tag)
             for operand in self._inputs:
                 operand.used()
-            self._results.done(tile, tag)
