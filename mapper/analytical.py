@@ -11,7 +11,7 @@ from isa.instruction import Operand, Queue
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
 from mapper.moves import Amount
-from mapper.pipeline import Pipeline, replay
+from mapper.pipeline import Pipeline, is_plain, replay
 from mapper.plan import Plan
 from mapper.side_by_side import Core, SideBySide
 from mapper.stages import Piece
@@ -123,9 +123,3 @@ def analytical_cycles(
     if is_plain(spec):
         return replay(spec, [woven.script]).run()
     return SideBySide(spec, [Core(number=0, woven=woven)], addresses).run()
-
-
-def is_plain(spec: AcceleratorSpec) -> bool:
-    """Whether all main memories have bandwidth and latency, and nothing lies before them."""
-    has_dram = any(memory.dram is not None for memory in spec.memories)
-    return spec.network is None and spec.shared_buffer is None and not has_dram

@@ -40,6 +40,12 @@ Numbers = NDArray[np.int64]
 FS_PER_SECOND = 10**15
 
 
+def is_plain(spec: AcceleratorSpec) -> bool:
+    """Whether all main memories have bandwidth and latency, and nothing lies before them."""
+    has_dram = any(memory.dram is not None for memory in spec.memories)
+    return spec.network is None and spec.shared_buffer is None and not has_dram
+
+
 def pipeline_cycles(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> int:
     """Return the cycles of a mapped kernel on one core of a machine of bandwidth and latency.
 

@@ -20,6 +20,7 @@ from mapper.search.cache import MappingCache
 from mapper.search.evolutionary import evolutionary
 from mapper.search.exhaustive import exhaustive
 from mapper.search.objective import objective_of
+from mapper.search.price import can_price, exact_cycles
 from mapper.search.problem import Coverage, Effort, Problem, Site, Strategy
 from mapper.search.random_draws import random_draws
 from mapper.search.refine import Refine, refined
@@ -49,7 +50,8 @@ class SearchOptions:
     effort
         How much it may do for each kernel.
     refine
-        Prices the finalists again, as in `mapper.search.refine`; None takes the closed form's word.
+        Prices the finalists again, as in `mapper.search.refine`: by default the analytical engine,
+        where it can without driving a DRAM. None takes the closed form's word.
     cache
         Where found mappings are kept for later runs; None for nowhere.
 
@@ -62,7 +64,7 @@ class SearchOptions:
     objective: str = "latency"
     strategy: str = "exhaustive"
     effort: Effort = field(default_factory=Effort)
-    refine: Refine | None = None
+    refine: Refine | None = exact_cycles
     cache: MappingCache | None = None
 
     def __post_init__(self) -> None:
@@ -179,8 +181,15 @@ def find_mapping(
         spec=spec,
         chosen=chosen,
         coverage=coverage,
-        is_refined=options.refine is not None,
+        is_refined=_refine_of(kernel, spec, options) is not None,
     )
+
+
+def _refine_of(kernel: Kernel, spec: AcceleratorSpec, options: SearchOptions) -> Refine | None:
+    """Return what prices the finalists of a kernel again, if anything can."""
+    if options.refine is exact_cycles and not can_price(kernel, spec):
+        return None
+    return options.refine
 
 
 def _searched(
@@ -193,8 +202,9 @@ def _searched(
     chosen = result.shortlist.chosen()
     if not chosen:
         raise _does_not_fit(problem, name)
-    if options.refine is not None:
-        best, *others = refined(problem, result, options.refine, options.effort)
+    refine = _refine_of(kernel, spec, options)
+    if refine is not None:
+        best, *others = refined(problem, result, refine, options.effort)
         second = next((one for one in others if one.mapping.tile != best.mapping.tile), None)
         chosen = (best,) if second is None else (best, second)
     return chosen, result.coverage
