@@ -1,6 +1,6 @@
 """No layer of the zoo takes more cycles than with the mappings of the first version.
 
-``former_heuristic.csv`` has the simulated cycles of every distinct layer as of commit 7bc2af4, whose
+``former_heuristic.csv`` has the simulated cycles of distinct layers as of commit 7bc2af4, whose
 mapper scored a few thousand tilings of one level.
 """
 
