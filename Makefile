@@ -5,6 +5,7 @@
 # make rtl     the array against its Verilog: 540 programs (needs Icarus Verilog or Verilator 5)
 # make dram    the DRAM controllers against DRAMsim3 and Ramulator 2.1: 735 streams
 # make engines the analytical engine against the cycle engine: the zoo on all presets
+# make across  what fusion and residency save: the table in DESIGN.md (some minutes)
 # make bench   the speed claims of the README, measured here
 # make soak    10^8 requests through one DRAM controller, and the memory that takes
 # make clean   remove what make made
@@ -12,8 +13,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+TYPED  := $(wildcard accel/*.pxd accel/dram/*.pxd mapper/*.pxd)
 
-.PHONY: run setup test check quick rtl dram engines bench soak clean help
+.PHONY: run setup test check quick rtl dram engines across bench soak clean help
 
 
 run: setup
@@ -24,7 +26,7 @@ run: setup
 setup: $(STAMP)
 
 # Modules with a .pxd beside them are compiled while installing, where a C compiler is there.
-$(STAMP): pyproject.toml setup.py $(wildcard accel/*.py accel/*.pxd accel/dram/*.py accel/dram/*.pxd mapper/*.py mapper/*.pxd)
+$(STAMP): pyproject.toml setup.py $(TYPED) $(TYPED:.pxd=.py)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
@@ -52,6 +54,9 @@ dram: setup
 
 engines: setup
 	@$(BIN)/rooftile validate engines
+
+across: setup
+	@$(BIN)/python -m tests.bench.across
 
 bench: setup
 	@$(BIN)/python -m tests.bench.table
