@@ -19,6 +19,8 @@ from mapper.lower import lower
 from mapper.lower_group import lower_group
 from mapper.operands import Placement
 from mapper.operators import kernels_of
+from mapper.pipeline import is_plain
+from mapper.program_price import program_cycles
 from mapper.residency import (
     MemoryPlan,
     keep_activations,
@@ -403,9 +405,63 @@ class _Mapper:
     def fuse(self, plan: MemoryPlan) -> None:
         """Let neighbours run as groups where that costs less than to run alone under a plan.
 
-        The plan is that of layers alone.
+        The plan is that of layers alone. A group's estimate is coarse: where its program can be
+        priced, it is, and those that don't pay run alone.
         """
-        self.units = self._fuser.units(lambda unit: self._cost([self._try(unit, plan, unit)]))
+        units = self._fuser.units(lambda unit: self._cost([self._try(unit, plan, unit)]))
+        self.units = [
+            one
+            for unit in units
+            for one in (self._alone(unit) if self._is_dear(unit, plan) else [unit])
+        ]
+
+    @staticmethod
+    def _alone(unit: range) -> list[range]:
+        return [range(number, number + 1) for number in unit]
+
+    def _is_dear(self, unit: range, plan: MemoryPlan) -> bool:
+        """Whether a group takes more cycles than its layers do alone, if that is known."""
+        if not is_plain(self._spec) or len(unit) == 1:
+            return False
+        alone = sum(self._exact_cycles(one, plan) for one in self._alone(unit))
+        return self._exact_cycles(unit, plan) > alone
+
+    def _exact_cycles(self, unit: range, plan: MemoryPlan) -> float:
+        """Return what a unit's programs take; what moves all its operands is priced already."""
+        _, work = self._try(unit, plan, unit)
+        assert not isinstance(work, MappingError), "what is chosen fits"
+        if not any(operand.is_kept for kernel in work.kernels for operand in kernel.operands):
+            return sum(estimate.cycles for estimate in work.estimates)
+        nothing = {memory.name: 0 for memory in self._spec.memories}
+        places = [self._somewhere(self._graph.layers[n], plan) for n in unit if self.kernels[n]]
+        if work.fused is not None:
+            fused = work.fused
+            program = lower_group(
+                fused.steps, fused.mapping, self._spec, places, nothing, work.free_bytes
+            )
+            return program_cycles(program, self._spec)
+        rounds = [one for stage in work.stages for one in stage.distinct_rounds]
+        return sum(
+            count
+            * program_cycles(
+                lower(
+                    piece.kernels, piece.mappings, self._spec, places[0], nothing, work.free_bytes
+                ),
+                self._spec,
+            )
+            for (piece,), count in rounds
+        )
+
+    def _somewhere(self, layer: Layer, plan: MemoryPlan) -> dict[str, Placement]:
+        """Return places for a layer's tensors: where they are kept, or at any address."""
+        kept, places = plan.placements(), {}
+        for role, name in _roles(layer).items():
+            tensor = self._graph.tensors.get(name)
+            is_parameter = tensor is not None and tensor.kind is TensorKind.PARAMETER
+            memory = self._spec.memory_of("parameters" if is_parameter else "activations")
+            anywhere = Placement(memory=memory.name, address=0)
+            places[role] = kept.get(self._sources.get(name, name), anywhere)
+        return places
 
     def work(self, number: int, plan: MemoryPlan) -> tuple[object, Work]:
         """Return the work of a unit under a memory plan, and what equal works share.
