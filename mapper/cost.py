@@ -6,7 +6,7 @@ Every function scores many loop nests at once: results are arrays with one value
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -133,6 +133,12 @@ class NestCosts:
         """
         kernel, spec = self._kernel, self._spec
         operands = [self._operand(n, depth) for n, depth in enumerate(held)]
+        region, waits = operands[-1], held[-1] < self._nests.depth
+        # Psums wait in a region, but outputs are stored tile by tile.
+        operands[-1] = replace(
+            self._operand(len(held) - 1, self._nests.depth), traffic=region.traffic
+        )
+        vector = self._vector + (self._waiting_cycles() if waits else 0.0)
         traffic = [operand.traffic for operand in operands]
         gathered = traffic[-1:] if isinstance(kernel.body, Lookup) else []
         moved = [operand.traffic * operand.bursts for operand in operands]
@@ -145,10 +151,11 @@ class NestCosts:
         loads = _memory_cycles(kernel, spec, [*moved[:-1], nothing, *gathered])
         stores = _memory_cycles(kernel, spec, [*(nothing for _ in moved[1:]), moved[-1]])
         # The vector unit starts when the first result has left the array.
-        vector_end = self._vector + (self._array - self._vector) / self._results
+        vector_end = vector + (self._array - vector) / self._results
         loading, storing = self._turns(
             loads + np.maximum.reduce([o.moves for o in operands[:-1]]) * latency_cycles,
             stores + self._results * latency_cycles,
+            vector,
         )
         several = self._tiles > 1
         bounds = [
@@ -166,15 +173,20 @@ class NestCosts:
                     self._in_turn(operands[number], load, latency_cycles)
                     + (drain + latency_cycles) * (operands[number].moves > 1)
                 )
+        if not doubled[-1] and self._psums is not None:
+            # Psums are computed and emptied in turn, and so are outputs made and stored.
+            array = self._array + self._results * self._array_latency
+            in_turn = np.maximum(array + fill, stores) + vector + drain
+            bounds.append(in_turn * (operands[-1].moves > 1))
         buffers = [
             1 + (operand.moves > 1) * np.int64(both)
             for operand, both in zip(operands, doubled, strict=True)
         ]
         return Scores(
-            cycles=np.maximum.reduce(bounds) + self._vector / self._results + self._array_latency,
+            cycles=np.maximum.reduce(bounds) + vector / self._results + self._array_latency,
             dram_bytes=np.sum([*traffic, *gathered], axis=0),
             tiles=self._tiles,
-            required_bytes=self._required_bytes(operands, buffers),
+            required_bytes=self._required_bytes(operands, buffers, region if waits else None),
             num_buffers=buffers,
         )
 
@@ -184,16 +196,37 @@ class NestCosts:
             self._at[number, depth] = _Operand.of(self._nests, operand, depth, self._spec)
         return self._at[number, depth]
 
-    def _turns(self, loads: Reals, stores: Reals) -> tuple[Reals, Reals]:
+    def _waiting_cycles(self) -> Reals:
+        """Return the vector unit's cycles for psums that are added to those that wait.
+
+        They are read from the output's scratchpad and written there again.
+        """
+        assert self._psums is not None, "only products have psums"
+        output, depth = self._kernel.output, self._nests.depth
+        elements = self._nests.box_bytes(output, depth) // output.dtype.size_bytes
+        bandwidth = self._spec.scratchpad_of("output").bandwidth_bytes_per_cycle
+        cycles = np.maximum(
+            vector_cycles(
+                self._spec.vector,
+                function="add",
+                activation="identity",
+                elements=elements.astype(np.float64),
+            ),
+            port_cycles(2 * self._psums.astype(np.float64), bandwidth),
+        )
+        result: Reals = cycles * (self._results - self._nests.distinct(output, depth))
+        return result
+
+    def _turns(self, loads: Reals, stores: Reals, vector: Reals) -> tuple[Reals, Reals]:
         """Return the least time in which double buffers of loads and of stores are used in turn.
 
         It includes the first load, and the last store.
         """
-        if not self._array.any() and not self._vector.any():  # a copy: loaded, then stored
+        if not self._array.any() and not vector.any():  # a copy: loaded, then stored
             return (loads + stores) / 2, np.zeros_like(loads)
         array = self._array + self._tiles * self._array_latency
-        first_user = array if self._array.any() else self._vector
-        return (loads + first_user) / 2, (self._vector + stores) / 2
+        first_user = array if self._array.any() else vector
+        return (loads + first_user) / 2, (vector + stores) / 2
 
     def _in_turn(self, operand: _Operand, load: Reals, latency_cycles: float) -> Reals:
         """Return the least time in which one buffer is filled and used in turn.
@@ -210,7 +243,7 @@ class NestCosts:
         return np.where(operand.moves > 1, whole, 0.0)
 
     def _required_bytes(
-        self, operands: Sequence[_Operand], buffers: Sequence[Counts]
+        self, operands: Sequence[_Operand], buffers: Sequence[Counts], waiting: _Operand | None
     ) -> dict[str, Counts]:
         kernel, spec = self._kernel, self._spec
         required: dict[str, Any] = {}
@@ -225,6 +258,10 @@ class NestCosts:
                 hold(what.scratchpad, held.region, slots)
         if self._psums is not None:
             hold("psum", self._psums, buffers[-1])
+        if waiting is not None:
+            widening = DTYPES[kernel.inputs[0].dtype.accumulator].size_bytes
+            size = waiting.region // kernel.output.dtype.size_bytes * widening
+            hold("output", size, np.ones_like(size))
         return required
 
 

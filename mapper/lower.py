@@ -27,6 +27,7 @@ from mapper.kernel import (
 from mapper.mapping import Mapping, Tile, tiles
 from mapper.residence import Residence
 from mapper.rings import ProgramBuilder, Ring
+from mapper.waiting import WaitingPsums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +244,13 @@ class _ContractionLowering:
         parts = [self._output.part(tile) for tile in self._tiles]
         #: Whether a tile is the last one that adds to its psums: K is innermost.
         self._is_last = [a != b for a, b in zip(parts, [*parts[1:], None], strict=True)]
-        results = [tile for tile, last in zip(self._tiles, self._is_last, strict=True) if last]
+        starts = [True, *self._is_last[:-1]]
+        self._waiting = WaitingPsums(transfers.builder, kernel, mapping)
+        results = [
+            tile
+            for tile, start in zip(self._tiles, starts, strict=True)
+            if start and self._waiting.is_first(tile)
+        ]
         self._data, self._weight = (
             _Resident(transfers, kernel, mapping, number, self._tiles, Queue.MATRIX)
             for number in range(2)
@@ -269,14 +276,15 @@ class _ContractionLowering:
 
     def emit(self) -> None:
         """Emit the whole loop nest."""
-        address, accumulate = 0, False
+        address, accumulate, is_first = 0, False, True
         for tag, (tile, is_last) in enumerate(zip(self._tiles, self._is_last, strict=True)):
             if not accumulate:
                 address = self._psums.fill()
+                is_first = self._waiting.is_first(tile)
             self._matmul(tile, address, accumulate, is_last, tag)
             accumulate = not is_last
             if is_last:
-                self._empty(tile, tag)
+                self._empty(tile, is_first, tag)
 
     def _matmul(self, tile: Tile, address: int, accumulate: bool, is_last: bool, tag: int) -> None:
         size = tile.size
@@ -308,25 +316,46 @@ class _ContractionLowering:
         kept = [size[number] for number in self._kept]
         return self._mapping.layout(-1).strides(kept, accumulator.size_bytes)
 
-    def _empty(self, tile: Tile, tag: int) -> None:
-        """Turn one slot of psums into outputs: bias, requantization, activation, store."""
-        dtype = self._kernel.output.dtype
-        biases = [self._along_kept(bias.at(tile, tag)) for bias in self._biases]
+    def _empty(self, tile: Tile, is_first: bool, tag: int) -> None:
+        """Empty one slot of psums: into outputs after the last part of K, else where they wait.
+
+        The bias comes to the first part of K, and what waits to every other.
+        """
         psum = Access(
             space=self._psums.space, base=self._psums.take(), strides=self._psum_strides(tile.size)
         )
+        if is_first:
+            others = [self._along_kept(bias.at(tile, tag)) for bias in self._biases]
+        else:
+            others = [self._waiting.at(tile)]
+        is_whole = self._waiting.is_last(tile)
+        if is_whole:
+            self._requantize(tile, (psum, *others), tag)
+        else:
+            self._add(tile, (psum, *others), tag)
+        self._psums.release()
+        if is_first:
+            for bias in self._biases:
+                bias.used()
+        if is_whole:
+            self._transfers.store(self._output, self._outputs, tile, tag)
+
+    def _requantize(self, tile: Tile, inputs: tuple[Access, ...], tag: int) -> None:
+        """Make outputs of psums and what is added to them."""
+        dtype = self._kernel.output.dtype
         output = Access(
             space=self._outputs.space,
             base=self._outputs.fill(),
             strides=self._output.iteration_strides(tile.size),
         )
+        sums_up = self._body.is_partial and len(inputs) > 1
         self._transfers.builder.emit(
             Queue.VECTOR,
             Vector(
-                function=self._body.result_function,
-                shape=tuple([tile.size[number] for number in self._kept]),
+                function="add" if sums_up else self._body.result_function,
+                shape=self._shape(tile),
                 reduced=0,
-                inputs=(psum, *biases),
+                inputs=inputs,
                 output=self._along_kept(output),
                 input_dtype=DTYPES[dtype.accumulator],
                 output_dtype=dtype,
@@ -336,10 +365,29 @@ class _ContractionLowering:
             ),
         )
         self._outputs.filled()
-        self._psums.release()
-        for bias in self._biases:
-            bias.used()
-        self._transfers.store(self._output, self._outputs, tile, tag)
+
+    def _add(self, tile: Tile, inputs: tuple[Access, ...], tag: int) -> None:
+        """Let psums wait for other parts of K, added to those that wait already."""
+        accumulator = DTYPES[self._kernel.inputs[0].dtype.accumulator]
+        self._transfers.builder.emit(
+            Queue.VECTOR,
+            Vector(
+                function="add" if len(inputs) > 1 else "identity",
+                shape=self._shape(tile),
+                reduced=0,
+                inputs=inputs,
+                output=self._waiting.at(tile),
+                input_dtype=accumulator,
+                output_dtype=accumulator,
+                shift=0,
+                activation="identity",
+                tag=tag,
+            ),
+        )
+
+    def _shape(self, tile: Tile) -> tuple[int, ...]:
+        """Return a tile's size without the dimensions of K."""
+        return tuple([tile.size[number] for number in self._kept])
 
     def _along_kept(self, access: Access) -> Access:
         """Return an access without the dimensions of K."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError, nearest
 from isa.program import Program, side_by_side
+from mapper.given import given_stages
 from mapper.kernel import Kernel
 from mapper.lower import Placement, lower
+from mapper.mapping_file import LayerMapping, MappingFile, WrittenLayer
 from mapper.operators import kernels_of
 from mapper.splits import PARTIAL
 from mapper.stages import Piece, Stage, best_stages
@@ -141,6 +143,19 @@ class Plan:
             f"layer '{name}': network '{self.graph.name}' has no such layer{nearest(name, known)}"
         )
 
+    def layer_mapping(self, planned: PlannedLayer) -> LayerMapping:
+        """Return how a layer is mapped, with the names of the layers that share its work."""
+        work = self.works[planned.work]
+        alike = [other.layer.name for other in self.layers if other.work == planned.work]
+        name = planned.layer.name
+        return LayerMapping(
+            name=name,
+            also=tuple(other for other in alike if other != name),
+            kernels=tuple(kernel for stage in work.stages for kernel in stage.kernels),
+            splits=tuple(split for stage in work.stages for split in stage.splits),
+            mappings=tuple(mapping for stage in work.stages for mapping in stage.mappings),
+        )
+
     def representative(self, work: int) -> PlannedLayer:
         """Return the first layer that does a piece of work."""
         return next(planned for planned in self.layers if planned.work == work)
@@ -154,6 +169,7 @@ def make_plan(
     cores: Sequence[int] | None = None,
     share_equal_work: bool = True,
     occupied: Dictionary[str, int] | None = None,
+    mappings: MappingFile | None = None,
 ) -> Plan:
     """Return the plan that runs one layer after the other, every tensor through main memory.
 
@@ -169,14 +185,20 @@ def make_plan(
         Whether equal layers are one piece of work, which is simulated once.
     occupied
         Main memory name to bytes at its start that others use, none by default.
+    mappings
+        Of some layers: they run exactly so, the others are searched.
 
     Raises
     ------
     SpecError
         When the array doesn't multiply a layer's dtype.
     MappingError
-        When a layer doesn't fit.
+        When a layer doesn't fit, or a mapping is given that the machine can't run.
     """
+    given: Dictionary[str, WrittenLayer] = {}
+    if mappings is not None:
+        mappings.check_names((layer.name for layer in graph.layers), graph.name)
+        given = mappings.layers
     numbers = range(spec.cores) if cores is None else cores
     placements, memory_bytes = _place(graph, spec, occupied or {})
     known: dict[object, int] = {}
@@ -184,9 +206,10 @@ def make_plan(
     works: list[Work] = []
     layers = []
     for layer in graph.layers:
-        kind = _signature(graph, layer)
+        written = given.get(layer.name)
+        kind = (_signature(graph, layer), written.name if written is not None else None)
         if kind not in kinds:
-            kinds[kind] = _work(graph, layer, spec, numbers, split)
+            kinds[kind] = _work(graph, layer, spec, numbers, split, written)
         key = kind if share_equal_work else layer.name
         if key not in known:
             known[key] = len(works)
@@ -205,11 +228,18 @@ def make_plan(
 
 
 def _work(
-    graph: Graph, layer: Layer, spec: AcceleratorSpec, cores: Sequence[int], split: str
+    graph: Graph,
+    layer: Layer,
+    spec: AcceleratorSpec,
+    cores: Sequence[int],
+    split: str,
+    written: WrittenLayer | None,
 ) -> Work:
     kernels = kernels_of(graph, layer)
     if graph.macs(layer):
         spec.check_dtype(graph.input_tensors(layer)[0].dtype)
+    if written is not None:
+        return Work(kernels=kernels, stages=given_stages(kernels, written, spec, cores))
     return Work(kernels=kernels, stages=best_stages(kernels, spec, layer.name, cores, split))
 
 

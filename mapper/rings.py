@@ -60,6 +60,13 @@ class ProgramBuilder:
         free_bytes = pad.capacity_bytes - self._next_free[pad.name]
         return free_bytes // _aligned(slot_bytes, pad.alignment_bytes)
 
+    def reserve(self, operand: str, size_bytes: int) -> tuple[int, int]:
+        """Return space and address of bytes in the scratchpad that holds an operand."""
+        pad = self._spec.scratchpad_of(operand)
+        base = self._next_free[pad.name]
+        self._next_free[pad.name] += _aligned(size_bytes, pad.alignment_bytes)
+        return self.space(pad.name), base
+
     def ring(
         self,
         name: str,
@@ -77,10 +84,8 @@ class ProgramBuilder:
         they are free, and only waits for what it has filled before.
         """
         pad = self._spec.scratchpad_of(operand)
-        scratchpad = pad.name
         slot_bytes = _aligned(slot_bytes, pad.alignment_bytes)
-        base = self._next_free[scratchpad]
-        self._next_free[scratchpad] += slot_bytes * slots
+        space, base = self.reserve(operand, slot_bytes * slots)
         first = len(self._semaphores)
         self._semaphores += [
             Semaphore(name=f"{name}_ready", initial=0),
@@ -88,7 +93,7 @@ class ProgramBuilder:
         ]
         return Ring(
             builder=self,
-            space=self.space(scratchpad),
+            space=space,
             slots=tuple(base + slot_bytes * slot for slot in range(slots)),
             ready=first,
             free=first + 1,

@@ -141,13 +141,13 @@ def _all_scores(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[_Scored]:
 
 
 def _buffers(kernel: Kernel) -> Iterator[tuple[bool, ...]]:
-    """Yield which operands have two buffers: all, then all but inputs of a product."""
-    others = len(kernel.operands) - 2
+    """Yield which operands have two buffers: all, then all but some of a product."""
+    others = len(kernel.operands) - 3
     if not isinstance(kernel.body, Contraction):
         yield (True,) * len(kernel.operands)
         return
-    for first, second in product((True, False), repeat=2):
-        yield (first, second, *(True,) * others)
+    for last, first, second in product((True, False), repeat=3):
+        yield (first, second, *(True,) * others, last)
 
 
 def _does_not_fit(

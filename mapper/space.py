@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,13 @@ from numpy.typing import NDArray
 from accel.bank_conflicts import edge_dimension
 from accel.spec import AcceleratorSpec
 from accel.systolic import DATAFLOWS
+from foundation.dtype import DTYPES
 from mapper.kernel import Contraction, Kernel, Role
 from mapper.nest import Counts, Nests
 
 Rows = NDArray[np.bool_]
+#: Sizes that are tried along the dimensions of a role.
+_Options = dict[Role, list[tuple[int, ...]]]
 
 #: Into how many nearly equal parts a dimension is cut, and tiles of a block: 2^i and 3 · 2^i.
 _PARTS = sorted({factor << i for i in range(40) for factor in (1, 3)})
@@ -48,17 +52,20 @@ class Family:
 def map_space(kernel: Kernel, spec: AcceleratorSpec) -> tuple[Family, ...]:
     """Return the families of loop nests of a kernel."""
     if isinstance(kernel.body, Contraction):
-        return tuple(_product_families(kernel, spec))
+        options = _product_options(kernel, spec)
+        return (
+            *_product_families(kernel, options),
+            *_waiting_families(kernel, spec, options),
+        )
     return (_vector_family(kernel, spec),)
 
 
-def _product_families(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Family]:
-    """Yield the families of a matrix product.
+def _product_families(kernel: Kernel, options: _Options) -> Iterator[Family]:
+    """Yield the families of a matrix product in which every tile is summed up at once.
 
-    Psums never leave the chip, so K is innermost. Of M and N one is outside, and may be cut twice:
+    K is innermost. Of M and N one is outside, and may be cut twice:
     the operand along it is held in blocks while the other one passes by, tile by tile.
     """
-    options = _product_options(kernel, spec)
     numbers = {role: kernel.numbers(role) for role in options}
     for outside, inside in ((Role.M, Role.N), (Role.N, Role.M)):
         blocks = [
@@ -77,15 +84,16 @@ def _product_families(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Family]
             options[Role.K],
             order=lambda group, block, other, k: (*group, *block[0], *other, *block[1], *k),
         )
-        # Where nothing passes by, a block is held for nothing.
+        # Where nothing passes by, a block is held for nothing, but for windows that overlap.
         at_block = len(numbers[Role.GROUP]) + len(numbers[outside])
         at_row = at_block + len(numbers[inside])
         at_tile = len(dimensions)
         nests = Nests(kernel, dimensions, table)
         is_block = _differs(nests, at_block, at_tile, numbers[outside])
-        passes = _differs(nests, at_block, at_tile, numbers[inside])
-        nests = Nests(kernel, dimensions, table[~is_block | passes])
-        is_block = is_block[~is_block | passes]
+        useful = ~is_block | _differs(nests, at_block, at_tile, numbers[inside])
+        overlaps = outside is Role.M and any(len(axis.terms) > 1 for axis in kernel.inputs[0].axes)
+        if not overlaps:
+            nests, is_block = Nests(kernel, dimensions, table[useful]), is_block[useful]
         k_is_cut = _differs(nests, at_block, at_tile, numbers[Role.K])
         others = (at_tile,) * (len(kernel.operands) - 2)
         first = 0 if outside is Role.M else 1  # the operand along the dimension outside
@@ -108,8 +116,68 @@ def _product_families(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Family]
                 (place(at_block, at_tile), k_is_cut),
                 (place(at_tile, at_row), k_is_cut & ~is_block),
                 (place(at_tile, at_tile), k_is_cut & ~is_block),
+                # All of the operand that passes by may stay, while windows share a block.
+                (place(at_block, len(numbers[Role.GROUP])), is_block & overlaps),
             ),
         )
+
+
+def _waiting_families(kernel: Kernel, spec: AcceleratorSpec, options: _Options) -> Iterator[Family]:
+    """Yield the families in which psums wait in the output's scratchpad, if that one is larger.
+
+    Blocks of M and N are outside, then K. Inside, tiles as large as the scratchpad of psums holds
+    go through a block: one operand's part of it stays, and the other one's passes by.
+    """
+    blocks = list(_waiting_blocks(kernel, spec, options))
+    cuts = [
+        k for k in options[Role.K] if k != tuple(kernel.extents[d] for d in kernel.numbers(Role.K))
+    ]
+    if not blocks or not cuts:
+        return
+    groups, m, n, k = (kernel.numbers(r) for r in (Role.GROUP, Role.M, Role.N, Role.K))
+    at_block = len(groups) + len(m) + len(n)
+    at_k, at_tile = at_block + len(k), at_block + len(k) + len(m) + len(n)
+    others = (at_tile,) * (len(kernel.operands) - 3)
+    single = (1,) * len(groups)
+    for first, inside in ((Role.M, [*n, *m]), (Role.N, [*m, *n])):
+
+        def order(
+            block: tuple[tuple[int, ...], ...], k: tuple[int, ...], first: Role = first
+        ) -> tuple[int, ...]:
+            outer_m, tile_m, outer_n, tile_n = block
+            tiles = (*tile_n, *tile_m) if first is Role.M else (*tile_m, *tile_n)
+            return (*single, *outer_m, *outer_n, *k, *tiles)
+
+        nests = Nests(kernel, [*groups, *m, *n, *k, *inside], _table(blocks, cuts, order=order))
+        at_row = at_k + (len(n) if first is Role.M else len(m))
+        pair = (at_k, at_row) if first is Role.M else (at_row, at_k)
+        yield Family(
+            label=f"K outside {first.value}",
+            nests=nests,
+            places=(((*pair, *others, at_block), np.ones(len(nests), dtype=np.bool_)),),
+        )
+
+
+def _waiting_blocks(
+    kernel: Kernel, spec: AcceleratorSpec, options: _Options
+) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """Yield block and tile along M and along N of psums that wait, and of those in work.
+
+    Tiles fill the scratchpad of psums to more than a quarter, blocks the output's to an eighth.
+    """
+    psum_bytes = DTYPES[kernel.inputs[0].dtype.accumulator].size_bytes
+    work, wait = (spec.scratchpad_of(name).capacity_bytes for name in ("psum", "output"))
+    extents = {role: [kernel.extents[d] for d in kernel.numbers(role)] for role in options}
+    if work >= min(wait, psum_bytes * prod((*extents[Role.M], *extents[Role.N]))):
+        return
+    for tile_m, tile_n in product(options[Role.M], options[Role.N]):
+        tile_bytes = psum_bytes * prod((*tile_m, *tile_n))
+        if not work < 4 * tile_bytes <= 4 * work:
+            continue
+        for m, n in product(_blocks(tile_m, extents[Role.M]), _blocks(tile_n, extents[Role.N])):
+            block_bytes = psum_bytes * prod((*m, *n))
+            if max(tile_bytes + 1, wait // 8) <= block_bytes < wait:
+                yield m, tile_m, n, tile_n
 
 
 def _vector_family(kernel: Kernel, spec: AcceleratorSpec) -> Family:
@@ -194,11 +262,11 @@ def nested_sizes(extents: Sequence[int], grain: int = 1) -> list[tuple[int, ...]
     return list(found) or [()]
 
 
-def _product_options(kernel: Kernel, spec: AcceleratorSpec) -> dict[Role, list[tuple[int, ...]]]:
+def _product_options(kernel: Kernel, spec: AcceleratorSpec) -> _Options:
     """Return the tile sizes that are tried along groups, M, N and K."""
     flow = DATAFLOWS[spec.array.dataflow]
     grain = {flow.rows: spec.array.rows, flow.columns: spec.array.columns, flow.time: 1}
-    found: dict[Role, list[tuple[int, ...]]] = {}
+    found: _Options = {}
     for role in (Role.GROUP, Role.M, Role.N):
         numbers = kernel.numbers(role)
         extents = [kernel.extents[n] for n in numbers]

@@ -198,11 +198,21 @@ def _stage(
     cores: Sequence[int],
 ) -> Stage:
     """Return kernels as a stage: every core maps its parts as it would the largest one."""
+    found = []
+    for kernel, split in zip(kernels, chosen, strict=True):
+        mapping, estimate = search(kernel, split, spec, name).best()
+        found.append((mapping.canonical(split.largest_extents(kernel)), estimate))
+    return stage_of(kernels, chosen, found, cores)
+
+
+def stage_of(
+    kernels: Sequence[Kernel],
+    chosen: Sequence[Split],
+    found: Sequence[tuple[Mapping, CostEstimate]],
+    cores: Sequence[int],
+) -> Stage:
+    """Return kernels as a stage of ``cores``, with the mapping of each one's largest part."""
     count = chosen[0].parts
-    found = [
-        search(kernel, split, spec, name).best()
-        for kernel, split in zip(kernels, chosen, strict=True)
-    ]
     return Stage(
         kernels=tuple(kernels),
         splits=tuple(chosen),
@@ -219,9 +229,15 @@ def search(kernel: Kernel, split: Split, spec: AcceleratorSpec, name: str) -> Se
 
     ``name`` is the layer's, for the error when nothing fits.
     """
+    return Search(*largest_part(kernel, split, spec), name)
+
+
+def largest_part(
+    kernel: Kernel, split: Split, spec: AcceleratorSpec
+) -> tuple[Kernel, AcceleratorSpec]:
+    """Return a split kernel's largest part, and the machine as the core that runs it sees it."""
     largest = next(divided(kernel, split))
-    share = _with_share(spec, split.parts, _repeated(kernel, largest, split.parts))
-    return Search(largest, share, name)
+    return largest, _with_share(spec, split.parts, _repeated(kernel, largest, split.parts))
 
 
 def _parts(kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> tuple[tuple[Part, ...], ...]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from accel.spec import AcceleratorSpec
 from foundation.dtype import Dtype
 from isa.semantics import run_program
+from mapper.mapping_file import MappingFile
 from mapper.plan import Plan, make_plan
 from rooftile.validate.validation import Validation
 from workloads.evaluate import evaluate, random_tensors
@@ -24,8 +25,24 @@ FLOAT_TOLERANCE = {"fp32": 1e-4, "fp16": 4e-3, "bf16": 3e-2}
 
 
 def validate_program(
-    graph: Graph, spec: AcceleratorSpec, *, seed: int, split: str = "auto"
+    graph: Graph,
+    spec: AcceleratorSpec,
+    *,
+    seed: int,
+    split: str = "auto",
+    mappings: MappingFile | None = None,
 ) -> Validation:
+    """Map a network, execute every layer's program on random data, and compare with NumPy.
+
+    Raises
+    ------
+    MappingError, SimulationError
+        As `make_plan` and `validate_plan`.
+    """
+    return validate_plan(make_plan(graph, spec, split=split, mappings=mappings), seed=seed)
+
+
+def validate_plan(plan: Plan, *, seed: int) -> Validation:
     """Execute every layer's program on random data and compare with NumPy.
 
     Integers must be equal in every bit, floating point within ``FLOAT_TOLERANCE``.
@@ -35,7 +52,7 @@ def validate_program(
     SimulationError
         When a program reads what was never written, races, deadlocks or leaves a memory.
     """
-    plan = make_plan(graph, spec, split=split)
+    graph = plan.graph
     tensors = random_tensors(graph, seed=seed)
     expected = evaluate(graph, tensors)
     memories = filled_memories(plan, tensors)

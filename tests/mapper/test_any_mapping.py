@@ -1,0 +1,55 @@
+"""Whatever mapping keeps the rules computes what NumPy computes, and survives being written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from accel.spec import AcceleratorSpec
+from mapper.mapping_file import LayerMapping, mappings_text, parse_mappings
+from mapper.operators import kernels_of
+from mapper.plan import make_plan
+from mapper.splits import Split
+from rooftile.validate.program import validate_plan
+from tests.laws.graphs import OPERATORS, single_layers
+from tests.laws.machines import MACHINES
+from tests.mapper.nests import mappings
+from workloads.graph import Graph
+
+relaxed = settings(
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.filter_too_much,
+    ],
+)
+ROOMY = tuple(
+    replace(
+        spec,
+        scratchpads=tuple(replace(pad, capacity_bytes=1 << 16) for pad in spec.scratchpads),
+    )
+    for spec in MACHINES
+)
+
+
+@pytest.mark.parametrize("operator", sorted(set(OPERATORS) - {"reshape", "concat"}))
+def test_any_mapping_computes_and_is_written_without_loss(operator: str) -> None:
+    @settings(relaxed, max_examples=40 if operator in ("conv", "linear", "matmul") else 10)
+    @given(graph=single_layers(operator, "int8"), spec=st.sampled_from(ROOMY), data=st.data())
+    def check(graph: Graph, spec: AcceleratorSpec, data: st.DataObject) -> None:
+        (layer,) = graph.layers
+        (kernel,) = kernels_of(graph, layer)
+        mapping = data.draw(mappings(kernel, spec))
+        written = LayerMapping(
+            name=layer.name, also=(), kernels=(kernel,), splits=(Split(),), mappings=(mapping,)
+        )
+        text = mappings_text([written], spec, "one layer")
+        plan = make_plan(graph, spec, mappings=parse_mappings(text, "mapping.yaml"))
+        assert plan.works[0].stages[0].mappings == (mapping.canonical(kernel.extents),)
+        validation = validate_plan(plan, seed=0)
+        assert validation.passed, f"{text}\n{validation.text}"
+
+    check()
