@@ -294,14 +294,32 @@ class _Operand:
     def of(cls, nests: Nests, operand: OperandMap, depth: int, spec: AcceleratorSpec) -> _Operand:
         """Return what holding an operand at a depth means."""
         distinct, moves = nests.distinct(operand, depth), nests.moves(operand, depth)
+        region, is_whole = nests.box_bytes(operand, depth), _comes_whole(nests, operand, depth)
+        strips = nests.distinct(operand, nests.depth) // distinct
         return cls(
-            region=nests.box_bytes(operand, depth),
-            first=nests.box_bytes(operand, nests.depth),
+            region=region,
+            first=np.where(is_whole, region, nests.box_bytes(operand, nests.depth)),
             moves=moves,
-            strips=nests.distinct(operand, nests.depth) // distinct,
+            strips=np.where(is_whole, 1, strips),
             traffic=nests.sweep_bytes(operand, depth) * moves // distinct,
             bursts=burst_factor(operand, nests, depth, spec),
         )
+
+
+def _comes_whole(nests: Nests, operand: OperandMap, depth: int) -> NDArray[np.bool_]:
+    """Return where a region doesn't come in strips, as in `mapper.residence.Residence`."""
+    axes = np.zeros(len(nests), dtype=np.int64)
+    by_taps = np.zeros(len(nests), dtype=np.bool_)
+    for axis in operand.axes:
+        if len(axis.terms) > 1:
+            cut = sum(
+                (nests.size(nests.depth, d) < nests.size(depth, d)).astype(np.int64)
+                for d, _ in axis.terms
+            )
+            axes += cut > 0
+            by_taps |= cut > 1
+    result: NDArray[np.bool_] = (axes > 1) | by_taps
+    return result
 
 
 def _psum_bytes(kernel: Kernel, sizes: Sequence[Counts]) -> Counts | None:

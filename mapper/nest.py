@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapper.kernel import Kernel, OperandMap, axis_step
+from mapper.kernel import Axis, Kernel, OperandMap, axis_step
 from mapper.mapping import Loop, Mapping, parts
 
 Counts = NDArray[np.int64]
@@ -94,7 +94,11 @@ class Nests:
         return result
 
     def sweep_bytes(self, operand: OperandMap, depth: int) -> Counts:
-        """Return the bytes of all different parts of an operand, ragged ones at their true size."""
+        """Return the bytes of all different parts of an operand, ragged ones at their true size.
+
+        # Approximation: padding counts as moved but for the outermost parts' where taps of a window
+        stay together.
+        """
         size: Any = operand.dtype.size_bytes
         for axis in operand.axes:
             step = axis_step(axis, self.kernel.extents)
@@ -105,6 +109,10 @@ class Nests:
                 elements = elements + c // step * (self.kernel.extents[d] - counts) * (
                     boxes // counts
                 )
+            position = axis.terms[0][0] if axis.terms else 0
+            padding = _padding(axis, self.kernel.extents)
+            if padding:
+                elements = elements - padding * (boxes == self.parts(depth, position))
             size = size * elements
         result: Counts = np.broadcast_to(size, len(self))
         return result
@@ -128,6 +136,15 @@ class Nests:
             for d, column in zip(self.dimensions[:depth], self._columns, strict=False)
             if d == dimension and self.kernel.extents[d] > 1
         ]
+
+
+def _padding(axis: Axis, extents: Sequence[int]) -> int:
+    """Return the elements outside of a tensor that an iteration space touches along an axis."""
+    step = axis_step(axis, extents)
+    last = axis.offset + sum(c * (extents[d] - 1) for d, c in axis.terms)
+    before = -(min(0, axis.offset) // step)
+    after = -((min(0, axis.size - 1 - last)) // step)
+    return min(before, (last - axis.offset) // step + 1) + after
 
 
 def nest_of(kernel: Kernel, mapping: Mapping) -> Nests:

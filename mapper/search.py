@@ -70,6 +70,19 @@ class Search:
         conflicts = conflict_cycles(self._kernel, mapping)
         return mapping, replace(estimate, cycles=estimate.cycles + conflicts)
 
+    def least_dram_bytes(self) -> int:
+        """Return the main-memory bytes of the mapping that moves the fewest."""
+        return int(self._dram_bytes[np.isfinite(self._cycles)].min())
+
+    def fastest_within(self, dram_bytes: int) -> Mapping:
+        """Return the fastest mapping that moves at most so many main-memory bytes.
+
+        ``dram_bytes`` must be at least `least_dram_bytes`.
+        """
+        cycles = np.where(self._dram_bytes <= dram_bytes, self._cycles, np.inf)
+        mapping = self._mapping(int(np.lexsort((self._dram_bytes, cycles))[0]))
+        return with_layouts(self._kernel, mapping, self._spec)
+
     def runner_up(self) -> tuple[Mapping, CostEstimate] | None:
         """Return the best mapping whose tile differs from the best; None if there is no other."""
         tile = self._mapping(self._best()).tile

@@ -21,8 +21,9 @@ Rows = NDArray[np.bool_]
 #: Sizes that are tried along the dimensions of a role.
 _Options = dict[Role, list[tuple[int, ...]]]
 
-#: Into how many nearly equal parts a dimension is cut, and tiles of a block: 2^i and 3 · 2^i.
+#: Into how many nearly equal parts a dimension is cut: 2^i and 3 · 2^i, into blocks any few.
 _PARTS = sorted({factor << i for i in range(40) for factor in (1, 3)})
+_PARTS_OF_BLOCKS = sorted({*range(1, 9), *_PARTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,8 @@ def _product_families(kernel: Kernel, options: _Options) -> Iterator[Family]:
         if not overlaps:
             nests, is_block = Nests(kernel, dimensions, table[useful]), is_block[useful]
         k_is_cut = _differs(nests, at_block, at_tile, numbers[Role.K])
+        at_group = len(numbers[Role.GROUP])
+        groups_are_cut = _differs(nests, 0, at_group, numbers[Role.GROUP])
         others = (at_tile,) * (len(kernel.operands) - 2)
         first = 0 if outside is Role.M else 1  # the operand along the dimension outside
 
@@ -116,8 +119,9 @@ def _product_families(kernel: Kernel, options: _Options) -> Iterator[Family]:
                 (place(at_block, at_tile), k_is_cut),
                 (place(at_tile, at_row), k_is_cut & ~is_block),
                 (place(at_tile, at_tile), k_is_cut & ~is_block),
-                # All of the operand that passes by may stay, while windows share a block.
-                (place(at_block, len(numbers[Role.GROUP])), is_block & overlaps),
+                # All of the operand that passes by may stay: while windows share a block, or so
+                # that the next group's is loaded early.
+                (place(at_block, at_group), (is_block & overlaps) | groups_are_cut),
             ),
         )
 
@@ -217,17 +221,16 @@ def _differs(nests: Nests, outer: int, inner: int, dimensions: Sequence[int]) ->
 
 
 def _blocks(tile: Sequence[int], extents: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return the blocks of whole tiles: the tile, multiples along what it cuts, and outer ones."""
+    """Return the blocks of whole tiles: the tile, and nearly equal parts of what is outside."""
     found: dict[tuple[int, ...], None] = {tuple(tile): None}
     for cut in reversed(range(len(extents))):
-        inner = tuple(extents[cut + 1 :])
-        if tile[cut] == extents[cut]:
-            continue
-        for count in _PARTS[1:]:
-            if tile[cut] * count >= extents[cut]:
+        inner, size = tuple(extents[cut + 1 :]), tile[cut]
+        tiles = -(-extents[cut] // size)
+        for parts in _PARTS_OF_BLOCKS:
+            together = -(-tiles // parts)
+            if together == 1:
                 break
-            found[(*tile[:cut], tile[cut] * count, *inner)] = None
-        found[(*tile[:cut], extents[cut], *inner)] = None
+            found[(*tile[:cut], min(together * size, extents[cut]), *inner)] = None
     return list(found)
 
 

@@ -11,6 +11,7 @@ from accel.spec import AcceleratorSpec
 from accel.spec_file import to_yaml as hardware_yaml
 from accel.trace import Repeated
 from foundation.errors import MappingError
+from mapper.mapping_file import MappingFile, load_mappings
 from mapper.plan import Plan, make_plan
 from reports.files import write_folder
 from reports.report import Report, make_report
@@ -77,6 +78,7 @@ def simulate(
     batch: int | None = None,
     dtype: str | None = None,
     split: str = "auto",
+    mappings: str | Path | MappingFile | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Map a network onto a machine, run it, and report.
@@ -93,6 +95,8 @@ def simulate(
         Type of inputs, weights and activations; by default what the network says.
     split
         Along what products are split over cores: one of `mapper.splits.CHOICES`.
+    mappings
+        A YAML file, or what it says, of layers that run exactly so; the others are searched.
     progress
         Called with the name of each layer that is about to be simulated.
 
@@ -103,7 +107,9 @@ def simulate(
     """
     graph = _graph(network, batch, dtype)
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
-    plan = make_plan(graph, spec, split=split)
+    if isinstance(mappings, str | Path):
+        mappings = load_mappings(Path(mappings))
+    plan = make_plan(graph, spec, split=split, mappings=mappings)
     traces = tuple(_traces(plan, work, progress) for work in range(len(plan.works)))
     return Result(plan=plan, traces=traces, report=make_report(plan, traces))
 

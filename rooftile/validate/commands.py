@@ -91,6 +91,17 @@ def engines(
 
 
 @validate.command()
+@_file("--reference", "CSV with the best mapping found for one layer per row.")
+def mapping(reference: Path) -> None:
+    """Compare the best mappings with those that another mapper found, layer by layer."""
+    from rooftile.validate.mapping import validate_mapping
+
+    with progress_line() as show:
+        validation = validate_mapping(reference, show and (lambda layer: show(f"mapping {layer}")))
+    _report(validation)
+
+
+@validate.command()
 @_file("--reference", "CSV with one measured product per row.")
 @click.option("--design", help="Timing model or YAML file for all rows.")
 def designs(reference: Path, design: str | None) -> None:
