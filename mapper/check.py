@@ -284,6 +284,6 @@ def _capacities(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> Iter
             yield Violation(
                 f"scratchpad '{pad.name}' has {pad.capacity_bytes} bytes but {needed} are needed"
                 f" ({', '.join(one.label for one in inside)}): {needed - pad.capacity_bytes} are"
-                f" missing; hold less of {largest.what}",
+                f" missing; take smaller steps",
                 operand=names.index(largest.what) if largest.what in names else len(names) - 1,
             )

@@ -138,6 +138,8 @@ class NestCosts:
         operands[-1] = replace(
             self._operand(len(held) - 1, self._nests.depth), traffic=region.traffic
         )
+        if waits:  # a bias comes with the first part of K only
+            operands[2:-1] = [self._in_first_sums(operand) for operand in operands[2:-1]]
         vector = self._vector + (self._waiting_cycles() if waits else 0.0)
         traffic = [operand.traffic for operand in operands]
         gathered = traffic[-1:] if isinstance(kernel.body, Lookup) else []
@@ -195,6 +197,15 @@ class NestCosts:
             operand = self._kernel.operands[number]
             self._at[number, depth] = _Operand.of(self._nests, operand, depth, self._spec)
         return self._at[number, depth]
+
+    def _in_first_sums(self, operand: _Operand) -> _Operand:
+        """Return an operand that is only used in the first of the sums that wait."""
+        first = self._nests.distinct(self._kernel.output, self._nests.depth)
+        return replace(
+            operand,
+            moves=operand.moves * first // self._results,
+            traffic=operand.traffic * first // self._results,
+        )
 
     def _waiting_cycles(self) -> Reals:
         """Return the vector unit's cycles for psums that are added to those that wait.

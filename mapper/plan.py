@@ -12,7 +12,7 @@ from isa.program import Program, side_by_side
 from mapper.given import given_stages
 from mapper.kernel import Kernel
 from mapper.lower import Placement, lower
-from mapper.mapping_file import LayerMapping, MappingFile, WrittenLayer
+from mapper.mapping_file import LayerMapping, MappingFile, WrittenLayer, mappings_text
 from mapper.operators import kernels_of
 from mapper.splits import PARTIAL
 from mapper.stages import Piece, Stage, best_stages
@@ -142,6 +142,23 @@ class Plan:
         raise MappingError(
             f"layer '{name}': network '{self.graph.name}' has no such layer{nearest(name, known)}"
         )
+
+    def mappings_yaml(self, layer: str | None = None) -> str:
+        """Return the mappings as a file: of equal layers once, or of one layer only.
+
+        Raises
+        ------
+        MappingError
+            When there is no such layer.
+        """
+        if layer is not None:
+            chosen = [self.layer_mapping(self.layer(layer))]
+        else:
+            chosen = [
+                self.layer_mapping(self.representative(number)) for number in range(len(self.works))
+            ]
+        head = f"How {self.graph.name}, batch {self.graph.batch}, is mapped onto {self.spec.name}."
+        return mappings_text([one for one in chosen if one.kernels], self.spec, head)
 
     def layer_mapping(self, planned: PlannedLayer) -> LayerMapping:
         """Return how a layer is mapped, with the names of the layers that share its work."""

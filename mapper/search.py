@@ -30,6 +30,14 @@ class _Scored:
     scores: Scores
     cycles: Reals
 
+    def mapping(self, row: int) -> Mapping:
+        """Return one mapping."""
+        return Mapping(
+            loops=self.family.nests.loops(row),
+            held=self.held,
+            num_buffers=tuple(int(count[row]) for count in self.scores.num_buffers),
+        )
+
 
 class Search:
     """All mappings of a kernel's map space, scored at once.
@@ -93,6 +101,32 @@ class Search:
                 return self._mapping(number), self._estimate(number)
         return None
 
+    def next_better(self) -> tuple[Mapping, CostEstimate] | None:
+        """Return the mapping, of those better than the best, that lacks the fewest bytes to fit.
+
+        Better is one that is faster by more than ``TIE``, or within it and with less traffic.
+        """
+        best = self._estimate(self._best())
+        found: tuple[float, _Scored, int] | None = None
+        for scored in self._scored:
+            scores = scored.scores
+            is_faster = scores.cycles < best.cycles * (1 - TIE)
+            is_near = scores.cycles <= best.cycles * (1 + TIE)
+            is_better = is_faster | (is_near & (scores.dram_bytes < best.dram_bytes))
+            lack = np.where(is_better & scored.rows, _lack_bytes(scores, self._spec), np.inf)
+            row = int(lack.argmin())
+            if 0 < lack[row] < (found[0] if found is not None else np.inf):
+                found = (float(lack[row]), scored, row)
+        if found is None:
+            return None
+        _, scored, row = found
+        cost = CostEstimate(
+            cycles=float(scored.scores.cycles[row]),
+            dram_bytes=int(scored.scores.dram_bytes[row]),
+            tiles=int(scored.scores.tiles[row]),
+        )
+        return scored.mapping(row), cost
+
     def fill(self) -> dict[str, float]:
         """Return scratchpad name to the share of it that the best mapping uses."""
         scored, row = self._place(self._best())
@@ -114,11 +148,7 @@ class Search:
 
     def _mapping(self, number: int) -> Mapping:
         scored, row = self._place(number)
-        return Mapping(
-            loops=scored.family.nests.loops(row),
-            held=scored.held,
-            num_buffers=tuple(int(count[row]) for count in scored.scores.num_buffers),
-        )
+        return scored.mapping(row)
 
     def _estimate(self, number: int) -> CostEstimate:
         return CostEstimate(
@@ -161,6 +191,14 @@ def _buffers(kernel: Kernel) -> Iterator[tuple[bool, ...]]:
         return
     for last, first, second in product((True, False), repeat=3):
         yield (first, second, *(True,) * others, last)
+
+
+def _lack_bytes(scores: Scores, spec: AcceleratorSpec) -> Reals:
+    """Return the bytes that all scratchpads together lack for each nest; 0 where it fits."""
+    capacity = {pad.name: pad.capacity_bytes for pad in spec.scratchpads}
+    lacks = [np.maximum(0, need - capacity[name]) for name, need in scores.required_bytes.items()]
+    total: Reals = np.sum(lacks, axis=0).astype(np.float64)
+    return total
 
 
 def _does_not_fit(

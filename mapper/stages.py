@@ -15,6 +15,7 @@ from typing import NamedTuple
 from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
+from mapper.check import check
 from mapper.cost import CostEstimate
 from mapper.kernel import Contraction, Kernel, Role, box_bytes
 from mapper.mapping import Mapping
@@ -201,7 +202,9 @@ def _stage(
     found = []
     for kernel, split in zip(kernels, chosen, strict=True):
         mapping, estimate = search(kernel, split, spec, name).best()
-        found.append((mapping.canonical(split.largest_extents(kernel)), estimate))
+        mapping = mapping.canonical(split.largest_extents(kernel))
+        check(next(divided(kernel, split)), spec, mapping)
+        found.append((mapping, estimate))
     return stage_of(kernels, chosen, found, cores)
 
 

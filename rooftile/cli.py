@@ -89,6 +89,7 @@ def cli() -> None:
     help="Another network that runs at the same time, on cores of its own.",
 )
 @click.option("--cores", metavar="N,N", help="Cores of each network; evenly shared by default.")
+@options.mapping
 def run(
     network: str,
     hardware: str,
@@ -101,20 +102,24 @@ def run(
     trace_format: str,
     beside: tuple[str, ...],
     cores: str | None,
+    mapping: Path | None,
 ) -> None:
     """Simulate NETWORK (a zoo name or a YAML file) and print a table of its layers."""
     from reports.files import check_output_folder
 
     if beside or cores:
-        if output is not None or trace_dram is not None:
-            raise click.UsageError("--beside and --cores print tables: no -o or --trace-dram")
+        if output is not None or trace_dram is not None or mapping is not None:
+            raise click.UsageError(
+                "--beside and --cores print tables of the best mappings: no -o, --trace-dram or"
+                " --mapping"
+            )
         _run_side_by_side((network, *beside), hardware, batch, dtype, split, cores)
         return
     if output is not None:
         check_output_folder(output)
     if trace_dram is not None:
         _check_dram_trace(trace_dram, hardware)
-    result = _simulate(network, hardware, batch, dtype, split)
+    result = _simulate(network, hardware, batch, dtype, split, mapping)
     click.echo(str(result))
     if trace_dram is not None:
         _write_dram_trace(result.plan, trace_dram, trace_format)
@@ -156,11 +161,13 @@ def check(file: Path) -> None:
 
 
 @cli.command()
-@click.argument("what", type=click.Choice(["network", "hardware"]))
+@click.argument("what", type=click.Choice(["network", "hardware", "mapping"]))
 def schema(what: str) -> None:
-    """Print the JSON Schema of network or hardware files, for editors."""
+    """Print the JSON Schema of network, hardware or mapping files, for editors."""
     if what == "network":
         from workloads.loaders.yaml import schema as json_schema
+    elif what == "mapping":
+        from mapper.mapping_file import schema as json_schema
     else:
         from accel.spec_file import schema as json_schema
     click.echo(json.dumps(json_schema(), indent=2))
@@ -182,22 +189,32 @@ def explain(folder: Path, layer: str) -> None:
 @options.batch
 @options.dtype
 @options.split
+@options.mapping
 @click.option("--layer", help="Name of the only layer to show.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="New YAML file for the mappings."
+)
 def map_(
     network: str,
     hardware: str,
     batch: int | None,
     dtype: str | None,
     split: str,
+    mapping: Path | None,
     layer: str | None,
+    output: Path | None,
 ) -> None:
-    """Print how NETWORK is mapped: loops, lower bound, runner-up, and the fullest scratchpad."""
-    from mapper.plan import make_plan
+    """Print how NETWORK is mapped: loops, lower bounds, runner-up, and the fullest scratchpad."""
+    from foundation.output_file import check_output_file, write_output_file
     from reports.map_text import map_text
-    from rooftile.sources import find_hardware, find_network
 
-    graph = find_network(network, batch=batch, dtype=dtype)
-    click.echo(map_text(make_plan(graph, find_hardware(hardware), split=split), layer))
+    if output is not None:
+        check_output_file(output)
+    plan = _plan(network, hardware, batch, dtype, split, mapping)
+    click.echo(map_text(plan, layer))
+    if output is not None:
+        write_output_file(output, [plan.mappings_yaml(layer)])
+        click.echo(f"\nmappings: {output}")
 
 
 @cli.command()
@@ -205,14 +222,20 @@ def map_(
 @options.hardware
 @options.batch
 @options.dtype
+@options.mapping
 @click.option("--layer", required=True, help="Name of the layer.")
-def disasm(network: str, hardware: str, batch: int | None, dtype: str | None, layer: str) -> None:
+def disasm(
+    network: str,
+    hardware: str,
+    batch: int | None,
+    dtype: str | None,
+    mapping: Path | None,
+    layer: str,
+) -> None:
     """Print the program of one layer of NETWORK as assembly."""
     from isa.assembler import disassemble
-    from mapper.plan import make_plan
-    from rooftile.sources import find_hardware, find_network
 
-    plan = make_plan(find_network(network, batch=batch, dtype=dtype), find_hardware(hardware))
+    plan = _plan(network, hardware, batch, dtype, "auto", mapping)
     planned = plan.layer(layer)
     pieces = plan.program_count(planned)
     if not pieces:
@@ -269,6 +292,24 @@ def teach(
 cli.add_command(validate)
 
 
+def _plan(
+    network: str,
+    hardware: str,
+    batch: int | None,
+    dtype: str | None,
+    split: str,
+    mapping: Path | None,
+) -> Plan:
+    """Return a network as it is mapped."""
+    from mapper.mapping_file import load_mappings
+    from mapper.plan import make_plan
+    from rooftile.sources import find_hardware, find_network
+
+    graph, spec = find_network(network, batch=batch, dtype=dtype), find_hardware(hardware)
+    mappings = load_mappings(mapping) if mapping is not None else None
+    return make_plan(graph, spec, split=split, mappings=mappings)
+
+
 def _check_dram_trace(path: Path, hardware: str) -> None:
     """Raise before the run what would stop the writing of its requests."""
     from foundation.output_file import check_output_file
@@ -309,7 +350,12 @@ def _run_side_by_side(
 
 
 def _simulate(
-    network: str, hardware: str, batch: int | None, dtype: str | None, split: str
+    network: str,
+    hardware: str,
+    batch: int | None,
+    dtype: str | None,
+    split: str,
+    mapping: Path | None,
 ) -> Result:
     """Simulate with the layer's name on the terminal while it runs."""
     from rooftile.simulation import simulate
@@ -321,5 +367,6 @@ def _simulate(
             batch=batch,
             dtype=dtype,
             split=split,
+            mappings=mapping,
             progress=show and (lambda layer: show(f"simulating {layer}")),
         )

@@ -10,7 +10,7 @@ from reports.files import digest, read_summary
 from rooftile.simulation import simulate
 
 #: The resolved inputs in a run's folder.
-INPUT_NAMES = ("network.yaml", "hardware.yaml")
+INPUT_NAMES = ("network.yaml", "hardware.yaml", "mapping.yaml")
 
 
 def explain_run(folder: Path, layer: str) -> str:
@@ -32,7 +32,8 @@ def explain_run(folder: Path, layer: str) -> str:
             f"folder '{folder}': its inputs have been changed since the run; run it again into a"
             " new folder"
         )
-    result = simulate(*(folder / name for name in INPUT_NAMES), split=summary["split"])
+    network, hardware, mappings = (folder / name for name in INPUT_NAMES)
+    result = simulate(network, hardware, split=summary["split"], mappings=mappings)
     return explain_text(result.report, result.plan, layer)
 
 
@@ -40,7 +41,8 @@ def _inputs(folder: Path) -> dict[str, str]:
     try:
         return {name: (folder / name).read_text(encoding="utf-8") for name in INPUT_NAMES}
     except (OSError, UnicodeDecodeError):
+        *others, last = INPUT_NAMES
         raise OutputError(
-            f"folder '{folder}': {' or '.join(INPUT_NAMES)} is missing; give the folder of a"
+            f"folder '{folder}': {', '.join(others)} or {last} is missing; give the folder of a"
             " finished run"
         ) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +21,11 @@ batch = click.option(
 )
 dtype = click.option("--dtype", help="Number type (int8, bf16, ...); overrides the network's.")
 
+mapping = click.option(
+    "--mapping",
+    type=click.Path(path_type=Path),
+    help="YAML file of mappings: its layers run exactly so, others are searched.",
+)
 split = click.option(
     "--split",
     type=click.Choice(["auto", "m", "n", "k", "groups"]),

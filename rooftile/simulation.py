@@ -53,6 +53,7 @@ class Result:
         inputs = {
             "network.yaml": network_yaml(self.plan.graph),
             "hardware.yaml": hardware_yaml(self.plan.spec),
+            "mapping.yaml": self.plan.mappings_yaml(),
         }
         return write_folder(
             Path(folder),

@@ -47,16 +47,26 @@ def scalesim(reference: Path) -> None:
 @options.batch
 @options.dtype
 @options.split
+@options.mapping
 @click.option("--seed", default=0, show_default=True, help="Seed of the random tensors.")
 def program(
-    network: str, hardware: str, batch: int | None, dtype: str | None, split: str, seed: int
+    network: str,
+    hardware: str,
+    batch: int | None,
+    dtype: str | None,
+    split: str,
+    mapping: Path | None,
+    seed: int,
 ) -> None:
     """Execute every layer's program of NETWORK on random data and compare with NumPy."""
+    from mapper.mapping_file import load_mappings
     from rooftile.sources import find_hardware, find_network
     from rooftile.validate.program import validate_program
 
     graph = find_network(network, batch=batch, dtype=dtype)
-    _report(validate_program(graph, find_hardware(hardware), seed=seed, split=split))
+    mappings = load_mappings(mapping) if mapping is not None else None
+    spec = find_hardware(hardware)
+    _report(validate_program(graph, spec, seed=seed, split=split, mappings=mappings))
 
 
 @validate.command()

@@ -30,6 +30,7 @@ layers:
 FILES = {
     "hardware.yaml",
     "layers.csv",
+    "mapping.yaml",
     "network.yaml",
     "summary.json",
     "timeline.json",
