@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError, nearest
 from isa.program import Program, side_by_side
+from mapper.constraints import NO_RULES, Constraints, LayerRules
 from mapper.given import given_stages
 from mapper.kernel import Kernel
 from mapper.lower import Placement, lower
@@ -35,10 +36,13 @@ class Work:
         What is computed: one kernel, several for a concatenation, none for a reshape.
     stages
         How: one after the other.
+    rules
+        What the search for them didn't try.
     """
 
     kernels: tuple[Kernel, ...]
     stages: tuple[Stage, ...]
+    rules: LayerRules = NO_RULES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +191,7 @@ def make_plan(
     share_equal_work: bool = True,
     occupied: Dictionary[str, int] | None = None,
     mappings: MappingFile | None = None,
+    constraints: Constraints | None = None,
 ) -> Plan:
     """Return the plan that runs one layer after the other, every tensor through main memory.
 
@@ -204,14 +209,21 @@ def make_plan(
         Main memory name to bytes at its start that others use, none by default.
     mappings
         Of some layers: they run exactly so, the others are searched.
+    constraints
+        What the search may not try.
 
     Raises
     ------
     SpecError
         When the array doesn't multiply a layer's dtype.
     MappingError
-        When a layer doesn't fit, or a mapping is given that the machine can't run.
+        When a layer doesn't fit, a mapping is given that the machine can't run, or a constraint
+        leaves nothing.
     """
+    if constraints is not None:
+        constraints.check_names(
+            [(layer.name, layer.operator.kind, kernels_of(graph, layer)) for layer in graph.layers]
+        )
     given: Dictionary[str, WrittenLayer] = {}
     if mappings is not None:
         mappings.check_names((layer.name for layer in graph.layers), graph.name)
@@ -224,9 +236,13 @@ def make_plan(
     layers = []
     for layer in graph.layers:
         written = given.get(layer.name)
-        kind = (_signature(graph, layer), written.name if written is not None else None)
+        rules, entries = NO_RULES, tuple[int, ...]()
+        if constraints is not None:
+            rules = constraints.of(layer.name, layer.operator.kind)
+            entries = constraints.numbers(layer.name, layer.operator.kind)
+        kind = (_signature(graph, layer), written.name if written is not None else None, entries)
         if kind not in kinds:
-            kinds[kind] = _work(graph, layer, spec, numbers, split, written)
+            kinds[kind] = _work(graph, layer, spec, numbers, split, written, rules)
         key = kind if share_equal_work else layer.name
         if key not in known:
             known[key] = len(works)
@@ -251,13 +267,15 @@ def _work(
     cores: Sequence[int],
     split: str,
     written: WrittenLayer | None,
+    rules: LayerRules,
 ) -> Work:
     kernels = kernels_of(graph, layer)
     if graph.macs(layer):
         spec.check_dtype(graph.input_tensors(layer)[0].dtype)
     if written is not None:
         return Work(kernels=kernels, stages=given_stages(kernels, written, spec, cores))
-    return Work(kernels=kernels, stages=best_stages(kernels, spec, layer.name, cores, split))
+    stages = best_stages(kernels, spec, layer.name, cores, split, rules)
+    return Work(kernels=kernels, stages=stages, rules=rules)
 
 
 def _signature(graph: Graph, layer: Layer) -> object:

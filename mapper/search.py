@@ -10,6 +10,7 @@ import numpy as np
 
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
+from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import CostEstimate, NestCosts, Reals, Scores
 from mapper.kernel import Contraction, Kernel
 from mapper.layouts import conflict_cycles, with_layouts
@@ -51,17 +52,22 @@ class Search:
         What is mapped, onto what.
     name
         The layer's, for the error.
+    rules
+        What may not be tried.
 
     Raises
     ------
     MappingError
-        When not even the smallest tile fits: which scratchpad, and both numbers.
+        When a constraint leaves nothing, or not even the smallest tile fits: which scratchpad, and
+        both numbers.
     """
 
-    def __init__(self, kernel: Kernel, spec: AcceleratorSpec, name: str) -> None:
+    def __init__(
+        self, kernel: Kernel, spec: AcceleratorSpec, name: str, rules: LayerRules = NO_RULES
+    ) -> None:
         self._kernel = kernel
         self._spec = spec
-        self._scored = list(_all_scores(kernel, spec))
+        self._scored = list(_all_scores(kernel, spec, name, rules))
         self._cycles = np.concatenate([one.cycles for one in self._scored])
         self._starts = np.cumsum([0, *(len(one.cycles) for one in self._scored)])
         if not np.isfinite(self._cycles).any():
@@ -158,16 +164,19 @@ class Search:
         )
 
 
-def _all_scores(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[_Scored]:
+def _all_scores(
+    kernel: Kernel, spec: AcceleratorSpec, name: str, rules: LayerRules
+) -> Iterator[_Scored]:
     """Yield the scores of all families, places of operands, and numbers of buffers.
 
     One buffer is tried only where two don't fit: two are never slower.
     """
-    for family in map_space(kernel, spec):
+    choices = rules.buffer_choices(kernel, buffer_choices(kernel))
+    for family in map_space(kernel, spec, rules, name):
         costs = NestCosts(family.nests, spec)
         for held, rows in family.places:
             open_rows = rows.copy()
-            for doubled in _buffers(kernel):
+            for doubled in choices:
                 if not open_rows.any():
                     break
                 scores = costs.score(held, doubled)
@@ -179,11 +188,11 @@ def _all_scores(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[_Scored]:
                     scores=scores,
                     cycles=np.where(fits, scores.cycles, np.inf),
                 )
-                if all(doubled):
+                if doubled == choices[0]:
                     open_rows &= ~fits
 
 
-def _buffers(kernel: Kernel) -> Iterator[tuple[bool, ...]]:
+def buffer_choices(kernel: Kernel) -> Iterator[tuple[bool, ...]]:
     """Yield which operands have two buffers: all, then all but some of a product."""
     others = len(kernel.operands) - 3
     if not isinstance(kernel.body, Contraction):

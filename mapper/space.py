@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
@@ -14,6 +14,7 @@ from accel.bank_conflicts import edge_dimension
 from accel.spec import AcceleratorSpec
 from accel.systolic import DATAFLOWS
 from foundation.dtype import DTYPES
+from mapper.constraints import NO_RULES, LayerRules, Rule, Tried
 from mapper.kernel import Contraction, Kernel, Role
 from mapper.nest import Counts, Nests
 
@@ -50,15 +51,56 @@ class Family:
         return sum(int(rows.sum()) for _, rows in self.places)
 
 
-def map_space(kernel: Kernel, spec: AcceleratorSpec) -> tuple[Family, ...]:
-    """Return the families of loop nests of a kernel."""
+def map_space(
+    kernel: Kernel, spec: AcceleratorSpec, rules: LayerRules = NO_RULES, name: str = ""
+) -> tuple[Family, ...]:
+    """Return the families of loop nests of a kernel.
+
+    Parameters
+    ----------
+    kernel, spec
+        What is mapped, onto what.
+    rules
+        What may not be tried.
+    name
+        The layer's, for the error.
+
+    Raises
+    ------
+    MappingError
+        When a constraint leaves no mapping: which, and how many there were before it.
+    """
     if isinstance(kernel.body, Contraction):
-        options = _product_options(kernel, spec)
-        return (
+        options = _product_options(kernel, spec, rules)
+        families: tuple[Family, ...] = (
             *_product_families(kernel, options),
             *_waiting_families(kernel, spec, options),
         )
-    return (_vector_family(kernel, spec),)
+    else:
+        families = (_vector_family(kernel, spec, rules),)
+    for rule in rules.rules:
+        before = sum(family.count for family in families)
+        families = tuple(_constrained(kernel, family, rule) for family in families)
+        if not any(family.count for family in families):
+            raise rules.failure(
+                rule.path,
+                f"layer '{name}': leaves none of {before:,} mappings; see those there are with"
+                " rooftile map --space",
+            )
+    return families
+
+
+def _constrained(kernel: Kernel, family: Family, rule: Rule) -> Family:
+    """Return the part of a family that a constraint leaves."""
+    places = tuple(
+        (
+            held,
+            rows
+            & rule.allows(Tried(kernel=kernel, order=family.label, nests=family.nests, held=held)),
+        )
+        for held, rows in family.places
+    )
+    return replace(family, places=places)
 
 
 def _product_families(kernel: Kernel, options: _Options) -> Iterator[Family]:
@@ -184,7 +226,7 @@ def _waiting_blocks(
                 yield m, tile_m, n, tile_n
 
 
-def _vector_family(kernel: Kernel, spec: AcceleratorSpec) -> Family:
+def _vector_family(kernel: Kernel, spec: AcceleratorSpec, rules: LayerRules) -> Family:
     """Return the only family of a kernel without products: its dimensions in their order.
 
     Where tiles of a window overlap, they may share the input of a block.
@@ -194,7 +236,7 @@ def _vector_family(kernel: Kernel, spec: AcceleratorSpec) -> Family:
     overlaps = any(len(axis.terms) > 1 for axis in kernel.inputs[0].axes)
     blocks = [
         (block, tile)
-        for tile in nested_sizes(extents, spec.vector.lanes)
+        for tile in rules.with_tiles(kernel, parallel, nested_sizes(extents, spec.vector.lanes))
         for block in (_blocks(tile, extents) if overlaps else [tile])
     ]
     dimensions = [*parallel, *whole, *parallel]
@@ -265,7 +307,7 @@ def nested_sizes(extents: Sequence[int], grain: int = 1) -> list[tuple[int, ...]
     return list(found) or [()]
 
 
-def _product_options(kernel: Kernel, spec: AcceleratorSpec) -> _Options:
+def _product_options(kernel: Kernel, spec: AcceleratorSpec, rules: LayerRules) -> _Options:
     """Return the tile sizes that are tried along groups, M, N and K."""
     flow = DATAFLOWS[spec.array.dataflow]
     grain = {flow.rows: spec.array.rows, flow.columns: spec.array.columns, flow.time: 1}
@@ -282,7 +324,10 @@ def _product_options(kernel: Kernel, spec: AcceleratorSpec) -> _Options:
     if any(tap > 1 for tap in taps):
         options += [(*(1 for _ in taps), size) for size in sizes(channels, grain["K"])]
     found[Role.K] = _in_blocks(options, Role.K, kernel, spec)
-    return found
+    return {
+        role: rules.with_tiles(kernel, kernel.numbers(role), sizes_of_role)
+        for role, sizes_of_role in found.items()
+    }
 
 
 def _in_blocks(

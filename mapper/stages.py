@@ -16,6 +16,7 @@ from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
 from mapper.check import check
+from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import CostEstimate
 from mapper.kernel import Contraction, Kernel, Role, box_bytes
 from mapper.mapping import Mapping
@@ -134,7 +135,12 @@ class Stage:
 
 
 def best_stages(
-    kernels: Sequence[Kernel], spec: AcceleratorSpec, name: str, cores: Sequence[int], choice: str
+    kernels: Sequence[Kernel],
+    spec: AcceleratorSpec,
+    name: str,
+    cores: Sequence[int],
+    choice: str,
+    rules: LayerRules = NO_RULES,
 ) -> tuple[Stage, ...]:
     """Return the stages of a layer with the fewest estimated cycles.
 
@@ -150,25 +156,27 @@ def best_stages(
         Numbers of the cores that may take part.
     choice
         One of `mapper.splits.CHOICES`.
+    rules
+        What may not be tried.
 
     Raises
     ------
     MappingError
-        When no split fits.
+        When no split fits, or a constraint leaves none.
     """
     if not kernels:
         return ()
     if len(kernels) > 1:
-        return (_copies(kernels, spec, name, cores),)
+        return (_copies(kernels, spec, name, cores, rules),)
     (kernel,) = kernels
-    found = splits(kernel, len(cores), choice)
+    found = rules.allowed_splits(kernel, splits(kernel, len(cores), choice), name)
     if len(found) > TRIED:
         found = sorted(found, key=lambda split: _promise(kernel, split, spec))[:TRIED]
     candidates: list[tuple[Stage, ...]] = []
     failures: list[MappingError] = []
     for split in found:
         try:
-            candidates.append(_stages(kernel, split, spec, name, cores))
+            candidates.append(_stages(kernel, split, spec, name, cores, rules))
         except MappingError as error:
             failures.append(error)
     if not candidates:
@@ -182,13 +190,18 @@ def estimated_cycles(stages: Sequence[Stage]) -> float:
 
 
 def _stages(
-    kernel: Kernel, split: Split, spec: AcceleratorSpec, name: str, cores: Sequence[int]
+    kernel: Kernel,
+    split: Split,
+    spec: AcceleratorSpec,
+    name: str,
+    cores: Sequence[int],
+    rules: LayerRules,
 ) -> tuple[Stage, ...]:
-    first = _stage([kernel], [split], spec, name, cores)
+    first = _stage([kernel], [split], spec, name, cores, rules)
     along_k = split.along_k(kernel)
     if along_k == 1:
         return (first,)
-    return (first, *best_stages([reduction(kernel, along_k)], spec, name, cores, "auto"))
+    return (first, *best_stages([reduction(kernel, along_k)], spec, name, cores, "auto", rules))
 
 
 def _stage(
@@ -197,11 +210,12 @@ def _stage(
     spec: AcceleratorSpec,
     name: str,
     cores: Sequence[int],
+    rules: LayerRules,
 ) -> Stage:
     """Return kernels as a stage: every core maps its parts as it would the largest one."""
     found = []
     for kernel, split in zip(kernels, chosen, strict=True):
-        mapping, estimate = search(kernel, split, spec, name).best()
+        mapping, estimate = search(kernel, split, spec, name, rules).best()
         mapping = mapping.canonical(split.largest_extents(kernel))
         check(next(divided(kernel, split)), spec, mapping)
         found.append((mapping, estimate))
@@ -227,12 +241,18 @@ def stage_of(
     )
 
 
-def search(kernel: Kernel, split: Split, spec: AcceleratorSpec, name: str) -> Search:
+def search(
+    kernel: Kernel,
+    split: Split,
+    spec: AcceleratorSpec,
+    name: str,
+    rules: LayerRules = NO_RULES,
+) -> Search:
     """Return the search for the mapping of a split kernel's largest part.
 
-    ``name`` is the layer's, for the error when nothing fits.
+    ``name`` is the layer's, for the error when nothing fits or ``rules`` leave nothing.
     """
-    return Search(*largest_part(kernel, split, spec), name)
+    return Search(*largest_part(kernel, split, spec), name, rules)
 
 
 def largest_part(
@@ -251,20 +271,24 @@ def _parts(kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> tuple[tupl
 
 
 def _copies(
-    kernels: Sequence[Kernel], spec: AcceleratorSpec, name: str, cores: Sequence[int]
+    kernels: Sequence[Kernel],
+    spec: AcceleratorSpec,
+    name: str,
+    cores: Sequence[int],
+    rules: LayerRules,
 ) -> Stage:
     """Return the stage of several copies, all split over equally many cores.
 
     Each is cut along its first dimension that is long enough, so that parts stay contiguous.
     """
-    count = min(len(cores), *(max(kernel.extents) for kernel in kernels))
+    count = min(len(cores), rules.most_cores, *(max(kernel.extents) for kernel in kernels))
     chosen = [Split()] * len(kernels)
     if count > 1:
         chosen = [
             Split(ways=((next(d for d, e in enumerate(k.extents) if e >= count), count),))
             for k in kernels
         ]
-    return _stage(kernels, chosen, spec, name, cores)
+    return _stage(kernels, chosen, spec, name, cores, rules)
 
 
 def _repeated(kernel: Kernel, largest: Kernel, parts: int) -> float:

@@ -8,6 +8,7 @@ from accel.spec import AcceleratorSpec
 from accel.units import format_bytes
 from mapper.bounds import bounds, capacity_bytes
 from mapper.check import held
+from mapper.constraints import LayerRules
 from mapper.cost import CostEstimate
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
@@ -55,7 +56,7 @@ def _layer_lines(plan: Plan, planned: PlannedLayer) -> Iterable[str]:
             stage.kernels, stage.splits, stage.estimates, strict=True
         ):
             yield from _bound_lines(kernel, plan.spec, estimate)
-            yield from _search_lines(kernel, split, plan.spec, layer.name)
+            yield from _search_lines(kernel, split, plan.spec, layer.name, work.rules)
 
 
 def _bound_lines(kernel: Kernel, spec: AcceleratorSpec, estimate: CostEstimate) -> Iterable[str]:
@@ -75,9 +76,11 @@ def _bound_lines(kernel: Kernel, spec: AcceleratorSpec, estimate: CostEstimate) 
     )
 
 
-def _search_lines(kernel: Kernel, split: Split, spec: AcceleratorSpec, name: str) -> Iterable[str]:
+def _search_lines(
+    kernel: Kernel, split: Split, spec: AcceleratorSpec, name: str, rules: LayerRules
+) -> Iterable[str]:
     """Yield what else there was: how much fits, what binds, and the runner-up."""
-    found = search(kernel, split, spec, name)
+    found = search(kernel, split, spec, name, rules)
     pad, share = max(found.fill().items(), key=lambda item: item[1])
     yield (
         f"    {found.fitting:,} of {found.candidates:,} candidates fit;"

@@ -90,6 +90,7 @@ def cli() -> None:
 )
 @click.option("--cores", metavar="N,N", help="Cores of each network; evenly shared by default.")
 @options.mapping
+@options.constraints
 def run(
     network: str,
     hardware: str,
@@ -103,15 +104,16 @@ def run(
     beside: tuple[str, ...],
     cores: str | None,
     mapping: Path | None,
+    constraints: Path | None,
 ) -> None:
     """Simulate NETWORK (a zoo name or a YAML file) and print a table of its layers."""
     from reports.files import check_output_folder
 
     if beside or cores:
-        if output is not None or trace_dram is not None or mapping is not None:
+        if any(path is not None for path in (output, trace_dram, mapping, constraints)):
             raise click.UsageError(
-                "--beside and --cores print tables of the best mappings: no -o, --trace-dram or"
-                " --mapping"
+                "--beside and --cores print tables of the best mappings: no -o, --trace-dram,"
+                " --mapping or --constraints"
             )
         _run_side_by_side((network, *beside), hardware, batch, dtype, split, cores)
         return
@@ -119,7 +121,7 @@ def run(
         check_output_folder(output)
     if trace_dram is not None:
         _check_dram_trace(trace_dram, hardware)
-    result = _simulate(network, hardware, batch, dtype, split, mapping)
+    result = _simulate(network, hardware, batch, dtype, split, mapping, constraints)
     click.echo(str(result))
     if trace_dram is not None:
         _write_dram_trace(result.plan, trace_dram, trace_format)
@@ -161,13 +163,15 @@ def check(file: Path) -> None:
 
 
 @cli.command()
-@click.argument("what", type=click.Choice(["network", "hardware", "mapping"]))
+@click.argument("what", type=click.Choice(["network", "hardware", "mapping", "constraints"]))
 def schema(what: str) -> None:
-    """Print the JSON Schema of network, hardware or mapping files, for editors."""
+    """Print the JSON Schema of a kind of files, for editors."""
     if what == "network":
         from workloads.loaders.yaml import schema as json_schema
     elif what == "mapping":
         from mapper.mapping_file import schema as json_schema
+    elif what == "constraints":
+        from mapper.constraints import schema as json_schema
     else:
         from accel.spec_file import schema as json_schema
     click.echo(json.dumps(json_schema(), indent=2))
@@ -190,7 +194,9 @@ def explain(folder: Path, layer: str) -> None:
 @options.dtype
 @options.split
 @options.mapping
+@options.constraints
 @click.option("--layer", help="Name of the only layer to show.")
+@click.option("--space", is_flag=True, help="Print what is tried, not what is found.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="New YAML file for the mappings."
 )
@@ -201,17 +207,20 @@ def map_(
     dtype: str | None,
     split: str,
     mapping: Path | None,
+    constraints: Path | None,
     layer: str | None,
+    space: bool,
     output: Path | None,
 ) -> None:
     """Print how NETWORK is mapped: loops, lower bounds, runner-up, and the fullest scratchpad."""
     from foundation.output_file import check_output_file, write_output_file
     from reports.map_text import map_text
+    from reports.space_text import space_text
 
     if output is not None:
         check_output_file(output)
-    plan = _plan(network, hardware, batch, dtype, split, mapping)
-    click.echo(map_text(plan, layer))
+    plan = _plan(network, hardware, batch, dtype, split, mapping, constraints)
+    click.echo(space_text(plan, layer) if space else map_text(plan, layer))
     if output is not None:
         write_output_file(output, [plan.mappings_yaml(layer)])
         click.echo(f"\nmappings: {output}")
@@ -235,7 +244,7 @@ def disasm(
     """Print the program of one layer of NETWORK as assembly."""
     from isa.assembler import disassemble
 
-    plan = _plan(network, hardware, batch, dtype, "auto", mapping)
+    plan = _plan(network, hardware, batch, dtype, "auto", mapping, None)
     planned = plan.layer(layer)
     pieces = plan.program_count(planned)
     if not pieces:
@@ -299,15 +308,18 @@ def _plan(
     dtype: str | None,
     split: str,
     mapping: Path | None,
+    constraints: Path | None,
 ) -> Plan:
     """Return a network as it is mapped."""
+    from mapper.constraints import load_constraints
     from mapper.mapping_file import load_mappings
     from mapper.plan import make_plan
     from rooftile.sources import find_hardware, find_network
 
     graph, spec = find_network(network, batch=batch, dtype=dtype), find_hardware(hardware)
     mappings = load_mappings(mapping) if mapping is not None else None
-    return make_plan(graph, spec, split=split, mappings=mappings)
+    rules = load_constraints(constraints) if constraints is not None else None
+    return make_plan(graph, spec, split=split, mappings=mappings, constraints=rules)
 
 
 def _check_dram_trace(path: Path, hardware: str) -> None:
@@ -356,6 +368,7 @@ def _simulate(
     dtype: str | None,
     split: str,
     mapping: Path | None,
+    constraints: Path | None,
 ) -> Result:
     """Simulate with the layer's name on the terminal while it runs."""
     from rooftile.simulation import simulate
@@ -368,5 +381,6 @@ def _simulate(
             dtype=dtype,
             split=split,
             mappings=mapping,
+            constraints=constraints,
             progress=show and (lambda layer: show(f"simulating {layer}")),
         )

@@ -26,6 +26,11 @@ mapping = click.option(
     type=click.Path(path_type=Path),
     help="YAML file of mappings: its layers run exactly so, others are searched.",
 )
+constraints = click.option(
+    "--constraints",
+    type=click.Path(path_type=Path),
+    help="YAML file of what the search for mappings may not try.",
+)
 split = click.option(
     "--split",
     type=click.Choice(["auto", "m", "n", "k", "groups"]),

@@ -11,6 +11,7 @@ from accel.spec import AcceleratorSpec
 from accel.spec_file import to_yaml as hardware_yaml
 from accel.trace import Repeated
 from foundation.errors import MappingError
+from mapper.constraints import Constraints, load_constraints
 from mapper.mapping_file import MappingFile, load_mappings
 from mapper.plan import Plan, make_plan
 from reports.files import write_folder
@@ -80,6 +81,7 @@ def simulate(
     dtype: str | None = None,
     split: str = "auto",
     mappings: str | Path | MappingFile | None = None,
+    constraints: str | Path | Constraints | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Map a network onto a machine, run it, and report.
@@ -98,6 +100,8 @@ def simulate(
         Along what products are split over cores: one of `mapper.splits.CHOICES`.
     mappings
         A YAML file, or what it says, of layers that run exactly so; the others are searched.
+    constraints
+        A YAML file, or what it says, of what the search may not try.
     progress
         Called with the name of each layer that is about to be simulated.
 
@@ -110,7 +114,9 @@ def simulate(
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
     if isinstance(mappings, str | Path):
         mappings = load_mappings(Path(mappings))
-    plan = make_plan(graph, spec, split=split, mappings=mappings)
+    if isinstance(constraints, str | Path):
+        constraints = load_constraints(Path(constraints))
+    plan = make_plan(graph, spec, split=split, mappings=mappings, constraints=constraints)
     traces = tuple(_traces(plan, work, progress) for work in range(len(plan.works)))
     return Result(plan=plan, traces=traces, report=make_report(plan, traces))
 

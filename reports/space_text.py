@@ -1,0 +1,114 @@
+"""The map space of a network's layers as text: orders, sizes, places, buffers, and what fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from accel.spec import AcceleratorSpec
+from mapper.cost import NestCosts
+from mapper.kernel import Kernel
+from mapper.plan import Plan, PlannedLayer
+from mapper.search import buffer_choices
+from mapper.space import Family, map_space
+from mapper.stages import largest_part
+from reports.labels import operator_label, shape_label
+
+
+def space_text(plan: Plan, layer: str | None = None) -> str:
+    """Return what is tried for each layer: of equal work once, under the first layer's name.
+
+    Parameters
+    ----------
+    plan
+        The network as it was mapped: the spaces are those of the splits that it chose.
+    layer
+        Name of the only layer to show, None for all.
+
+    Raises
+    ------
+    MappingError
+        When there is no such layer.
+    """
+    if layer is not None:
+        chosen = [plan.layer(layer)]
+    else:
+        chosen = [plan.representative(work) for work in range(len(plan.works))]
+    return "\n\n".join("\n".join(_layer_lines(plan, planned)) for planned in chosen)
+
+
+def _layer_lines(plan: Plan, planned: PlannedLayer) -> Iterable[str]:
+    layer, work = planned.layer, plan.works[planned.work]
+    yield f"{layer.name}: {operator_label(layer)} {shape_label(plan.graph, layer)}"
+    if not work.stages:
+        yield "  a view: no data moves"
+    for stage in work.stages:
+        for kernel, split in zip(stage.kernels, stage.splits, strict=True):
+            if plan.spec.cores > 1:
+                yield f"  {split.label(kernel)}; of the largest part"
+            part, spec = largest_part(kernel, split, plan.spec)
+            families = map_space(part, spec, work.rules, layer.name)
+            choices = work.rules.buffer_choices(part, buffer_choices(part))
+            yield from _kernel_lines(part, spec, families, choices)
+
+
+def _kernel_lines(
+    kernel: Kernel,
+    spec: AcceleratorSpec,
+    families: Iterable[Family],
+    choices: list[tuple[bool, ...]],
+) -> Iterator[str]:
+    tried = fitting = 0
+    for family in families:
+        if not family.count:
+            continue
+        yield f"  {family.label}: {family.count:,} mappings; loops, outermost first:"
+        yield from _loop_lines(kernel, family)
+        costs = NestCosts(family.nests, spec)
+        for held, rows in family.places:
+            fits = np.zeros(len(family.nests), dtype=np.bool_)
+            for choice in choices:
+                fits |= costs.score(held, choice).fits(spec)
+            count, fit = int(rows.sum()), int((fits & rows).sum())
+            tried, fitting = tried + count, fitting + fit
+            if count:
+                yield f"    {_place(kernel, family, held)}: {count:,}, of which {fit:,} fit"
+    yield f"  buffers, where a region moves more than once: {_buffers(kernel, choices)}"
+    yield f"  {tried:,} mappings, of which {fitting:,} fit with some number of buffers"
+
+
+def _loop_lines(kernel: Kernel, family: Family) -> Iterator[str]:
+    """Yield the loops that aren't always of one turn, with the steps that they may have."""
+    nests = family.nests
+    tried = np.zeros(len(nests), dtype=np.bool_)
+    for _, rows in family.places:
+        tried |= rows
+    for depth, d in enumerate(nests.dimensions, start=1):
+        steps = np.unique(nests.size(depth, d)[tried])[::-1].tolist()
+        if steps != [kernel.extents[d]]:
+            sizes = ", ".join(map(str, steps))
+            yield f"    {kernel.dimensions[d].name} by {sizes}"
+
+
+def _place(kernel: Kernel, family: Family, held: tuple[int, ...]) -> str:
+    """Return where operands are held: outside of which loop, or tile by tile."""
+    names = [kernel.dimensions[d].name for d in family.nests.dimensions]
+    parts = []
+    for operand, depth in zip(kernel.operands, held, strict=True):
+        if depth == len(names):
+            parts.append(f"{operand.role} by tile")
+        else:
+            which = names[: depth + 1].count(names[depth])
+            nth = f" (loop {which})" if names.count(names[depth]) > 1 else ""
+            parts.append(f"{operand.role} outside of {names[depth]}{nth}")
+    return ", ".join(parts)
+
+
+def _buffers(kernel: Kernel, choices: list[tuple[bool, ...]]) -> str:
+    """Return the buffers that each operand may have: ``input0 1 or 2, output 2``."""
+    columns = zip(kernel.operands, zip(*choices, strict=True), strict=True)
+    return ", ".join(
+        f"{operand.role} {' or '.join(str(1 + both) for both in sorted(set(column)))}"
+        for operand, column in columns
+    )
