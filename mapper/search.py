@@ -193,13 +193,17 @@ def _all_scores(
 
 
 def buffer_choices(kernel: Kernel) -> Iterator[tuple[bool, ...]]:
-    """Yield which operands have two buffers: all, then all but some of a product."""
+    """Yield which operands have two buffers: all, then all but some of a product.
+
+    Psums and outputs have one where inputs have two, or where everything has one.
+    """
     others = len(kernel.operands) - 3
     if not isinstance(kernel.body, Contraction):
         yield (True,) * len(kernel.operands)
         return
-    for last, first, second in product((True, False), repeat=3):
-        yield (first, second, *(True,) * others, last)
+    pairs = list(product((True, False), repeat=2))
+    for pair, last in [*((pair, True) for pair in pairs), (pairs[0], False), (pairs[-1], False)]:
+        yield (*pair, *(True,) * others, last)
 
 
 def _lack_bytes(scores: Scores, spec: AcceleratorSpec) -> Reals:

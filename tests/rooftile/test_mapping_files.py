@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from tests.rooftile.command import Command
@@ -95,3 +97,42 @@ def test_side_by_side_takes_no_mappings(rooftile: Command, folder: Path) -> None
     )
     assert done.status == 2
     assert "no -o, --trace-dram, --mapping or --constraints" in done.err.replace("\n", " ")
+
+
+LIMITS = "constraints: [{layers: conv, dimensions: {OY: {tile: 5}, OC: {tile: 8}}}]\n"
+
+
+def test_constraints_hold_in_a_run_and_its_folder(rooftile: Command, folder: Path) -> None:
+    Path("limits.yaml").write_text(LIMITS)
+    options = ("tiny.yaml", *HARDWARE, "--constraints", "limits.yaml")
+    done = rooftile("run", *options, "-o", "out", "--no-plots")
+    assert done.status == 0, done.err
+    assert "- {for: OY, by: 5}" in Path("out/mapping.yaml").read_text()
+    assert "for OY in 4 steps of 5" in rooftile("explain", "out", "--layer", "conv").out
+    assert "for OY in 4 steps of 5" in rooftile("map", *options, "--layer", "conv").out
+
+
+def test_the_space_is_printed_with_and_without_constraints(rooftile: Command, folder: Path) -> None:
+    Path("limits.yaml").write_text(LIMITS)
+    options = ("map", "--space", "tiny.yaml", *HARDWARE, "--layer", "conv")
+    free, limited = (
+        rooftile(*options, *more).out.splitlines()[-1]
+        for more in ((), ("--constraints", "limits.yaml"))
+    )
+    counts = [int(line.split()[0].replace(",", "")) for line in (free, limited)]
+    assert counts[0] > counts[1] > 0
+
+
+def test_a_constraint_that_leaves_nothing_is_named(rooftile: Command, folder: Path) -> None:
+    Path("limits.yaml").write_text("constraints: [{layers: conv, dimensions: {OY: {tile: 17}}}]\n")
+    done = rooftile("run", "tiny.yaml", *HARDWARE, "--constraints", "limits.yaml")
+    assert done.status == 2
+    assert done.err.startswith(
+        "error: limits.yaml:1: constraints[0].dimensions.OY.tile: layer 'conv': leaves none of "
+    )
+
+
+@pytest.mark.parametrize("kind", ["mapping", "constraints"])
+def test_schemas_are_printed(rooftile: Command, kind: str) -> None:
+    done = rooftile("schema", kind)
+    jsonschema.Draft202012Validator.check_schema(json.loads(done.out))
