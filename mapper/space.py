@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from math import prod
 
 import numpy as np
@@ -134,7 +134,7 @@ def _product_families(kernel: Kernel, options: _Options) -> Iterator[Family]:
         nests = Nests(kernel, dimensions, table)
         is_block = _differs(nests, at_block, at_tile, numbers[outside])
         useful = ~is_block | _differs(nests, at_block, at_tile, numbers[inside])
-        overlaps = outside is Role.M and any(len(axis.terms) > 1 for axis in kernel.inputs[0].axes)
+        overlaps = outside is Role.M and _windows_overlap(kernel)
         if not overlaps:
             nests, is_block = Nests(kernel, dimensions, table[useful]), is_block[useful]
         k_is_cut = _differs(nests, at_block, at_tile, numbers[Role.K])
@@ -233,7 +233,7 @@ def _vector_family(kernel: Kernel, spec: AcceleratorSpec, rules: LayerRules) -> 
     """
     parallel, whole = kernel.numbers(Role.PARALLEL), kernel.numbers(Role.WHOLE)
     extents = [kernel.extents[d] for d in parallel]
-    overlaps = any(len(axis.terms) > 1 for axis in kernel.inputs[0].axes)
+    overlaps = _windows_overlap(kernel)
     blocks = [
         (block, tile)
         for tile in rules.with_tiles(kernel, parallel, nested_sizes(extents, spec.vector.lanes))
@@ -247,6 +247,15 @@ def _vector_family(kernel: Kernel, spec: AcceleratorSpec, rules: LayerRules) -> 
     others = (at_tile,) * (len(kernel.operands) - 1)
     every = np.ones(len(nests), dtype=np.bool_)
     return Family(label="in order", nests=nests, places=(((at_block, *others), every),))
+
+
+def _windows_overlap(kernel: Kernel) -> bool:
+    """Whether neighbouring windows of a kernel's first input share elements."""
+    for axis in kernel.inputs[0].axes:
+        for (first, step), (second, other) in combinations(axis.terms, 2):
+            if kernel.extents[first] > 1 and other * (kernel.extents[second] - 1) >= step:
+                return True
+    return False
 
 
 def _table(*options: Sequence[object], order: Callable[..., tuple[int, ...]]) -> Counts:

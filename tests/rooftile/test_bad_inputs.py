@@ -16,8 +16,8 @@ from workloads.loaders.yaml import zoo_names
 HUGE_BYTES = 100 * 1024 * 1024
 ZOO = ", ".join(zoo_names())
 PRESETS = (
-    "edge_32x32, edge_ddr4, eyeriss_v1_like, gemmini_default, mesh_64core, npu_4core, tpu_v1,"
-    " tpu_v4i_like"
+    "edge_32x32, edge_ddr4, eyeriss_v1_like, gemmini_default, mesh_64core, npu_4core, ref32,"
+    " ref32mp, tpu_v1, tpu_v4i_like"
 )
 
 
@@ -102,7 +102,7 @@ SCALESIM = ("validate", "scalesim", "--reference")
         (
             ("run", "tiny.yaml", "--hw", "small.yaml"),
             "layer 'conv', scratchpad 'psum': the smallest tile (G 1, B 1, OY 1, OX 1, OC 1, FY 1,"
-            " FX 1, IC 1) needs 8 bytes with its buffers but 3 are there; enlarge 'psum'",
+            " FX 1, IC 1) needs 4 bytes with its buffers but 3 are there; enlarge 'psum'",
         ),
         (
             ("disasm", "tiny.yaml", "--hw", "tpu_v1", "--layer", "cnv"),
