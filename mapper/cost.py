@@ -132,15 +132,8 @@ class NestCosts:
         # Approximation: ragged tiles cost what full ones do on the array and the vector unit.
         """
         kernel, spec = self._kernel, self._spec
-        operands = [self._operand(n, depth) for n, depth in enumerate(held)]
-        region, waits = operands[-1], held[-1] < self._nests.depth
-        # Psums wait in a region, but outputs are stored tile by tile.
-        operands[-1] = replace(
-            self._operand(len(held) - 1, self._nests.depth), traffic=region.traffic
-        )
-        if waits:  # a bias comes with the first part of K only
-            operands[2:-1] = [self._in_first_sums(operand) for operand in operands[2:-1]]
-        vector = self._vector + (self._waiting_cycles() if waits else 0.0)
+        operands, waiting = self._operands(held)
+        vector = self._vector + (self._waiting_cycles() if waiting is not None else 0.0)
         traffic = [operand.traffic for operand in operands]
         gathered = traffic[-1:] if isinstance(kernel.body, Lookup) else []
         moved = [operand.traffic * operand.bursts for operand in operands]
@@ -188,7 +181,7 @@ class NestCosts:
             cycles=np.maximum.reduce(bounds) + vector / self._results + self._array_latency,
             dram_bytes=np.sum([*traffic, *gathered], axis=0),
             tiles=self._tiles,
-            required_bytes=self._required_bytes(operands, buffers, region if waits else None),
+            required_bytes=self._required_bytes(operands, buffers, waiting),
             num_buffers=buffers,
         )
 
@@ -198,14 +191,24 @@ class NestCosts:
             self._at[number, depth] = _Operand.of(self._nests, operand, depth, self._spec)
         return self._at[number, depth]
 
-    def _in_first_sums(self, operand: _Operand) -> _Operand:
-        """Return an operand that is only used in the first of the sums that wait."""
-        first = self._nests.distinct(self._kernel.output, self._nests.depth)
-        return replace(
-            operand,
-            moves=operand.moves * first // self._results,
-            traffic=operand.traffic * first // self._results,
-        )
+    def _operands(self, held: Sequence[int]) -> tuple[list[_Operand], _Operand | None]:
+        """Return the operands, and the region in which psums wait, if they do.
+
+        Psums wait in a region, but outputs are stored tile by tile, and a bias comes with the first
+        part of K only.
+        """
+        nests, kernel = self._nests, self._kernel
+        operands = [self._operand(n, depth) for n, depth in enumerate(held)]
+        if held[-1] == nests.depth:
+            return operands, None
+        region, tiles = operands[-1], self._operand(len(held) - 1, nests.depth)
+        operands[-1] = replace(tiles, traffic=region.traffic)
+        reduced = frozenset(kernel.numbers(Role.K))
+        operands[2:-1] = [
+            _Operand.of(nests, kernel.inputs[n], held[n], self._spec, reduced)
+            for n in range(2, len(kernel.inputs))
+        ]
+        return operands, region
 
     def _waiting_cycles(self) -> Reals:
         """Return the vector unit's cycles for psums that are added to those that wait.
@@ -302,9 +305,19 @@ class _Operand:
     bursts: Reals
 
     @classmethod
-    def of(cls, nests: Nests, operand: OperandMap, depth: int, spec: AcceleratorSpec) -> _Operand:
-        """Return what holding an operand at a depth means."""
-        distinct, moves = nests.distinct(operand, depth), nests.moves(operand, depth)
+    def of(
+        cls,
+        nests: Nests,
+        operand: OperandMap,
+        depth: int,
+        spec: AcceleratorSpec,
+        without: frozenset[int] = frozenset(),
+    ) -> _Operand:
+        """Return what holding an operand at a depth means.
+
+        It is only used in the first turns of loops over the dimensions in ``without``.
+        """
+        distinct, moves = nests.distinct(operand, depth), nests.moves(operand, depth, without)
         region, is_whole = nests.box_bytes(operand, depth), _comes_whole(nests, operand, depth)
         strips = nests.distinct(operand, nests.depth) // distinct
         return cls(

@@ -62,11 +62,14 @@ class Nests:
             self._known[key] = parts(self._whole(dimension), outside)
         return self._known[key]
 
-    def turns(self, depth: int) -> Counts:
-        """Return the turns of the outer ``depth`` loops: of all, the number of tiles."""
-        key = ("turns", depth)
+    def turns(self, depth: int, without: frozenset[int] = frozenset()) -> Counts:
+        """Return the turns of the outer ``depth`` loops: of all, the number of tiles.
+
+        Only the first of those along the dimensions in ``without`` is counted.
+        """
+        key = ("turns", depth, without)
         if key not in self._known:
-            cut = {d for d in self.dimensions[:depth] if self.kernel.extents[d] > 1}
+            cut = {d for d in self.dimensions[:depth] if self.kernel.extents[d] > 1} - without
             self._known[key] = prod((self.parts(depth, d) for d in cut), start=self._ones)
         return self._known[key]
 
@@ -75,13 +78,18 @@ class Nests:
         numbers = {d for axis in operand.axes for d, _ in axis.terms}
         return prod((self.parts(depth, d) for d in numbers), start=self._ones)
 
-    def moves(self, operand: OperandMap, depth: int) -> Counts:
-        """Return how often an operand's part changes: in all loops outside its innermost one."""
+    def moves(
+        self, operand: OperandMap, depth: int, without: frozenset[int] = frozenset()
+    ) -> Counts:
+        """Return how often an operand's part changes: in all loops outside its innermost one.
+
+        ``without`` is as in `turns`.
+        """
         moves = self._ones
         for number, dimension in enumerate(self.dimensions[:depth]):
             if self.kernel.extents[dimension] > 1 and operand.depends_on(dimension):
                 cut = self.parts(number + 1, dimension) > self.parts(number, dimension)
-                moves = np.where(cut, self.turns(number + 1), moves)
+                moves = np.where(cut, self.turns(number + 1, without), moves)
         return moves
 
     def box_bytes(self, operand: OperandMap, depth: int) -> Counts:

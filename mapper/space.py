@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations, product
 from math import prod
 
@@ -140,18 +141,7 @@ def _product_families(kernel: Kernel, options: _Options) -> Iterator[Family]:
         k_is_cut = _differs(nests, at_block, at_tile, numbers[Role.K])
         at_group = len(numbers[Role.GROUP])
         groups_are_cut = _differs(nests, 0, at_group, numbers[Role.GROUP])
-        others = (at_tile,) * (len(kernel.operands) - 2)
-        first = 0 if outside is Role.M else 1  # the operand along the dimension outside
-
-        def place(
-            held: int,
-            passing: int,
-            first: int = first,
-            others: tuple[int, ...] = others,
-        ) -> tuple[int, ...]:
-            pair = (held, passing) if first == 0 else (passing, held)
-            return (*pair, *others)
-
+        place = partial(_place, kernel, at_tile, outside)
         every = np.ones(len(nests), dtype=np.bool_)
         yield Family(
             label=f"{outside.value} outside {inside.value}",
@@ -166,6 +156,12 @@ def _product_families(kernel: Kernel, options: _Options) -> Iterator[Family]:
                 (place(at_block, at_group), (is_block & overlaps) | groups_are_cut),
             ),
         )
+
+
+def _place(kernel: Kernel, at_tile: int, outside: Role, held: int, passing: int) -> tuple[int, ...]:
+    """Return the depths of operands: of that along the dimension outside, and of the other one."""
+    pair = (held, passing) if outside is Role.M else (passing, held)
+    return (*pair, *(at_tile,) * (len(kernel.operands) - 2))
 
 
 def _waiting_families(kernel: Kernel, spec: AcceleratorSpec, options: _Options) -> Iterator[Family]:

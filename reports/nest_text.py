@@ -53,12 +53,10 @@ def _tile_lines(
     results = int(nests.distinct(kernel.output, depth)[0])
     for number, operand in enumerate(kernel.inputs):
         if mapping.held[number] == depth:
-            moves = int(nests.moves(operand, depth)[0])
-            if number > 1 and "waiting psums" in kept:
-                moves = moves * results // int(nests.moves(kernel.output, depth)[0])
-                first = ", before the first of K"
-            else:
-                first = ""
+            is_first = number > 1 and "waiting psums" in kept
+            without = frozenset(kernel.numbers(Role.K) if is_first else ())
+            moves = int(nests.moves(operand, depth, without)[0])
+            first = ", before the first of K" if is_first else ""
             yield f"load {operand.role} to {_place(kept[operand.role])}, {_times(moves)}{first}"
     yield from _work_lines(kernel, spec, mapping.tile)
     if "psum" in kept:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from accel.spec import AcceleratorSpec
+from isa.instruction import Load, Store
+from mapper.cost import estimate, memory_of
+from mapper.lower import Placement, lower
 from mapper.mapping_file import LayerMapping, mappings_text, parse_mappings
 from mapper.operators import kernels_of
 from mapper.plan import make_plan
@@ -17,6 +21,7 @@ from rooftile.validate.program import validate_plan
 from tests.laws.graphs import OPERATORS, single_layers
 from tests.laws.machines import MACHINES
 from tests.mapper.nests import mappings
+from tests.mapper.test_bounds import product_kernel
 from workloads.graph import Graph
 
 relaxed = settings(
@@ -53,3 +58,29 @@ def test_any_mapping_computes_and_is_written_without_loss(operator: str) -> None
         assert validation.passed, f"{text}\n{validation.text}"
 
     check()
+
+
+@settings(relaxed, max_examples=80)
+@given(
+    sizes=st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40)),
+    spec=st.sampled_from(ROOMY),
+    data=st.data(),
+)
+def test_the_closed_form_counts_the_bytes_of_any_mapping_of_a_product(
+    sizes: tuple[int, int, int], spec: AcceleratorSpec, data: st.DataObject
+) -> None:
+    kernel = product_kernel(*sizes)
+    mapping = data.draw(mappings(kernel, spec))
+    roles = {
+        operand.role: Placement(memory=memory_of(operand, spec).name, address=0)
+        for operand in kernel.operands
+    }
+    used = {memory.name: 1 << 20 for memory in spec.memories}
+    program = lower([kernel], [mapping], spec, roles, used)
+    moved = sum(
+        instruction.element_bytes * prod(instruction.shape)
+        for stream in program.streams.values()
+        for instruction in stream
+        if isinstance(instruction, Load | Store)
+    )
+    assert moved == estimate(kernel, spec, mapping).dram_bytes

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from foundation.errors import RooftileError
+from mapper.bounds import bounds
 from mapper.kernel import compulsory_bytes
 from mapper.operators import kernels_of
+from mapper.splits import Split
+from mapper.stages import search
+from rooftile.sources import find_hardware
 from rooftile.validate.mapping import validate_mapping
 from rooftile.validate.shapes import layer_of
 from tests.rooftile.command import Command
@@ -61,3 +65,20 @@ def test_a_shape_that_says_too_little_or_too_much_is_refused(shape: str) -> None
     message = f"^file:2: shape '{shape}' must have sizes of at least 1 for M, K, N, or for K, C, OY"
     with pytest.raises(RooftileError, match=message):
         layer_of("layer", shape, 1, "file:2")
+
+
+@pytest.mark.parametrize(
+    ("shape", "times"),
+    [
+        ("M512 K3072 N768", 1.45),  # psums wait: with K innermost it is 2.6 times
+        ("M1024 K1024 N1024", 1.5),
+        ("K64 C64 OY224 OX224 FY3 FX3 s1 p1", 1.1),  # all weights stay while windows share a block
+        ("K256 C256 OY14 OX14 FY3 FX3 s1 p1", 1.0),
+        ("M197 K768 N2304", 1.0),
+    ],
+)
+def test_traffic_is_near_its_lower_bound_on_other_layers(shape: str, times: float) -> None:
+    graph, spec = layer_of("layer", shape, 1, "file:2"), find_hardware("ref32")
+    (kernel,) = kernels_of(graph, graph.layers[0])
+    found = search(kernel, Split(), spec, "layer").least_dram_bytes()
+    assert found <= times * bounds(kernel, spec).traffic_bytes
