@@ -11,6 +11,8 @@ from accel.spec import AcceleratorSpec
 from accel.spec_file import to_yaml as hardware_yaml
 from accel.trace import Repeated
 from foundation.errors import MappingError
+from mapper.constraints import Constraints, load_constraints
+from mapper.mapping_file import MappingFile, load_mappings
 from mapper.plan import Plan, make_plan
 from mapper.search.find import DEFAULT, SearchOptions
 from reports.files import write_folder
@@ -54,6 +56,7 @@ class Result:
         inputs = {
             "network.yaml": network_yaml(self.plan.graph),
             "hardware.yaml": hardware_yaml(self.plan.spec),
+            "mapping.yaml": self.plan.mappings_yaml(),
         }
         return write_folder(
             Path(folder),
@@ -82,6 +85,8 @@ def simulate(
     across: Sequence[str] = (),
     passes: str = "none",
     options: SearchOptions = DEFAULT,
+    mappings: str | Path | MappingFile | None = None,
+    constraints: str | Path | Constraints | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Map a network onto a machine, run it, and report.
@@ -105,6 +110,10 @@ def simulate(
         `workloads.passes.pipeline.PASSES` with commas between.
     options
         What is asked of the search for mappings: objective, strategy, effort, cache.
+    mappings
+        A YAML file, or what it says, of layers that run exactly so; the others are searched.
+    constraints
+        A YAML file, or what it says, of what the search may not try.
     progress
         Called with what is about to be done: ``mapping`` or ``simulating``, and the layer's name.
 
@@ -116,7 +125,20 @@ def simulate(
     graph = apply_passes(_graph(network, batch, dtype), passes)
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
     mapping = progress and (lambda layer: progress(f"mapping {layer}"))
-    plan = make_plan(graph, spec, split=split, across=across, options=options, progress=mapping)
+    if isinstance(mappings, str | Path):
+        mappings = load_mappings(Path(mappings))
+    if isinstance(constraints, str | Path):
+        constraints = load_constraints(Path(constraints))
+    plan = make_plan(
+        graph,
+        spec,
+        split=split,
+        across=across,
+        options=options,
+        mappings=mappings,
+        constraints=constraints,
+        progress=mapping,
+    )
     traces = tuple(_traces(plan, work, progress) for work in range(len(plan.works)))
     return Result(plan=plan, traces=traces, report=make_report(plan, traces))
 

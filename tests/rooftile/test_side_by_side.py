@@ -72,7 +72,8 @@ def test_the_command_says_what_they_cost_each_other(rooftile: Command) -> None:
         (("--cores", "1,x"), "--cores '1,x': must be whole numbers such as 3,1"),
         (("--cores", "3,2"), "machine 'npu_4core': has 4 cores but 3 + 2 are asked for; give the"
          " networks fewer"),
-        (("-o", "out"), "--beside and --cores print tables: no -o or --trace-dram"),
+        (("-o", "out"), "--beside and --cores print tables of the best mappings: no -o,"
+         " --trace-dram, --mapping or --constraints"),
     ],
 )  # fmt: skip
 def test_wrong_options_are_refused(
