@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, reduce
 from math import prod
 from typing import Any
@@ -127,7 +127,7 @@ class NestCosts:
 
         ``held`` is as in `mapper.mapping.Mapping`.
         """
-        return PlaceCosts(self, [self._operand(n, depth) for n, depth in enumerate(held)])
+        return PlaceCosts(self, self._operands(held), waiting_bytes(self.nests, held[-1]))
 
     def score(self, held: Sequence[int], doubled: Sequence[bool]) -> Scores:
         """Return the costs at a place, one for each nest, as in `PlaceCosts.scores`."""
@@ -139,6 +139,48 @@ class NestCosts:
             self._at[number, depth] = _Operand.of(self.nests, operand, depth, self.spec)
         return self._at[number, depth]
 
+    def _operands(self, held: Sequence[int]) -> list[_Operand]:
+        """Return the operands as they are held.
+
+        Where psums wait outputs are stored tile by tile all the same, once each, and a bias comes
+        with the first part of K only.
+        """
+        nests, kernel = self.nests, self.nests.kernel
+        operands = [self._operand(n, depth) for n, depth in enumerate(held)]
+        if held[-1] == nests.depth:
+            return operands
+        tiles = self._operand(len(held) - 1, nests.depth)
+        operands[-1] = replace(tiles, traffic=operands[-1].traffic)
+        reduced = frozenset(kernel.numbers(Role.K))
+        operands[2:-1] = [
+            _Operand.of(nests, kernel.inputs[n], held[n], self.spec, reduced)
+            for n in range(2, len(kernel.inputs))
+        ]
+        return operands
+
+    @cached_property
+    def waiting_cycles(self) -> Reals:
+        """The vector unit's cycles for psums that are added to those that wait.
+
+        They are read from the output's scratchpad and written there again.
+        """
+        assert self.psums is not None, "only products have psums"
+        nests, output, accumulator = self.nests, self.nests.kernel.output, _accumulator(self.nests)
+        cycles = np.maximum(
+            vector_cycles(
+                self.spec.vector,
+                function="add",
+                activation="identity",
+                elements=(self.psums // accumulator).astype(np.float64),
+            ),
+            port_cycles(
+                2 * self.psums.astype(np.float64),
+                self.spec.scratchpad_of("output").bandwidth_bytes_per_cycle,
+            ),
+        )
+        result: Reals = cycles * (self.results - nests.distinct(output, nests.depth))
+        return result
+
 
 class PlaceCosts:
     """What nests cost where operands are held at one choice of depths.
@@ -149,6 +191,8 @@ class PlaceCosts:
         Of the nests.
     operands
         As they are held.
+    waiting
+        Bytes of the psums that wait, None where none do.
 
     Notes
     -----
@@ -157,13 +201,17 @@ class PlaceCosts:
     last vector work and last store for the array and the vector unit; for a memory, whose loads
     and stores are all counted, the last tile's work between them. With two buffers, moving an
     operand's regions, their latency and their use can't take less than half of their sum; with
-    one, moving and using take turns, strip by strip.
+    one, moving and using take turns, strip by strip; psums are computed and emptied in turn.
     # Approximation: ragged tiles cost what full ones do on the array and the vector unit.
     """
 
-    def __init__(self, costs: NestCosts, operands: Sequence[_Operand]) -> None:
+    def __init__(
+        self, costs: NestCosts, operands: Sequence[_Operand], waiting: Counts | None
+    ) -> None:
         self._costs = costs
         self._operands = operands
+        self._waiting = waiting
+        self._vector = costs.vector if waiting is None else costs.vector + costs.waiting_cycles
         kernel = costs.nests.kernel
         traffic = [operand.traffic for operand in operands]
         self._gathered = traffic[-1:] if isinstance(kernel.body, Lookup) else []
@@ -172,7 +220,7 @@ class PlaceCosts:
         self._fill = self._memory_cycles([*first[:-1], _NOTHING])
         self._drain = self._memory_cycles([*(_NOTHING for _ in first[1:]), first[-1]])
         self.dram_bytes: Counts = sum([*traffic, *self._gathered], start=_NO_BYTES)
-        self._last = costs.vector / costs.results + costs.array_latency
+        self._last = self._vector / costs.results + costs.array_latency
 
     @cached_property
     def bound_cycles(self) -> Reals:
@@ -185,7 +233,7 @@ class PlaceCosts:
         costs = self._costs
         latency_cycles = costs.load_latency + costs.store_latency
         # The vector unit starts when the first result has left the array.
-        vector_end = costs.vector + (costs.array - costs.vector) / costs.results
+        vector_end = self._vector + (costs.array - self._vector) / costs.results
         computing = np.maximum(costs.array, vector_end) + (self._fill + self._drain)
         memory = self._memory_cycles([*self._moved, *self._gathered])
         return computing + latency_cycles, memory + costs.array / costs.tiles + latency_cycles
@@ -212,6 +260,8 @@ class PlaceCosts:
         for number, is_doubled in enumerate(doubled[:-1]):
             if not is_doubled:
                 bounds.append(self._alone(number))
+        if not doubled[-1] and costs.psums is not None:
+            bounds.append(self._psums_alone(stores))
         return Scores(
             cycles=_flat(reduce(np.maximum, bounds) + self._last, costs.nests),
             dram_bytes=_flat(self.dram_bytes, costs.nests),
@@ -228,7 +278,9 @@ class PlaceCosts:
         costs = self._costs
         regions = [operand.region for operand in self._operands]
         buffers = self._buffers(doubled)
-        return required_bytes(costs.nests.kernel, costs.spec, regions, costs.psums, buffers)
+        return required_bytes(
+            costs.nests.kernel, costs.spec, regions, costs.psums, buffers, self._waiting
+        )
 
     def _buffers(self, doubled: Sequence[bool]) -> list[Counts]:
         return [
@@ -242,11 +294,21 @@ class PlaceCosts:
         It includes the first load, and the last store.
         """
         costs = self._costs
-        if not costs.array.any() and not costs.vector.any():  # a copy: loaded, then stored
+        if not costs.array.any() and not self._vector.any():  # a copy: loaded, then stored
             return (loads + stores) / 2, np.zeros_like(loads)
         array = costs.array + costs.tiles * costs.array_latency
-        first_user = array if costs.array.any() else costs.vector
-        return (loads + first_user) / 2, (costs.vector + stores) / 2
+        first_user = array if costs.array.any() else self._vector
+        return (loads + first_user) / 2, (self._vector + stores) / 2
+
+    def _psums_alone(self, stores: Reals) -> Reals:
+        """Return the least time in which the one buffer of psums, and of outputs, is used in turn.
+
+        Psums are computed and emptied in turn, and so are outputs made and stored.
+        """
+        costs = self._costs
+        array = costs.array + costs.results * costs.array_latency
+        in_turn: Reals = np.maximum(array + self._fill, stores) + self._vector + self._drain
+        return in_turn * (self._operands[-1].moves > 1)
 
     def _alone(self, number: int) -> Reals:
         """Return the least time in which the one buffer of an operand is filled and used in turn.
@@ -276,6 +338,7 @@ def required_bytes(
     regions: Sequence[Counts],
     psums: Counts | None,
     buffers: Sequence[Counts],
+    waiting: Counts | None = None,
 ) -> dict[str, Counts]:
     """Return scratchpad name to the bytes that are needed in it.
 
@@ -289,6 +352,8 @@ def required_bytes(
         Bytes of a tile's psums, if the kernel has any; they have as many slots as the output.
     buffers
         For each operand its slots.
+    waiting
+        Bytes of the psums that wait in the output's scratchpad, if any do.
     """
     required: dict[str, Any] = {}
 
@@ -302,6 +367,8 @@ def required_bytes(
             hold(what.scratchpad, region, slots)
     if psums is not None:
         hold("psum", psums, buffers[-1])
+    if waiting is not None:
+        hold("output", waiting, np.ones((), dtype=np.int64))
     return required
 
 
@@ -331,33 +398,82 @@ class _Operand:
     bursts: Reals
 
     @classmethod
-    def of(cls, nests: Nests, operand: OperandMap, depth: int, spec: AcceleratorSpec) -> _Operand:
-        """Return what holding an operand at a depth means; what is kept needs nothing more."""
+    def of(
+        cls,
+        nests: Nests,
+        operand: OperandMap,
+        depth: int,
+        spec: AcceleratorSpec,
+        without: frozenset[int] = frozenset(),
+    ) -> _Operand:
+        """Return what holding an operand at a depth means; what is kept needs nothing more.
+
+        It is only used in the first turns of loops over the dimensions in ``without``.
+        """
         if operand.is_kept:
             none, one = np.zeros(1, np.int64), np.ones(1, np.int64)
             return cls(
                 region=none, first=none, moves=one, strips=one, traffic=none, bursts=np.ones(1)
             )
-        distinct = nests.distinct(operand, depth)
+        region, first = nests.box_bytes(operand, depth), nests.box_bytes(operand, nests.depth)
+        strips = nests.distinct(operand, nests.depth) // nests.distinct(operand, depth)
+        is_whole = _comes_whole(nests, operand, depth)
+        if is_whole is not None:
+            first, strips = np.where(is_whole, region, first), np.where(is_whole, 1, strips)
         return cls(
-            region=nests.box_bytes(operand, depth),
-            first=nests.box_bytes(operand, nests.depth),
-            moves=nests.moves(operand, depth),
-            strips=nests.distinct(operand, nests.depth) // distinct,
-            traffic=nests.sweep_bytes(operand, depth) * nests.repeats(operand, depth),
+            region=region,
+            first=first,
+            moves=nests.moves(operand, depth, without),
+            strips=strips,
+            traffic=nests.sweep_bytes(operand, depth) * nests.repeats(operand, depth, without),
             bursts=burst_factor(operand, nests, depth, spec),
         )
 
 
+def _comes_whole(nests: Nests, operand: OperandMap, depth: int) -> NDArray[np.bool_] | None:
+    """Return where a region doesn't come in strips, as in `mapper.residence.Residence`.
+
+    None where every region does.
+    """
+    windows = [axis for axis in operand.axes if len(axis.terms) > 1]
+    if not windows or depth == nests.depth:
+        return None
+    axes: Any = 0
+    by_taps: Any = np.False_
+    for axis in windows:
+        cut = sum(
+            (nests.size(nests.depth, d) < nests.size(depth, d)).astype(np.int64)
+            for d, _ in axis.terms
+        )
+        axes = axes + (cut > 0)
+        by_taps = by_taps | (cut > 1)
+    result: NDArray[np.bool_] = by_taps | (axes > 1)
+    return result
+
+
 def psum_bytes(nests: Nests) -> Counts | None:
     """Return the bytes of a tile's psums, if the kernel has any."""
-    kernel = nests.kernel
-    if not isinstance(kernel.body, Contraction):
+    if not isinstance(nests.kernel.body, Contraction):
         return None
-    accumulator = DTYPES[kernel.inputs[0].dtype.accumulator]
-    numbers = kernel.numbers(Role.GROUP, Role.M, Role.N)
-    one = np.asarray(accumulator.size_bytes, dtype=np.int64)
-    return prod((nests.size(nests.depth, d) for d in numbers), start=one)
+    return _psums_at(nests, nests.depth)
+
+
+def waiting_bytes(nests: Nests, depth: int) -> Counts | None:
+    """Return the bytes of psums that wait where the output is held at a depth, if any do."""
+    if depth == nests.depth or not isinstance(nests.kernel.body, Contraction):
+        return None
+    return _psums_at(nests, depth)
+
+
+def _psums_at(nests: Nests, depth: int) -> Counts:
+    numbers = nests.kernel.numbers(Role.GROUP, Role.M, Role.N)
+    one = np.asarray(_accumulator(nests), dtype=np.int64)
+    return prod((nests.size(depth, d) for d in numbers), start=one)
+
+
+def _accumulator(nests: Nests) -> int:
+    """Return the bytes of a psum."""
+    return DTYPES[nests.kernel.inputs[0].dtype.accumulator].size_bytes
 
 
 def is_copy(kernel: Kernel) -> bool:

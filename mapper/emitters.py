@@ -13,6 +13,7 @@ from mapper.boxes import OperandTiles
 from mapper.kernel import Contraction, Kernel, Role, VectorBody
 from mapper.mapping import Mapping, Tile
 from mapper.operands import Transfers, input_of, output_of
+from mapper.waiting import WaitingPsums
 
 
 class Emitter(Protocol):
@@ -65,7 +66,8 @@ class _ProductEmitter:
         #: For each step its tiles, and whether each is the last to add to its psums.
         self._steps = [list(zip(step, _ends_sum(kernel, step), strict=True)) for step in steps]
         sequence = [tile for step in self._steps for tile, _ in step]
-        results = [tile for step in self._steps for tile, is_last in step if is_last]
+        self._waiting = WaitingPsums(transfers.builder, kernel, mapping)
+        results = [tile for step in self._steps for tile in self._first_of_sums(step)]
         self._data, self._weight = (
             input_of(transfers, kernel, mapping, number, sequence, Queue.MATRIX)
             for number in range(2)
@@ -89,15 +91,25 @@ class _ProductEmitter:
 
     def emit(self, step: int) -> None:
         """Emit the tiles of one step."""
-        address, accumulate = 0, False
+        address, accumulate, is_first = 0, False, True
         for tile, is_last in self._steps[step]:
             tag = self._transfers.builder.next_tag()
             if not accumulate:
                 address = self._psums.fill()
+                is_first = self._waiting.is_first(tile)
             self._matmul(tile, address, accumulate, is_last, tag)
             accumulate = not is_last
             if is_last:
-                self._empty(tile, tag)
+                self._empty(tile, is_first, tag)
+
+    def _first_of_sums(self, step: Sequence[tuple[Tile, bool]]) -> list[Tile]:
+        """Return the tiles of a step that begin sums to which nothing was added before."""
+        starts = [True, *(is_last for _, is_last in step[:-1])]
+        return [
+            tile
+            for (tile, _), is_start in zip(step, starts, strict=True)
+            if is_start and self._waiting.is_first(tile)
+        ]
 
     def _matmul(self, tile: Tile, address: int, accumulate: bool, is_last: bool, tag: int) -> None:
         size = tile.size
@@ -129,21 +141,42 @@ class _ProductEmitter:
         kept = [size[number] for number in self._kept]
         return self._mapping.layout(-1).strides(kept, accumulator.size_bytes)
 
-    def _empty(self, tile: Tile, tag: int) -> None:
-        """Turn one slot of psums into outputs: bias, requantization, activation, store."""
-        dtype = self._kernel.output.dtype
-        biases = [self._along_kept(bias.at(tile, tag)) for bias in self._biases]
+    def _empty(self, tile: Tile, is_first: bool, tag: int) -> None:
+        """Empty one slot of psums: into outputs after the last part of K, else where they wait.
+
+        The bias comes to the first part of K, and what waits to every other.
+        """
+        if is_first:
+            others = [self._along_kept(bias.at(tile, tag)) for bias in self._biases]
+        else:
+            others = [self._waiting.at(tile)]
         psum = Access(
             space=self._psums.space, base=self._psums.take(), strides=self._psum_strides(tile.size)
         )
+        is_whole = self._waiting.is_last(tile)
+        if is_whole:
+            self._requantize(tile, (psum, *others), tag)
+        else:
+            self._add(tile, (psum, *others), tag)
+        if is_whole:
+            self._results.done(tile, tag)
+        self._psums.release()
+        if is_first:
+            for bias in self._biases:
+                bias.used()
+
+    def _requantize(self, tile: Tile, inputs: tuple[Access, ...], tag: int) -> None:
+        """Make outputs of psums and what is added to them: requantization and activation."""
+        dtype = self._kernel.output.dtype
         output = self._results.place(tile, tag)
+        sums_up = self._body.is_partial and len(inputs) > 1
         self._transfers.builder.emit(
             Queue.VECTOR,
             Vector(
-                function=self._body.result_function,
-                shape=tuple([tile.size[number] for number in self._kept]),
+                function="add" if sums_up else self._body.result_function,
+                shape=self._shape(tile),
                 reduced=0,
-                inputs=(psum, *biases),
+                inputs=inputs,
                 output=self._along_kept(output),
                 input_dtype=DTYPES[dtype.accumulator],
                 output_dtype=dtype,
@@ -152,10 +185,29 @@ class _ProductEmitter:
                 tag=tag,
             ),
         )
-        self._results.done(tile, tag)
-        self._psums.release()
-        for bias in self._biases:
-            bias.used()
+
+    def _add(self, tile: Tile, inputs: tuple[Access, ...], tag: int) -> None:
+        """Let psums wait for other parts of K, added to those that wait already."""
+        accumulator = DTYPES[self._kernel.inputs[0].dtype.accumulator]
+        self._transfers.builder.emit(
+            Queue.VECTOR,
+            Vector(
+                function="add" if len(inputs) > 1 else "identity",
+                shape=self._shape(tile),
+                reduced=0,
+                inputs=inputs,
+                output=self._waiting.at(tile),
+                input_dtype=accumulator,
+                output_dtype=accumulator,
+                shift=0,
+                activation="identity",
+                tag=tag,
+            ),
+        )
+
+    def _shape(self, tile: Tile) -> tuple[int, ...]:
+        """Return a tile's size without the dimensions of K."""
+        return tuple([tile.size[number] for number in self._kept])
 
     def _along_kept(self, access: Access) -> Access:
         """Return an access without the dimensions of K."""

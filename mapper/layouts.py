@@ -13,6 +13,7 @@ from mapper.boxes import OperandTiles
 from mapper.kernel import Contraction, Kernel, OperandMap, Role, VectorBody
 from mapper.layout import PACKED, Layout
 from mapper.mapping import Mapping
+from mapper.waiting import waiting_bytes
 
 #: Strides of an operand's dimensions, to the conflict cycles of one tile.
 Conflicts = Callable[[BankSpec, tuple[int, ...]], int]
@@ -74,6 +75,7 @@ def with_layouts(kernel: Kernel, mapping: Mapping, spec: AcceleratorSpec) -> Map
     for tile in found:
         if tile is not None:
             spare[tile.pad.name] -= tile.slot_bytes(PACKED)
+    spare[spec.scratchpad_of("output").name] -= waiting_bytes(kernel, mapping)
     layouts, cycles = [], []
     for tile in found:
         layout = PACKED if tile is None else _best(tile, spare[tile.pad.name])

@@ -35,6 +35,8 @@ class Mapping:
         For each operand (inputs, then output) the number of loops outside the place where it is
         held: its *region*, all that the loops inside touch of it, is moved once for each turn of
         the loops outside that changes it. With as many as there are loops the region is the tile's.
+        Psums of a product whose output is held further out wait in the output's scratchpad, in a
+        region of that size, while loops over K outside of the tile go on.
     num_buffers
         For each operand: 2 if its next region is moved while this one is used, 1 if it isn't.
     layouts, conflict_cycles
@@ -47,6 +49,11 @@ class Mapping:
     num_buffers: tuple[int, ...]
     layouts: tuple[Layout, ...] = ()
     conflict_cycles: tuple[int, ...] = ()
+
+    @property
+    def psums_wait(self) -> bool:
+        """Whether a product's psums wait in the output's scratchpad for other parts of K."""
+        return self.held[-1] < len(self.loops)
 
     @property
     def tile(self) -> tuple[int, ...]:
@@ -66,6 +73,28 @@ class Mapping:
         """Return this mapping for a part of the iteration space: no step is larger than it."""
         loops = tuple(Loop(d, min(step, extents[d])) for d, step in self.loops)
         return replace(self, loops=loops)
+
+    def canonical(self, extents: Sequence[int]) -> Mapping:
+        """Return this mapping without loops of one turn: dimensions without any come last, whole.
+
+        What runs is the same. ``extents`` is the size of the iteration space.
+        """
+        inside = list(extents)
+        kept: list[Loop] = []
+        outside = [0]
+        for loop in self.loops:
+            if loop.step < inside[loop.dimension]:
+                kept.append(loop)
+                inside[loop.dimension] = loop.step
+            outside.append(len(kept))
+        looped = {dimension for dimension, _ in kept}
+        loops = (*kept, *(Loop(d, e) for d, e in enumerate(extents) if d not in looped))
+        held = (outside[depth] for depth in self.held)
+        return replace(
+            self,
+            loops=loops,
+            held=tuple(depth if depth < len(kept) else len(loops) for depth in held),
+        )
 
     def tile_count(self, extents: Sequence[int]) -> int:
         """Return into how many tiles an iteration space is cut."""

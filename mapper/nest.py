@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapper.kernel import Kernel, OperandMap, axis_step
+from mapper.kernel import Axis, Kernel, OperandMap, axis_step
 from mapper.mapping import Loop, Mapping, parts
 
 Counts = NDArray[np.int64]
@@ -111,16 +111,24 @@ class Nests:
         numbers = {d for axis in operand.axes for d, _ in axis.terms if self._extents[d] > 1}
         return prod((self.parts(depth, d) for d in numbers), start=_ONE)
 
-    def moves(self, operand: OperandMap, depth: int) -> Counts:
-        """Return how often an operand's part changes: in all loops outside its innermost one."""
-        return self.distinct(operand, depth) * self.repeats(operand, depth)
+    def moves(
+        self, operand: OperandMap, depth: int, without: frozenset[int] = frozenset()
+    ) -> Counts:
+        """Return how often an operand's part changes: in all loops outside its innermost one.
 
-    def repeats(self, operand: OperandMap, depth: int) -> Counts:
+        ``without`` is as in `repeats`.
+        """
+        return self.distinct(operand, depth) * self.repeats(operand, depth, without)
+
+    def repeats(
+        self, operand: OperandMap, depth: int, without: frozenset[int] = frozenset()
+    ) -> Counts:
         """Return how often each part of an operand comes: once for each turn of other loops.
 
-        Only loops outside the innermost one that changes the part count.
+        Only loops outside the innermost one that changes the part count, and of those along the
+        dimensions in ``without`` only the first turn.
         """
-        key = ("repeats", operand.role, depth)
+        key = ("repeats", operand.role, depth, without)
         if key in self._known:
             return self._known[key]
         repeats = _ONE
@@ -130,7 +138,8 @@ class Nests:
             if self._extents[dimension] == 1:
                 continue
             if dimension not in relevant:
-                others[dimension] = None
+                if dimension not in without:
+                    others[dimension] = None
                 continue
             cut = self.parts(number + 1, dimension) > self.parts(number, dimension)
             turns = prod((self.parts(number + 1, d) for d in others), start=_ONE)
@@ -150,7 +159,11 @@ class Nests:
         return result
 
     def sweep_bytes(self, operand: OperandMap, depth: int) -> Counts:
-        """Return the bytes of all different parts of an operand, ragged ones at their true size."""
+        """Return the bytes of all different parts of an operand, ragged ones at their true size.
+
+        # Approximation: padding counts as moved but for the outermost parts' where taps of a window
+        stay together.
+        """
         size: Any = operand.dtype.size_bytes
         for axis in operand.axes:
             step = axis_step(axis, self._extents)
@@ -160,12 +173,24 @@ class Nests:
             for d, c in long:
                 counts = self.parts(depth, d)
                 elements = elements + c // step * (self._extents[d] - counts) * (boxes // counts)
+            padding = _padding(axis, self._extents)
+            if padding:
+                elements = elements - padding * (boxes == self.parts(depth, axis.terms[0][0]))
             size = size * elements
         result: Counts = np.asarray(size)
         return result
 
     def _steps(self, depth: int, dimension: int) -> list[Counts]:
         return [column for number, column in self._loops[dimension] if number < depth]
+
+
+def _padding(axis: Axis, extents: Sequence[int]) -> int:
+    """Return the elements outside of a tensor that an iteration space touches along an axis."""
+    step = axis_step(axis, extents)
+    last = axis.offset + sum(c * (extents[d] - 1) for d, c in axis.terms)
+    before = -(min(0, axis.offset) // step)
+    after = -((min(0, axis.size - 1 - last)) // step)
+    return min(before, (last - axis.offset) // step + 1) + after
 
 
 def nest_of(kernel: Kernel, mapping: Mapping) -> Nests:

@@ -16,6 +16,8 @@ from mapper.mapping import Mapping
 
 #: What has up to twice as many tiles stays in one piece.
 TILES_PER_PART = 2048
+#: So many times more stay in one piece where a cut would load again what is held.
+TILES_OF_HELD = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +75,10 @@ def cut(kernel: Kernel, mapping: Mapping) -> tuple[Part, ...]:
     """Return the parts of a kernel, in the order in which they run: equal ones together."""
     inside = mapping.tile_count(kernel.extents)
     sizes: dict[int, int] = {}
-    for dimension, step in mapping.loops:
-        if inside <= 2 * TILES_PER_PART or not _can_be_cut(kernel, dimension):
+    outermost = min(mapping.held, default=0)
+    for depth, (dimension, step) in enumerate(mapping.loops):
+        limit = 2 * TILES_PER_PART * (1 if depth < outermost else TILES_OF_HELD)
+        if inside <= limit or not _can_be_cut(kernel, dimension):
             break
         turns = -(-sizes.get(dimension, kernel.extents[dimension]) // step)
         inside = -(-inside // turns)

@@ -11,14 +11,18 @@ from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError, nearest
 from isa.program import Program, side_by_side
 from mapper.buffers import Buffer, fitted
+from mapper.constraints import NO_RULES, Constraints, LayerRules
 from mapper.cost import CostEstimate
 from mapper.fusion import FusedGroup, Fuser
+from mapper.given import given_stages
 from mapper.group import tile_count
 from mapper.kernel import Kernel
 from mapper.lower import lower
 from mapper.lower_group import lower_group
+from mapper.mapping_file import LayerMapping, MappingFile, mappings_text
 from mapper.operands import Placement
 from mapper.operators import kernels_of
+from mapper.orders import Orders
 from mapper.pipeline import is_plain
 from mapper.program_price import program_cycles
 from mapper.residency import (
@@ -55,12 +59,15 @@ class Work:
         Scratchpad name to bytes from its start that tiles may take.
     fused
         How, for several layers that run as a group.
+    rules
+        What the search for the stages didn't try.
     """
 
     kernels: tuple[Kernel, ...]
     stages: tuple[Stage, ...]
     free_bytes: Dictionary[str, int]
     fused: FusedGroup | None = None
+    rules: LayerRules = NO_RULES
 
     @property
     def estimates(self) -> tuple[CostEstimate, ...]:
@@ -256,6 +263,38 @@ class Plan:
             f"layer '{name}': network '{self.graph.name}' has no such layer{nearest(name, known)}"
         )
 
+    def mappings_yaml(self, layer: str | None = None) -> str:
+        """Return the mappings as a file: of equal layers once, or of one layer only.
+
+        Layers that run as groups have none of their own.
+
+        Raises
+        ------
+        MappingError
+            When there is no such layer.
+        """
+        if layer is not None:
+            chosen = [self.layer_mapping(self.layer(layer))]
+        else:
+            chosen = [
+                self.layer_mapping(self.representative(number)) for number in range(len(self.works))
+            ]
+        head = f"How {self.graph.name}, batch {self.graph.batch}, is mapped onto {self.spec.name}."
+        return mappings_text([one for one in chosen if one.kernels], self.spec, head)
+
+    def layer_mapping(self, planned: PlannedLayer) -> LayerMapping:
+        """Return how a layer is mapped, with the names of the layers that share its work."""
+        work = self.works[planned.work]
+        alike = [other.layer.name for other in self.layers if other.work == planned.work]
+        name = planned.layer.name
+        return LayerMapping(
+            name=name,
+            also=tuple(other for other in alike if other != name),
+            kernels=tuple(kernel for stage in work.stages for kernel in stage.kernels),
+            splits=tuple(split for stage in work.stages for split in stage.splits),
+            mappings=tuple(mapping for stage in work.stages for mapping in stage.mappings),
+        )
+
     def representative(self, work: int) -> PlannedLayer:
         """Return the first layer that does a piece of work."""
         return next(planned for planned in self.layers if planned.work == work)
@@ -271,6 +310,8 @@ def make_plan(
     share_equal_work: bool = True,
     occupied: Dictionary[str, int] | None = None,
     options: SearchOptions = DEFAULT,
+    mappings: MappingFile | None = None,
+    constraints: Constraints | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Plan:
     """Return the plan that runs one layer after the other.
@@ -292,6 +333,10 @@ def make_plan(
         Main memory name to bytes at its start that others use, none by default.
     options
         What is asked of the search for mappings.
+    mappings
+        Of some layers: they run exactly so, the others are searched. Not with ``across``.
+    constraints
+        What the search may not try. Not with ``across``.
     progress
         Called with the name of each layer that is about to be mapped.
 
@@ -300,10 +345,13 @@ def make_plan(
     SpecError
         When the array doesn't multiply a layer's dtype.
     MappingError
-        When a layer doesn't fit.
+        When a layer doesn't fit, a mapping is given that the machine can't run, or a constraint
+        leaves nothing.
     """
     numbers = range(spec.cores) if cores is None else cores
-    mapper = _Mapper(graph, spec, numbers, split, options, progress)
+    orders = Orders(graph, mappings, constraints, across)
+    mapper = _Mapper(graph, spec, numbers, split, options, orders, progress)
+    orders.check_names(mapper.kernels)
     memory_plan = MemoryPlan({pad.name: pad.capacity_bytes for pad in spec.scratchpads})
     if can_keep(spec, numbers):
         if "residency" in across:
@@ -357,6 +405,8 @@ class _Mapper:
         One of `mapper.splits.CHOICES`.
     options
         What is asked of the search for mappings.
+    orders
+        What files say of layers.
     progress
         Called with the name of a layer that is about to be mapped.
     """
@@ -368,9 +418,11 @@ class _Mapper:
         cores: Sequence[int],
         split: str,
         options: SearchOptions,
+        orders: Orders,
         progress: Callable[[str], None] | None,
     ) -> None:
         self._options = options
+        self._orders = orders
         self._progress = progress
         self._graph = graph
         self._spec = spec
@@ -378,6 +430,7 @@ class _Mapper:
         self._split = split
         self._sources = view_sources(graph)
         self._signatures = [_signature(graph, layer) for layer in graph.layers]
+        self._ordered = [orders.signature(layer) for layer in graph.layers]
         self._works: dict[object, Work | MappingError] = {}
         kernels: dict[object, tuple[Kernel, ...]] = {}
         #: Of each layer.
@@ -412,18 +465,18 @@ class _Mapper:
         self.units = [
             one
             for unit in units
-            for one in (self._alone(unit) if self._is_dear(unit, plan) else [unit])
+            for one in (self._apart(unit) if self._is_dear(unit, plan) else [unit])
         ]
 
     @staticmethod
-    def _alone(unit: range) -> list[range]:
+    def _apart(unit: range) -> list[range]:
         return [range(number, number + 1) for number in unit]
 
     def _is_dear(self, unit: range, plan: MemoryPlan) -> bool:
         """Whether a group takes more cycles than its layers do alone, if that is known."""
         if not is_plain(self._spec) or len(unit) == 1:
             return False
-        alone = sum(self._exact_cycles(one, plan) for one in self._alone(unit))
+        alone = sum(self._exact_cycles(one, plan) for one in self._apart(unit))
         return self._exact_cycles(unit, plan) > alone
 
     def _exact_cycles(self, unit: range, plan: MemoryPlan) -> float:
@@ -485,7 +538,11 @@ class _Mapper:
         places = {self._graph.layers[n].name: n - unit.start for n in unit}
         kind = (
             tuple(
-                (self._signatures[n], tuple(places.get(i) for i in self._graph.layers[n].inputs))
+                (
+                    self._signatures[n],
+                    self._ordered[n],
+                    tuple(places.get(i) for i in self._graph.layers[n].inputs),
+                )
                 for n in unit
             ),
             tuple(tuple(own.items()) for own in kept),
@@ -531,12 +588,9 @@ class _Mapper:
             self._progress(name)
         if len(unit) == 1:
             try:
-                stages = best_stages(
-                    kernels[0], spec, name, self._cores, self._split, self._options
-                )
+                return self._alone(self._graph.layers[unit[0]], kernels[0], spec, free)
             except MappingError as error:
                 return error
-            return Work(kernels=kernels[0], stages=stages, free_bytes=free)
         fused = self._fuser.fused(unit, kernels, spec)
         if fused is None:
             return MappingError(
@@ -548,6 +602,23 @@ class _Mapper:
             free_bytes=free,
             fused=fused,
         )
+
+    def _alone(
+        self,
+        layer: Layer,
+        kernels: tuple[Kernel, ...],
+        spec: AcceleratorSpec,
+        free: Dictionary[str, int],
+    ) -> Work:
+        """Return the work of a layer that runs alone: as a file says, or as the search finds."""
+        written, rules = self._orders.mapping(layer), self._orders.rules(layer)
+        if written is not None:
+            stages = given_stages(kernels, written, spec, self._cores)
+        else:
+            stages = best_stages(
+                kernels, spec, layer.name, self._cores, self._split, self._options, rules
+            )
+        return Work(kernels=kernels, stages=stages, free_bytes=free, rules=rules)
 
 
 def can_keep(spec: AcceleratorSpec, cores: Sequence[int]) -> bool:

@@ -78,7 +78,7 @@ class Residence:
         spans: OperandTiles,
     ) -> None:
         self._spans = spans
-        self._regions = _Regions(kernel, operand, mapping)
+        self._regions = Regions(kernel, operand, mapping)
         tiled = tiled_windows(kernel, operand, mapping)
         self._overlaps = tuple(tiled)
         #: Tiles that overlap along several axes, or by their taps, don't part a region in strips.
@@ -195,7 +195,7 @@ class Residence:
         return (stay.region.extent, *strips)
 
 
-class _Regions:
+class Regions:
     """Finds the turn of the loops outside an operand's place in which a tile lies."""
 
     def __init__(self, kernel: Kernel, operand: int, mapping: Mapping) -> None:

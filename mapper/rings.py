@@ -78,6 +78,13 @@ class ProgramBuilder:
         end = self._free_bytes.get(pad.name, pad.capacity_bytes)
         return (end - self._next_free[pad.name]) // _aligned(slot_bytes, pad.alignment_bytes)
 
+    def reserve(self, operand: str, size_bytes: int) -> tuple[int, int]:
+        """Return space and address of bytes in the scratchpad that holds an operand."""
+        pad = self._spec.scratchpad_of(operand)
+        base = self._next_free[pad.name]
+        self._next_free[pad.name] += _aligned(size_bytes, pad.alignment_bytes)
+        return self.space(pad.name), base
+
     def ring(
         self,
         name: str,
@@ -95,10 +102,8 @@ class ProgramBuilder:
         they are free, and only waits for what it has filled before.
         """
         pad = self._spec.scratchpad_of(operand)
-        scratchpad = pad.name
         slot_bytes = _aligned(slot_bytes, pad.alignment_bytes)
-        base = self._next_free[scratchpad]
-        self._next_free[scratchpad] += slot_bytes * slots
+        space, base = self.reserve(operand, slot_bytes * slots)
         first = len(self._semaphores)
         self._semaphores += [
             Semaphore(name=self._unused(f"{name}_ready"), initial=0),
@@ -106,7 +111,7 @@ class ProgramBuilder:
         ]
         return Ring(
             builder=self,
-            space=self.space(scratchpad),
+            space=space,
             slots=tuple(base + slot_bytes * slot for slot in range(slots)),
             ready=first,
             free=first + 1,
@@ -118,13 +123,6 @@ class ProgramBuilder:
         """Return a semaphore of its own, which nobody has signalled yet."""
         self._semaphores.append(Semaphore(name=self._unused(name), initial=0))
         return Flag(self, len(self._semaphores) - 1, signaller, waiter)
-
-    def reserve(self, operand: str, size_bytes: int) -> tuple[int, int]:
-        """Return space and address of bytes in the scratchpad that holds an operand."""
-        pad = self._spec.scratchpad_of(operand)
-        address = self._next_free[pad.name]
-        self._next_free[pad.name] += _aligned(size_bytes, pad.alignment_bytes)
-        return self.space(pad.name), address
 
     def _unused(self, name: str) -> str:
         """Return a semaphore's name with a number if the name is taken: ``weight2_ready``."""

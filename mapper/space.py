@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations, product
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +14,19 @@ from numpy.typing import NDArray
 from accel.bank_conflicts import edge_dimension
 from accel.spec import AcceleratorSpec
 from accel.systolic import DATAFLOWS
-from mapper.kernel import Axis, Contraction, Kernel, Role
+from foundation.dtype import DTYPES
+from mapper.constraints import NO_RULES, LayerRules, Rule, Tried
+from mapper.kernel import Contraction, Kernel, Role
 from mapper.nest import Counts, Nests
 
 Rows = NDArray[np.bool_]
 
-#: Into how many nearly equal parts a dimension is cut, and tiles of a block: 2^i and 3 · 2^i.
+#: Sizes that are tried along the dimensions of a role.
+_Options = dict[Role, list[tuple[int, ...]]]
+
+#: Into how many nearly equal parts a dimension is cut: 2^i and 3 · 2^i, into blocks any few.
 _PARTS = sorted({factor << i for i in range(40) for factor in (1, 3)})
+_PARTS_OF_BLOCKS = sorted({*range(1, 9), *_PARTS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +57,56 @@ class Family:
         )
 
 
-def map_space(kernel: Kernel, spec: AcceleratorSpec) -> tuple[Family, ...]:
-    """Return the families of loop nests of a kernel."""
+def map_space(
+    kernel: Kernel, spec: AcceleratorSpec, rules: LayerRules = NO_RULES, name: str = ""
+) -> tuple[Family, ...]:
+    """Return the families of loop nests of a kernel.
+
+    Parameters
+    ----------
+    kernel, spec
+        What is mapped, onto what.
+    rules
+        What may not be tried.
+    name
+        The layer's, for the error.
+
+    Raises
+    ------
+    MappingError
+        When a constraint leaves no mapping: which, and how many there were before it.
+    """
     if isinstance(kernel.body, Contraction):
-        return tuple(_product_families(kernel, spec))
-    return (_vector_family(kernel, spec),)
+        options = product_options(kernel, spec, rules)
+        families: tuple[Family, ...] = (
+            *_product_families(kernel, options),
+            *_waiting_families(kernel, spec, options),
+        )
+    else:
+        families = (_vector_family(kernel, spec, rules),)
+    for rule in rules.rules:
+        before = sum(family.count for family in families)
+        families = tuple(_constrained(kernel, family, rule) for family in families)
+        if not any(family.count for family in families):
+            raise rules.failure(
+                rule.path,
+                f"layer '{name}': leaves none of {before:,} mappings; see those there are with"
+                " rooftile map --space",
+            )
+    return families
+
+
+def _constrained(kernel: Kernel, family: Family, rule: Rule) -> Family:
+    """Return the part of a family that a constraint leaves."""
+    places = tuple(
+        (
+            held,
+            rows
+            & rule.allows(Tried(kernel=kernel, order=family.label, nests=family.nests, held=held)),
+        )
+        for held, rows in family.places
+    )
+    return replace(family, places=places)
 
 
 def tile_by_tile(kernel: Kernel, family: Family) -> Family:
@@ -69,20 +122,24 @@ def tile_by_tile(kernel: Kernel, family: Family) -> Family:
 
 
 def buffer_choices(kernel: Kernel) -> tuple[tuple[bool, ...], ...]:
-    """Return which operands may have two buffers: all, then all but inputs of a product."""
+    """Return which operands may have two buffers: all, then all but some of a product.
+
+    Psums and outputs have one where inputs have two, or where everything has one.
+    """
     if not isinstance(kernel.body, Contraction):
         return ((True,) * len(kernel.operands),)
-    others = (True,) * (len(kernel.operands) - 2)
-    return tuple((*pair, *others) for pair in product((True, False), repeat=2))
+    others = (True,) * (len(kernel.operands) - 3)
+    pairs = list(product((True, False), repeat=2))
+    choices = [*((pair, True) for pair in pairs), (pairs[0], False), (pairs[-1], False)]
+    return tuple((*pair, *others, last) for pair, last in choices)
 
 
-def _product_families(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Family]:
-    """Yield the families of a matrix product.
+def _product_families(kernel: Kernel, options: _Options) -> Iterator[Family]:
+    """Yield the families of a matrix product in which every tile is summed up at once.
 
-    Psums never leave the chip, so K is innermost. Of M and N one is outside, and may be cut twice:
-    the operand along it is held in blocks while the other one passes by, tile by tile.
+    K is innermost. Of M and N one is outside, and may be cut twice: the operand along it is held in
+    blocks while the other one passes by, tile by tile.
     """
-    options = product_options(kernel, spec)
     numbers = {role: kernel.numbers(role) for role in options}
     for outside, inside in ((Role.M, Role.N), (Role.N, Role.M)):
         blocks = [
@@ -98,55 +155,114 @@ def _product_families(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Family]
             [options[Role.GROUP]], zip(*blocks, strict=True), [options[inside]], [options[Role.K]]
         )
         nests = Nests(kernel, dimensions, [*group[0], *block, *other[0], *tile, *k[0]])
-        at_block = len(numbers[Role.GROUP]) + len(numbers[outside])
-        at_row = at_block + len(numbers[inside])
-        at_tile = len(dimensions)
-        is_block = _differs(nests, at_block, at_tile, numbers[outside])
-        # Where nothing passes by, a block is held for nothing.
-        is_of_use = ~is_block | _differs(nests, at_block, at_tile, numbers[inside])
-        k_is_cut = _differs(nests, at_block, at_tile, numbers[Role.K])
-        others = (at_tile,) * (len(kernel.operands) - 2)
-        first = 0 if outside is Role.M else 1  # the operand along the dimension outside
-
-        def place(
-            held: int,
-            passing: int,
-            first: int = first,
-            others: tuple[int, ...] = others,
-        ) -> tuple[int, ...]:
-            pair = (held, passing) if first == 0 else (passing, held)
-            return (*pair, *others)
-
         yield Family(
             label=f"{outside.value} outside {inside.value}",
             nests=nests,
-            places=(
-                (place(at_block, at_row), is_of_use),
-                (place(at_block, at_tile), is_of_use & k_is_cut),
-                (place(at_tile, at_row), k_is_cut & ~is_block),
-                (place(at_tile, at_tile), k_is_cut & ~is_block),
-            ),
+            places=tuple(_product_places(nests, outside, inside)),
         )
 
 
-def _windows_overlap(axis: Axis, kernel: Kernel) -> bool:
-    """Whether neighbouring windows along an axis share elements."""
-    whole = set(kernel.numbers(Role.WHOLE))
-    span = sum(c * (kernel.extents[d] - 1) for d, c in axis.terms if d in whole)
-    return any(span >= c for d, c in axis.terms if d not in whole and kernel.extents[d] > 1)
+def _product_places(
+    nests: Nests, outside: Role, inside: Role
+) -> Iterator[tuple[tuple[int, ...], Rows]]:
+    """Yield where operands are held in a family of `_product_families`."""
+    kernel = nests.kernel
+    numbers = {role: kernel.numbers(role) for role in (Role.GROUP, outside, inside, Role.K)}
+    at_group, at_tile = len(numbers[Role.GROUP]), nests.depth
+    at_block = at_group + len(numbers[outside])
+    at_row = at_block + len(numbers[inside])
+    is_block = _differs(nests, at_block, at_tile, numbers[outside])
+    overlaps = outside is Role.M and windows_overlap(kernel)
+    # Where nothing passes by, a block is held for nothing, but for windows that overlap.
+    is_of_use = ~is_block | overlaps | _differs(nests, at_block, at_tile, numbers[inside])
+    k_is_cut = _differs(nests, at_block, at_tile, numbers[Role.K])
+    groups_are_cut = _differs(nests, 0, at_group, numbers[Role.GROUP])
+    place = partial(_place, kernel, at_tile, outside)
+    places = (
+        (place(at_block, at_row), is_of_use),
+        (place(at_block, at_tile), is_of_use & k_is_cut),
+        (place(at_tile, at_row), k_is_cut & ~is_block),
+        (place(at_tile, at_tile), k_is_cut & ~is_block),
+        # All of the operand that passes by may stay: while windows share a block, or so that the
+        # next group's is loaded early.
+        (place(at_block, at_group), is_of_use & ((is_block & overlaps) | groups_are_cut)),
+    )
+    return (one for one in places if one[1].any())
 
 
-def _vector_family(kernel: Kernel, spec: AcceleratorSpec) -> Family:
+def _place(kernel: Kernel, at_tile: int, outside: Role, held: int, passing: int) -> tuple[int, ...]:
+    """Return the depths of operands: of that along the dimension outside, and of the other one."""
+    pair = (held, passing) if outside is Role.M else (passing, held)
+    return (*pair, *(at_tile,) * (len(kernel.operands) - 2))
+
+
+def _waiting_families(kernel: Kernel, spec: AcceleratorSpec, options: _Options) -> Iterator[Family]:
+    """Yield the families in which psums wait in the output's scratchpad, if that one is larger.
+
+    Blocks of M and N are outside, then K. Inside, tiles as large as the scratchpad of psums holds
+    go through a block: one operand's part of it stays, and the other one's passes by.
+    """
+    blocks = list(waiting_blocks(kernel, spec, options))
+    cuts = [
+        k for k in options[Role.K] if k != tuple(kernel.extents[d] for d in kernel.numbers(Role.K))
+    ]
+    if not blocks or not cuts:
+        return
+    groups, m, n, k = (kernel.numbers(r) for r in (Role.GROUP, Role.M, Role.N, Role.K))
+    at_block = len(groups) + len(m) + len(n)
+    at_k, at_tile = at_block + len(k), at_block + len(k) + len(m) + len(n)
+    others = (at_tile,) * (len(kernel.operands) - 3)
+    (outer_m, tile_m, outer_n, tile_n), (cut,) = _grid(zip(*blocks, strict=True), [cuts])
+    single = [np.ones((1, 1), dtype=np.int64) for _ in groups]
+    for first, inside, tile in (
+        (Role.M, [*n, *m], [*tile_n, *tile_m]),
+        (Role.N, [*m, *n], [*tile_m, *tile_n]),
+    ):
+        nests = Nests(
+            kernel, [*groups, *m, *n, *k, *inside], [*single, *outer_m, *outer_n, *cut, *tile]
+        )
+        at_row = at_k + (len(n) if first is Role.M else len(m))
+        pair = (at_k, at_row) if first is Role.M else (at_row, at_k)
+        yield Family(
+            label=f"K outside {first.value}",
+            nests=nests,
+            places=(((*pair, *others, at_block), np.ones((1, 1), dtype=np.bool_)),),
+        )
+
+
+def waiting_blocks(
+    kernel: Kernel, spec: AcceleratorSpec, options: _Options
+) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """Yield block and tile along M and along N of psums that wait, and of those in work.
+
+    Tiles fill the scratchpad of psums to more than a quarter, blocks the output's to an eighth.
+    """
+    psum_bytes = DTYPES[kernel.inputs[0].dtype.accumulator].size_bytes
+    work, wait = (spec.scratchpad_of(name).capacity_bytes for name in ("psum", "output"))
+    extents = {role: [kernel.extents[d] for d in kernel.numbers(role)] for role in options}
+    if work >= min(wait, psum_bytes * prod((*extents[Role.M], *extents[Role.N]))):
+        return
+    for tile_m, tile_n in product(options[Role.M], options[Role.N]):
+        tile_bytes = psum_bytes * prod((*tile_m, *tile_n))
+        if not work < 4 * tile_bytes <= 4 * work:
+            continue
+        for m, n in product(blocks_of(tile_m, extents[Role.M]), blocks_of(tile_n, extents[Role.N])):
+            block_bytes = psum_bytes * prod((*m, *n))
+            if max(tile_bytes + 1, wait // 8) <= block_bytes < wait:
+                yield m, tile_m, n, tile_n
+
+
+def _vector_family(kernel: Kernel, spec: AcceleratorSpec, rules: LayerRules) -> Family:
     """Return the only family of a kernel without products: its dimensions in their order.
 
     Where tiles of a window overlap, they may share the input of a block.
     """
     parallel, whole = kernel.numbers(Role.PARALLEL), kernel.numbers(Role.WHOLE)
     extents = [kernel.extents[d] for d in parallel]
-    overlaps = any(_windows_overlap(axis, kernel) for axis in kernel.inputs[0].axes)
+    overlaps = windows_overlap(kernel)
     blocks = [
         (block, tile)
-        for tile in nested_sizes(extents, spec.vector.lanes)
+        for tile in rules.with_tiles(kernel, parallel, nested_sizes(extents, spec.vector.lanes))
         for block in (blocks_of(tile, extents) if overlaps else [tile])
     ]
     dimensions = [*parallel, *whole, *parallel]
@@ -158,6 +274,15 @@ def _vector_family(kernel: Kernel, spec: AcceleratorSpec) -> Family:
     others = (at_tile,) * (len(kernel.operands) - 1)
     every = np.ones(1, dtype=np.bool_)
     return Family(label="in order", nests=nests, places=(((at_block, *others), every),))
+
+
+def windows_overlap(kernel: Kernel) -> bool:
+    """Whether neighbouring windows of a kernel's first input share elements."""
+    for axis in kernel.inputs[0].axes:
+        for (first, step), (second, other) in combinations(axis.terms, 2):
+            if kernel.extents[first] > 1 and other * (kernel.extents[second] - 1) >= step:
+                return True
+    return False
 
 
 def _grid(
@@ -184,17 +309,16 @@ def _differs(nests: Nests, outer: int, inner: int, dimensions: Sequence[int]) ->
 
 
 def blocks_of(tile: Sequence[int], extents: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return the blocks of whole tiles: the tile, multiples along what it cuts, and outer ones."""
+    """Return the blocks of whole tiles: the tile, and nearly equal parts of what is outside."""
     found: dict[tuple[int, ...], None] = {tuple(tile): None}
     for cut in reversed(range(len(extents))):
-        inner = tuple(extents[cut + 1 :])
-        if tile[cut] == extents[cut]:
-            continue
-        for count in _PARTS[1:]:
-            if tile[cut] * count >= extents[cut]:
+        inner, size = tuple(extents[cut + 1 :]), tile[cut]
+        tiles = -(-extents[cut] // size)
+        for parts in _PARTS_OF_BLOCKS:
+            together = -(-tiles // parts)
+            if together == 1:
                 break
-            found[(*tile[:cut], tile[cut] * count, *inner)] = None
-        found[(*tile[:cut], extents[cut], *inner)] = None
+            found[(*tile[:cut], min(together * size, extents[cut]), *inner)] = None
     return list(found)
 
 
@@ -229,11 +353,13 @@ def nested_sizes(extents: Sequence[int], grain: int = 1) -> list[tuple[int, ...]
     return list(found) or [()]
 
 
-def product_options(kernel: Kernel, spec: AcceleratorSpec) -> dict[Role, list[tuple[int, ...]]]:
+def product_options(
+    kernel: Kernel, spec: AcceleratorSpec, rules: LayerRules = NO_RULES
+) -> dict[Role, list[tuple[int, ...]]]:
     """Return the tile sizes that are tried along groups, M, N and K."""
     flow = DATAFLOWS[spec.array.dataflow]
     grain = {flow.rows: spec.array.rows, flow.columns: spec.array.columns, flow.time: 1}
-    found: dict[Role, list[tuple[int, ...]]] = {}
+    found: _Options = {}
     for role in (Role.GROUP, Role.M, Role.N):
         numbers = kernel.numbers(role)
         extents = [kernel.extents[n] for n in numbers]
@@ -246,7 +372,10 @@ def product_options(kernel: Kernel, spec: AcceleratorSpec) -> dict[Role, list[tu
     if any(tap > 1 for tap in taps):
         options += [(*(1 for _ in taps), size) for size in sizes(channels, grain["K"])]
     found[Role.K] = _in_blocks(options, Role.K, kernel, spec)
-    return found
+    return {
+        role: rules.with_tiles(kernel, kernel.numbers(role), sizes_of_role)
+        for role, sizes_of_role in found.items()
+    }
 
 
 def _in_blocks(

@@ -15,6 +15,8 @@ from typing import NamedTuple
 from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
+from mapper.check import check
+from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import COSTS, CostEstimate
 from mapper.kernel import Contraction, Kernel, Role, box_bytes
 from mapper.mapping import Mapping
@@ -140,6 +142,7 @@ def best_stages(
     cores: Sequence[int],
     choice: str,
     options: SearchOptions = DEFAULT,
+    rules: LayerRules = NO_RULES,
 ) -> tuple[Stage, ...]:
     """Return the stages of a layer that are best by the search's objective.
 
@@ -157,25 +160,27 @@ def best_stages(
         One of `mapper.splits.CHOICES`.
     options
         What is asked of the search for mappings.
+    rules
+        What may not be tried.
 
     Raises
     ------
     MappingError
-        When no split fits.
+        When no split fits, or a constraint leaves none.
     """
     if not kernels:
         return ()
     if len(kernels) > 1:
-        return (_copies(kernels, spec, name, cores, options),)
+        return (_copies(kernels, spec, name, cores, options, rules),)
     (kernel,) = kernels
-    found = splits(kernel, len(cores), choice)
+    found = rules.allowed_splits(kernel, splits(kernel, len(cores), choice), name)
     if len(found) > TRIED:
         found = sorted(found, key=lambda split: _promise(kernel, split, spec))[:TRIED]
     candidates: list[tuple[Stage, ...]] = []
     failures: list[MappingError] = []
     for split in found:
         try:
-            candidates.append(_stages(kernel, split, spec, name, cores, options))
+            candidates.append(_stages(kernel, split, spec, name, cores, options, rules))
         except MappingError as error:
             failures.append(error)
     if not candidates:
@@ -204,12 +209,16 @@ def _stages(
     name: str,
     cores: Sequence[int],
     options: SearchOptions,
+    rules: LayerRules,
 ) -> tuple[Stage, ...]:
-    first = _stage([kernel], [split], spec, name, cores, options)
+    first = _stage([kernel], [split], spec, name, cores, options, rules)
     along_k = split.along_k(kernel)
     if along_k == 1:
         return (first,)
-    return (first, *best_stages([reduction(kernel, along_k)], spec, name, cores, "auto", options))
+    return (
+        first,
+        *best_stages([reduction(kernel, along_k)], spec, name, cores, "auto", options, rules),
+    )
 
 
 def _stage(
@@ -219,13 +228,26 @@ def _stage(
     name: str,
     cores: Sequence[int],
     options: SearchOptions,
+    rules: LayerRules,
 ) -> Stage:
     """Return kernels as a stage: every core maps its parts as it would the largest one."""
+    found = []
+    for kernel, split in zip(kernels, chosen, strict=True):
+        mapping, estimate = search(kernel, split, spec, name, options, rules).best()
+        mapping = mapping.canonical(split.largest_extents(kernel))
+        check(next(divided(kernel, split)), spec, mapping)
+        found.append((mapping, estimate))
+    return stage_of(kernels, chosen, found, cores)
+
+
+def stage_of(
+    kernels: Sequence[Kernel],
+    chosen: Sequence[Split],
+    found: Sequence[tuple[Mapping, CostEstimate]],
+    cores: Sequence[int],
+) -> Stage:
+    """Return kernels as a stage of ``cores``, with the mapping of each one's largest part."""
     count = chosen[0].parts
-    found = [
-        search(kernel, split, spec, name, options).best()
-        for kernel, split in zip(kernels, chosen, strict=True)
-    ]
     return Stage(
         kernels=tuple(kernels),
         splits=tuple(chosen),
@@ -243,12 +265,13 @@ def search(
     spec: AcceleratorSpec,
     name: str,
     options: SearchOptions = DEFAULT,
+    rules: LayerRules = NO_RULES,
 ) -> Found:
     """Return what the search for the mapping of a split kernel's largest part finds.
 
-    ``name`` is the layer's, for the error when nothing fits.
+    ``name`` is the layer's, for the error when nothing fits or ``rules`` leave nothing.
     """
-    return find_mapping(*largest_part(kernel, split, spec), name, options)
+    return find_mapping(*largest_part(kernel, split, spec), name, options, rules)
 
 
 def largest_part(
@@ -272,19 +295,20 @@ def _copies(
     name: str,
     cores: Sequence[int],
     options: SearchOptions,
+    rules: LayerRules,
 ) -> Stage:
     """Return the stage of several copies, all split over equally many cores.
 
     Each is cut along its first dimension that is long enough, so that parts stay contiguous.
     """
-    count = min(len(cores), *(max(kernel.extents) for kernel in kernels))
+    count = min(len(cores), rules.most_cores, *(max(kernel.extents) for kernel in kernels))
     chosen = [Split()] * len(kernels)
     if count > 1:
         chosen = [
             Split(ways=((next(d for d, e in enumerate(k.extents) if e >= count), count),))
             for k in kernels
         ]
-    return _stage(kernels, chosen, spec, name, cores, options)
+    return _stage(kernels, chosen, spec, name, cores, options, rules)
 
 
 def _repeated(kernel: Kernel, largest: Kernel, parts: int) -> float:

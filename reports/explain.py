@@ -84,6 +84,11 @@ def _roof_lines(report: Report, layer: LayerReport) -> Iterable[str]:
         f"  the roofs allow no fewer than {work.bound_cycles:,.0f} cycles;"
         f" it takes {work.total_cycles / max(1.0, work.bound_cycles):.2f} times that"
     )
+    yield (
+        f"  no mapping takes fewer than {work.lower_bound_cycles:,.0f} cycles or moves less than"
+        f" {format_bytes(round(work.lower_bound_bytes))}: it takes"
+        f" {work.cycles_of_lower_bound:.2f} and moves {work.traffic_of_lower_bound:.2f} times that"
+    )
     if layer.operations:
         yield f"  arithmetic intensity {layer.arithmetic_intensity:.4g} ops/B"
     if work.macs:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from accel.spec import AcceleratorSpec, ScratchpadSpec
+from accel.spec import AcceleratorSpec
 from accel.units import format_bytes
 from mapper.kernel import Axis, Contraction, Kernel, Role
 from mapper.mapping import Mapping
 from mapper.plan import Plan, PlannedLayer
+from mapper.splits import divided
 from mapper.stages import Stage
 from reports.explain_group import group_lines, kept_lines
+from reports.nest_text import nest_lines
 from reports.report import WorkReport
 
 
@@ -36,38 +38,33 @@ def mapping_lines(plan: Plan, planned: PlannedLayer, work: WorkReport) -> Iterab
 
 
 def stage_lines(stage: Stage, spec: AcceleratorSpec) -> Iterable[str]:
-    """Yield the lines of one stage: its split, loops, buffers and layouts."""
+    """Yield the lines of one stage: its split, loop nests and layouts."""
     for kernel, split, mapping, estimate, tiles in zip(
         *(stage.kernels, stage.splits, stage.mappings, stage.estimates, stage.tile_counts),
         strict=True,
     ):
         if spec.cores > 1:
             yield f"  {split.label(kernel)}; of the largest part"
-        yield (
-            f"  {_counted(tiles, 'tile')}, closed form {estimate.cycles:,.0f} cycles;"
-            " loops, outermost first:"
-        )
-        yield from loop_lines(kernel, split.largest_extents(kernel), mapping)
+        yield f"  {_counted(tiles, 'tile')}, closed form {estimate.cycles:,.0f} cycles:"
+        yield from nest_lines(next(divided(kernel, split)), spec, mapping)
+        if not mapping.layouts:
+            continue
         held = [
             (operand.role, "" if operand.is_kept else operand.scratchpad)
             for operand in kernel.operands
         ]
-        buffers = list(mapping.num_buffers)
-        if isinstance(kernel.body, Contraction) and mapping.layouts:
+        if isinstance(kernel.body, Contraction):
             held.append(("psum", "psum"))
-            buffers.append(buffers[-1])
         for number, (role, holder) in enumerate(held):
             if not holder:  # kept between layers
                 continue
             pad = spec.scratchpad_of(holder)
-            counted = _counted(buffers[number], "buffer")
-            yield f"    {role} in {pad.name}, {counted}{_layout(kernel, mapping, number, pad)}"
+            if pad.bank_model is not None:
+                yield f"    {role} in {pad.name}: {_layout(kernel, mapping, number)}"
 
 
-def _layout(kernel: Kernel, mapping: Mapping, number: int, pad: ScratchpadSpec) -> str:
+def _layout(kernel: Kernel, mapping: Mapping, number: int) -> str:
     """Return how an operand's tiles lie in a scratchpad with banks."""
-    if pad.bank_model is None or not mapping.layouts:
-        return ""
     operands = kernel.operands
     if number < len(operands):
         names = [_axis_name(kernel, axis) for axis in operands[number].axes]
@@ -75,7 +72,7 @@ def _layout(kernel: Kernel, mapping: Mapping, number: int, pad: ScratchpadSpec) 
         kept = kernel.numbers(Role.GROUP, Role.M, Role.N)
         names = [kernel.dimensions[d].name for d in kept]
     label = mapping.layouts[number].label(names)
-    return f", {label}, {mapping.conflict_cycles[number]:,} conflict cycles a tile"
+    return f"{label}, {mapping.conflict_cycles[number]:,} conflict cycles a tile"
 
 
 def _axis_name(kernel: Kernel, axis: Axis) -> str:
@@ -85,16 +82,3 @@ def _axis_name(kernel: Kernel, axis: Axis) -> str:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def loop_lines(kernel: Kernel, extents: tuple[int, ...], mapping: Mapping) -> Iterable[str]:
-    """Yield the loops of a mapping over ``extents``, outermost first, and what is held inside."""
-    inside = list(extents)
-    for number, (d, step) in enumerate(mapping.loops, start=1):
-        extent, inside[d] = inside[d], min(step, inside[d])
-        if extent > step or (step == extents[d] > 1 and d not in dict(mapping.loops[number:])):
-            name, count = kernel.dimensions[d].name, -(-extent // step)
-            yield f"    {name:<9} {extent:>8} in {count} of {step}"
-        for operand, depth in zip(kernel.operands, mapping.held, strict=True):
-            if not operand.is_kept and depth == number < len(mapping.loops):
-                yield f"      {operand.role} stays here"

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import prod
 
 from accel.spec import AcceleratorSpec
 from accel.units import format_bytes
-from accel.vector import pass_cycles
+from mapper.bounds import bounds, capacity_bytes
+from mapper.check import held
+from mapper.constraints import LayerRules
 from mapper.cost import CostEstimate
-from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes
+from mapper.kernel import Kernel
+from mapper.mapping import Mapping
 from mapper.plan import Plan, PlannedLayer
 from mapper.search.find import Found
+from mapper.search.larger import next_better
+from mapper.search.problem import problem_of
 from mapper.splits import Split
-from mapper.stages import search
+from mapper.stages import largest_part, search
 from reports.explain_group import group_lines, kept_lines
-from reports.explain_mapping import loop_lines, stage_lines
+from reports.explain_mapping import stage_lines
 from reports.labels import operator_label, shape_label
+from reports.nest_text import nest_lines
 
 
 def map_text(plan: Plan, layer: str | None = None) -> str:
@@ -58,49 +63,50 @@ def _layer_lines(plan: Plan, planned: PlannedLayer) -> Iterable[str]:
         for kernel, split, estimate in zip(
             stage.kernels, stage.splits, stage.estimates, strict=True
         ):
-            yield _bound_line(kernel, plan.spec, estimate)
-            yield from _search_lines(kernel, split, plan, layer.name)
+            yield from _bound_lines(kernel, plan.spec, estimate)
+            yield from _search_lines(kernel, split, plan, layer.name, work.rules)
 
 
-def _bound_line(kernel: Kernel, spec: AcceleratorSpec, estimate: CostEstimate) -> str:
-    bounds = lower_bounds(kernel, spec)
-    name, least = max(bounds.items(), key=lambda item: item[1])
-    return (
-        f"    lower bound {least:,.0f} cycles ({name}); the mapping takes"
-        f" {estimate.cycles / max(1.0, least):.2f} times that, and moves"
-        f" {format_bytes(estimate.dram_bytes)} of main memory"
+def _bound_lines(kernel: Kernel, spec: AcceleratorSpec, estimate: CostEstimate) -> Iterable[str]:
+    """Yield what the kernel takes at least on all cores, and how far the mapping is from it."""
+    least = bounds(kernel, spec)
+    others = ", ".join(f"{name} {cycles:,.0f}" for name, cycles in least.by_resource.items())
+    yield (
+        f"    least cycles: {others}; the mapping takes"
+        f" {estimate.cycles / max(1.0, least.cycles):.2f} times the largest"
+    )
+    traffic = max(1.0, least.traffic_bytes)
+    yield (
+        f"    least main-memory traffic: {format_bytes(least.compulsory_bytes)} compulsory,"
+        f" {format_bytes(round(traffic))} with {format_bytes(capacity_bytes(spec))} on the chip;"
+        f" the mapping moves {format_bytes(estimate.dram_bytes)},"
+        f" {estimate.dram_bytes / traffic:.2f} times that"
     )
 
 
-def lower_bounds(kernel: Kernel, spec: AcceleratorSpec) -> dict[str, float]:
-    """Return resource to the cycles that a kernel can't take less of, on all cores.
-
-    All MACs on all PEs, all elements in all lanes, every touched byte once at full bandwidth.
-    """
-    iterations = prod(kernel.extents)
-    moved = compulsory_bytes(kernel) / spec.bandwidth_bytes_per_s * spec.clock_hz
-    bounds = {"main memory": moved}
-    match kernel.body:
-        case Contraction():
-            bounds["array"] = iterations / spec.pes
-        case VectorBody() as body:
-            pace = pass_cycles(spec.vector, body.function, body.activation)
-            bounds["vector unit"] = iterations * pace / (spec.cores * spec.vector.lanes)
-    return bounds
-
-
-def _search_lines(kernel: Kernel, split: Split, plan: Plan, name: str) -> Iterable[str]:
-    found = search(kernel, split, plan.spec, name, plan.options)
+def _search_lines(
+    kernel: Kernel, split: Split, plan: Plan, name: str, rules: LayerRules
+) -> Iterable[str]:
+    """Yield what else there was: how much was tried, what binds, and the runner-up."""
+    spec = plan.spec
+    found = search(kernel, split, spec, name, plan.options, rules)
     pad, share = max(found.fill().items(), key=lambda item: item[1])
     yield f"    {_effort(found)}; '{pad}' is the fullest scratchpad, {share:.0%}"
+    part, seen = largest_part(kernel, split, spec)
+    problem = problem_of(part, seen, name, plan.options.objective, rules)
+    larger = next_better(problem, found.chosen[0])
+    if larger is None:
+        yield "    no larger scratchpad would allow a better mapping"
+    else:
+        lack = _lack(part, spec, larger.mapping)
+        yield f"    {lack} would allow {_cost(larger.cost, split)}"
     second = found.runner_up()
     if second is None:
         yield "    no other tile fits"
         return
     mapping, estimate = second
-    moved = format_bytes(split.parts * estimate.dram_bytes)
-    yield f"    runner-up, {estimate.cycles:,.0f} cycles and {moved} of main memory:"
-    for line in loop_lines(kernel, split.largest_extents(kernel), mapping):
+    yield f"    runner-up, {_cost(estimate, split)}:"
+    for line in nest_lines(part, spec, mapping):
         yield f"  {line}"
 
 
@@ -111,3 +117,21 @@ def _effort(found: Found) -> str:
     if coverage.is_proved:
         return f"{text}, none of the others is better"
     return f"{text}, the best can be {coverage.gap:.1%} better"
+
+
+def _cost(estimate: CostEstimate, split: Split) -> str:
+    moved = format_bytes(split.parts * estimate.dram_bytes)
+    return f"{estimate.cycles:,.0f} cycles and {moved} of main memory"
+
+
+def _lack(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> str:
+    """Return the bytes that a mapping lacks, and what takes the most there."""
+    everything = held(kernel, spec, mapping)
+    lacking = []
+    for pad in spec.scratchpads:
+        inside = [one for one in everything if one.pad is pad]
+        missing = sum(one.total_bytes for one in inside) - pad.capacity_bytes
+        if missing > 0:
+            largest = max(inside, key=lambda one: one.total_bytes)
+            lacking.append(f"{missing:,} more bytes in '{pad.name}' (most for {largest.what})")
+    return " and ".join(lacking)

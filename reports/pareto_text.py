@@ -31,12 +31,13 @@ def pareto_text(plan: Plan, layer: str, objectives: Sequence[Objective]) -> str:
     """
     planned = plan.layer(layer)
     lines = [f"{layer}: mappings of which no other is as good in every objective"]
-    for stage in plan.works[planned.work].stages:
+    work = plan.works[planned.work]
+    for stage in work.stages:
         for kernel, split in zip(stage.kernels, stage.splits, strict=True):
             part, share = largest_part(kernel, split, plan.spec)
             if split.parts > 1:
                 lines.append(f"  {split.label(kernel)}; of the largest part")
-            lines += _table(part, pareto_set(part, share, objectives), objectives)
+            lines += _table(part, pareto_set(part, share, objectives, work.rules), objectives)
     if len(lines) == 1:
         lines.append("  a view: no data moves")
     return "\n".join(lines)

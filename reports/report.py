@@ -17,7 +17,7 @@ from accel.units import FS_PER_SECOND, Clock, format_bytes
 from accel.vector import peak_operations_per_cycle
 from foundation.errors import SpecError
 from isa.instruction import Operand
-from mapper.kernel import compulsory_bytes
+from mapper.bounds import Bounds, bounds
 from mapper.plan import Plan, PlannedLayer
 from reports.cores import plain_name
 from reports.cycles import total_cycles
@@ -93,6 +93,9 @@ class WorkReport:
     energies_pj
         Component to picojoules (`accel.energy.component_energies_pj`); empty where the machine
         doesn't say what they are.
+    lower_bound_cycles, lower_bound_bytes
+        The least cycles and main-memory bytes of any mapping onto this machine
+        (`mapper.bounds.Bounds`), of its kernels one after the other.
     """
 
     compute_cycles: int
@@ -115,6 +118,18 @@ class WorkReport:
     bound_by: str
     bound_cycles: float
     energies_pj: Mapping[str, float]
+    lower_bound_cycles: float
+    lower_bound_bytes: float
+
+    @property
+    def cycles_of_lower_bound(self) -> float:
+        """Total cycles over the least, 1 for what takes none."""
+        return self.total_cycles / self.lower_bound_cycles if self.lower_bound_cycles else 1.0
+
+    @property
+    def traffic_of_lower_bound(self) -> float:
+        """Main-memory bytes over the fewest, 1 for what moves none."""
+        return self.total_dram_bytes / self.lower_bound_bytes if self.lower_bound_bytes else 1.0
 
     @property
     def total_dram_bytes(self) -> int:
@@ -328,6 +343,14 @@ def _layer_report(plan: Plan, planned: PlannedLayer, works: Sequence[WorkReport]
     )
 
 
+def _least_cycles(least: Sequence[Bounds], *, is_group: bool) -> float:
+    """Return the least cycles of kernels, one after the other; layers of a group overlap."""
+    if not is_group:
+        return sum(one.cycles for one in least)
+    resources = {name for one in least for name in one.by_resource}
+    return max(sum(one.by_resource.get(name, 0.0) for one in least) for name in resources)
+
+
 def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkReport:
     spec, work = plan.spec, plan.works[number]
     cycles = total_cycles(pieces, Clock(hz=spec.clock_hz))
@@ -335,7 +358,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
     sums = {name: _total(pieces, name) for name in _SUMMED}
     macs, folds = sums["macs"], sums["folds"]
     memory_bytes = _total_by(pieces, lambda trace: _bytes_by_memory(spec, trace))
-    compulsory = sum(compulsory_bytes(kernel) for kernel in work.kernels)
+    least = [bounds(kernel, spec) for kernel in work.kernels]
     resources = {
         "array": _busiest(units, "matrix"),
         "vector": _busiest(units, "vector"),
@@ -356,7 +379,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
         mac_utilization=macs / (spec.pes * total) if total else 0.0,
         dram_bytes=_total_by(pieces, _bytes_by_operand),
         memory_bytes=memory_bytes,
-        compulsory_bytes=compulsory,
+        compulsory_bytes=sum(one.compulsory_bytes for one in least),
         scratchpad_accesses={
             name: sums[name]
             for name in ("input_reads", "weight_reads", "psum_reads", "psum_writes")
@@ -367,6 +390,8 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
         bound_by=bound_by(resources, total),
         bound_cycles=bound_cycles(spec, macs, sums["operations"], memory_bytes),
         energies_pj={},
+        lower_bound_cycles=_least_cycles(least, is_group=work.fused is not None),
+        lower_bound_bytes=sum(one.traffic_bytes for one in least),
     )
 
 
@@ -459,6 +484,10 @@ def _record(layer: LayerReport) -> dict[str, Any]:
         "arithmetic_intensity_ops_per_byte": layer.arithmetic_intensity,
         "bound_by": work.bound_by,
         "bound_cycles": float(work.bound_cycles),
+        "lower_bound_cycles": float(work.lower_bound_cycles),
+        "cycles_of_lower_bound": work.cycles_of_lower_bound,
+        "lower_bound_bytes": float(work.lower_bound_bytes),
+        "traffic_of_lower_bound": work.traffic_of_lower_bound,
         "tiles": work.tiles,
         "folds": work.folds,
     }
@@ -491,4 +520,6 @@ EMPTY = WorkReport(
     bound_by="-",
     bound_cycles=0.0,
     energies_pj={},
+    lower_bound_cycles=0.0,
+    lower_bound_bytes=0.0,
 )

@@ -100,6 +100,8 @@ def cli() -> None:
     help="Another network that runs at the same time, on cores of its own.",
 )
 @click.option("--cores", metavar="N,N", help="Cores of each network; evenly shared by default.")
+@options.mapping
+@options.constraints
 def run(
     network: str,
     hardware: str,
@@ -115,16 +117,20 @@ def run(
     trace_format: str,
     beside: tuple[str, ...],
     cores: str | None,
+    mapping: Path | None,
+    constraints: Path | None,
     search: SearchOptions,
 ) -> None:
     """Simulate NETWORK (a zoo name or a YAML file) and print a table of its layers."""
     from reports.files import check_output_folder
 
     if beside or cores:
-        if output is not None or trace_dram is not None or engine != "cycle":
+        if engine != "cycle" or any(
+            path is not None for path in (output, trace_dram, mapping, constraints)
+        ):
             raise click.UsageError(
-                "--beside and --cores print tables of the cycle engine: no -o, --trace-dram or"
-                " --engine analytical"
+                "--beside and --cores print tables of the cycle engine and of the best mappings: no"
+                " -o, --trace-dram, --engine analytical, --mapping or --constraints"
             )
         if across:
             raise click.UsageError("--beside runs networks layer by layer: no --across")
@@ -144,6 +150,8 @@ def run(
         across=across,
         options=search,
         engine=engine,
+        mappings=mapping,
+        constraints=constraints,
     )
     click.echo(str(result))
     if trace_dram is not None:
@@ -186,11 +194,15 @@ def check(file: Path) -> None:
 
 
 @cli.command()
-@click.argument("what", type=click.Choice(["network", "hardware"]))
+@click.argument("what", type=click.Choice(["network", "hardware", "mapping", "constraints"]))
 def schema(what: str) -> None:
-    """Print the JSON Schema of network or hardware files, for editors."""
+    """Print the JSON Schema of a kind of files, for editors."""
     if what == "network":
         from workloads.loaders.yaml import schema as json_schema
+    elif what == "mapping":
+        from mapper.mapping_file import schema as json_schema
+    elif what == "constraints":
+        from mapper.constraints import schema as json_schema
     else:
         from accel.spec_file import schema as json_schema
     click.echo(json.dumps(json_schema(), indent=2))
@@ -215,7 +227,13 @@ def explain(folder: Path, layer: str) -> None:
 @options.passes("none")
 @options.across
 @options.search
+@options.mapping
+@options.constraints
 @click.option("--layer", help="Name of the only layer to show.")
+@click.option("--space", is_flag=True, help="Print what is tried, not what is found.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="New YAML file for the mappings."
+)
 @click.option(
     "--pareto",
     metavar="NAME,NAME",
@@ -230,30 +248,49 @@ def map_(
     passes: str,
     across: tuple[str, ...],
     layer: str | None,
+    space: bool,
     pareto: str | None,
+    output: Path | None,
+    mapping: Path | None,
+    constraints: Path | None,
     search: SearchOptions,
 ) -> None:
-    """Print how NETWORK is mapped: loops, lower bound, runner-up, and the fullest scratchpad."""
-    from mapper.plan import make_plan
+    """Print how NETWORK is mapped: loops, lower bounds, runner-up, and the fullest scratchpad."""
+    from foundation.output_file import check_output_file, write_output_file
     from mapper.search.pareto import objectives_of
     from reports.map_text import map_text
     from reports.pareto_text import pareto_text
-    from rooftile.passes import apply_passes
-    from rooftile.sources import find_hardware, find_network
+    from reports.space_text import space_text
 
     if pareto is not None and layer is None:
         raise click.UsageError("--pareto shows the mappings of one layer: name it with --layer")
+    if pareto is not None and space:
+        raise click.UsageError("--pareto shows what is found, --space what is tried: leave out one")
     objectives = None if pareto is None else objectives_of(pareto)
-    graph = apply_passes(find_network(network, batch=batch, dtype=dtype), passes)
-    spec = find_hardware(hardware)
+    if output is not None:
+        check_output_file(output)
     with progress_line() as show:
-        mapping = show and (lambda name: show(f"mapping {name}"))
-        plan = make_plan(graph, spec, split=split, across=across, options=search, progress=mapping)
-        if objectives is None or layer is None:
-            text = map_text(plan, layer)
-        else:
+        plan = _plan(
+            network,
+            hardware,
+            batch=batch,
+            dtype=dtype,
+            passes=passes,
+            mapping=mapping,
+            constraints=constraints,
+            split=split,
+            across=across,
+            options=search,
+            progress=show and (lambda name: show(f"mapping {name}")),
+        )
+        if objectives is not None and layer is not None:
             text = pareto_text(plan, layer, objectives)
+        else:
+            text = space_text(plan, layer) if space else map_text(plan, layer)
     click.echo(text)
+    if output is not None:
+        write_output_file(output, [plan.mappings_yaml(layer)])
+        click.echo(f"\nmappings: {output}")
 
 
 @cli.command()
@@ -278,6 +315,7 @@ def passes(
 @options.batch
 @options.dtype
 @options.across
+@options.mapping
 @click.option("--layer", required=True, help="Name of the layer.")
 def disasm(
     network: str,
@@ -285,15 +323,13 @@ def disasm(
     batch: int | None,
     dtype: str | None,
     across: tuple[str, ...],
+    mapping: Path | None,
     layer: str,
 ) -> None:
     """Print the program of one layer of NETWORK as assembly."""
     from isa.assembler import disassemble
-    from mapper.plan import make_plan
-    from rooftile.sources import find_hardware, find_network
 
-    graph = find_network(network, batch=batch, dtype=dtype)
-    plan = make_plan(graph, find_hardware(hardware), across=across)
+    plan = _plan(network, hardware, batch=batch, dtype=dtype, mapping=mapping, across=across)
     planned = plan.layer(layer)
     pieces = plan.program_count(planned)
     if not pieces:
@@ -348,6 +384,34 @@ def teach(
 
 
 cli.add_command(validate)
+
+
+def _plan(
+    network: str,
+    hardware: str,
+    *,
+    batch: int | None,
+    dtype: str | None,
+    passes: str = "none",
+    mapping: Path | None = None,
+    constraints: Path | None = None,
+    **how: Any,
+) -> Plan:
+    """Return a network as it is mapped; ``how`` as in `make_plan`."""
+    from mapper.constraints import load_constraints
+    from mapper.mapping_file import load_mappings
+    from mapper.plan import make_plan
+    from rooftile.passes import apply_passes
+    from rooftile.sources import find_hardware, find_network
+
+    graph = apply_passes(find_network(network, batch=batch, dtype=dtype), passes)
+    return make_plan(
+        graph,
+        find_hardware(hardware),
+        mappings=load_mappings(mapping) if mapping is not None else None,
+        constraints=load_constraints(constraints) if constraints is not None else None,
+        **how,
+    )
 
 
 def _check_dram_trace(path: Path, hardware: str) -> None:

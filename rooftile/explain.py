@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from foundation.errors import OutputError
-from mapper.search.find import options_of
+from mapper.search.find import SearchOptions, options_of
 from reports.explain import explain_text
 from reports.files import digest, read_summary
 from rooftile.simulation import simulate
 
 #: The resolved inputs in a run's folder.
-INPUT_NAMES = ("network.yaml", "hardware.yaml")
+INPUT_NAMES = ("network.yaml", "hardware.yaml", "mapping.yaml")
 
 
 def explain_run(folder: Path, layer: str) -> str:
@@ -23,8 +24,8 @@ def explain_run(folder: Path, layer: str) -> str:
     Raises
     ------
     OutputError
-        When the folder isn't a run of the cycle engine, its inputs have been changed since, or its
-        search was ended by its time.
+        When the folder isn't a run of the cycle engine, its inputs have been changed since, or a
+        search over several layers was ended by its time.
     MappingError
         When the network has no such layer.
     """
@@ -39,22 +40,37 @@ def explain_run(folder: Path, layer: str) -> str:
             f"folder '{folder}': was made by the analytical engine, which doesn't know what units"
             " wait for; run it with --engine cycle into a new folder"
         )
+    network, hardware, mappings = (folder / name for name in INPUT_NAMES)
+    how: dict[str, Any] = {"mappings": mappings}
+    if summary["across"]:  # mappings of groups stand in no file: they are found again
+        how = {"across": summary["across"], "options": _options(folder, summary)}
+    result = simulate(network, hardware, split=summary["split"], **how)
+    return explain_text(result.report, result.plan, layer)
+
+
+def _options(folder: Path, summary: dict[str, Any]) -> SearchOptions:
+    """Return the options of a run's search.
+
+    Raises
+    ------
+    OutputError
+        When it can't be repeated exactly.
+    """
     options = options_of(summary["search"])
     if options.effort.seconds is not None:
         raise OutputError(
             f"folder '{folder}': its search had a time limit of {options.effort.seconds:g} s, so"
             " that the run can't be repeated exactly; run it again without --time-limit"
         )
-    inputs = (folder / name for name in INPUT_NAMES)
-    result = simulate(*inputs, split=summary["split"], across=summary["across"], options=options)
-    return explain_text(result.report, result.plan, layer)
+    return options
 
 
 def _inputs(folder: Path) -> dict[str, str]:
     try:
         return {name: (folder / name).read_text(encoding="utf-8") for name in INPUT_NAMES}
     except (OSError, UnicodeDecodeError):
+        *others, last = INPUT_NAMES
         raise OutputError(
-            f"folder '{folder}': {' or '.join(INPUT_NAMES)} is missing; give the folder of a"
+            f"folder '{folder}': {', '.join(others)} or {last} is missing; give the folder of a"
             " finished run"
         ) from None

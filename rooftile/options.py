@@ -25,6 +25,16 @@ batch = click.option(
 )
 dtype = click.option("--dtype", help="Number type (int8, bf16, ...); overrides the network's.")
 
+mapping = click.option(
+    "--mapping",
+    type=click.Path(path_type=Path),
+    help="YAML file of mappings: its layers run exactly so, others are searched.",
+)
+constraints = click.option(
+    "--constraints",
+    type=click.Path(path_type=Path),
+    help="YAML file of what the search for mappings may not try.",
+)
 split = click.option(
     "--split",
     type=click.Choice(["auto", "m", "n", "k", "groups"]),

@@ -12,6 +12,8 @@ from accel.spec_file import to_yaml as hardware_yaml
 from accel.trace import Repeated
 from foundation.errors import MappingError
 from mapper.analytical import AnalyticalEngine
+from mapper.constraints import Constraints, load_constraints
+from mapper.mapping_file import MappingFile, load_mappings
 from mapper.plan import Plan, make_plan
 from mapper.search.find import DEFAULT, SearchOptions
 from reports.estimated import make_estimated_report
@@ -59,6 +61,7 @@ class Result:
         inputs = {
             "network.yaml": network_yaml(self.plan.graph),
             "hardware.yaml": hardware_yaml(self.plan.spec),
+            "mapping.yaml": self.plan.mappings_yaml(),
         }
         return write_folder(
             Path(folder),
@@ -88,6 +91,8 @@ def simulate(
     passes: str = "none",
     options: SearchOptions = DEFAULT,
     engine: str = "cycle",
+    mappings: str | Path | MappingFile | None = None,
+    constraints: str | Path | Constraints | None = None,
     progress: Progress | None = None,
 ) -> Result:
     """Map a network onto a machine, run it, and report.
@@ -114,6 +119,10 @@ def simulate(
     engine
         One of ``ENGINES``: ``cycle`` runs programs event by event, ``analytical`` needs none and
         knows no timeline and no causes of stalls.
+    mappings
+        A YAML file, or what it says, of layers that run exactly so; the others are searched.
+    constraints
+        A YAML file, or what it says, of what the search may not try.
     progress
         Called with what is about to be done: ``mapping`` or ``simulating``, and the layer's name.
 
@@ -127,7 +136,20 @@ def simulate(
     graph = apply_passes(_graph(network, batch, dtype), passes)
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
     mapping = progress and (lambda layer: progress(f"mapping {layer}"))
-    plan = make_plan(graph, spec, split=split, across=across, options=options, progress=mapping)
+    if isinstance(mappings, str | Path):
+        mappings = load_mappings(Path(mappings))
+    if isinstance(constraints, str | Path):
+        constraints = load_constraints(Path(constraints))
+    plan = make_plan(
+        graph,
+        spec,
+        split=split,
+        across=across,
+        options=options,
+        mappings=mappings,
+        constraints=constraints,
+        progress=mapping,
+    )
     if engine == "analytical":
         prices = AnalyticalEngine(plan)
         estimates = [prices.estimates(work) for work in range(len(plan.works))]

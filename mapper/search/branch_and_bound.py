@@ -7,7 +7,8 @@ from math import inf
 
 import numpy as np
 
-from mapper.cost import NestCosts, Reals, psum_bytes, required_bytes
+from mapper.cost import NestCosts, Reals, psum_bytes, required_bytes, waiting_bytes
+from mapper.kernel import Role
 from mapper.nest import Counts
 from mapper.search.exhaustive import open_site, search_site
 from mapper.search.objective import Bounds
@@ -75,8 +76,11 @@ def _least_bytes(problem: Problem, site: Site, others: tuple[int, ...]) -> Count
     """Return for each choice the bytes that are moved at least, whatever the others are.
 
     Each operand's parts are those of the best of the others, and come again only in loops that
-    surround them where the others cut nothing: their first choice is the whole.
+    surround them where the others cut nothing: their first choice is the whole. Where psums wait no
+    choice is, and all are asked.
     """
+    if site.held[-1] < site.nests.depth:
+        return _least_bytes_waiting(problem, site, others)
     total = np.zeros(site.nests.shape[site.axis], dtype=np.int64)
     whole = site.nests
     for axis in others:
@@ -87,18 +91,34 @@ def _least_bytes(problem: Problem, site: Site, others: tuple[int, ...]) -> Count
     return total
 
 
+def _least_bytes_waiting(problem: Problem, site: Site, others: tuple[int, ...]) -> Counts:
+    """Return as `_least_bytes` where psums wait: a bias comes with the first part of K only."""
+    nests = site.nests
+    reduced = frozenset(problem.kernel.numbers(Role.K))
+    total = np.zeros(nests.shape[site.axis], dtype=np.int64)
+    for number, (operand, depth) in enumerate(zip(problem.kernel.operands, site.held, strict=True)):
+        is_bias = 2 <= number < len(problem.kernel.inputs)
+        repeats = nests.repeats(operand, depth, reduced if is_bias else frozenset())
+        moved = nests.sweep_bytes(operand, depth) * repeats
+        total = total + _least(np.broadcast_to(moved, nests.shape), others)
+    return total
+
+
 def _can_fit(problem: Problem, site: Site, others: tuple[int, ...]) -> Rows:
     """Return for which choices something may fit: each region as small as the others make it."""
     kernel, nests = problem.kernel, site.nests
     regions = [
         _least(nests.box_bytes(operand, depth), others)
-        for operand, depth in zip(kernel.operands, site.held, strict=True)
+        for operand, depth in zip(kernel.operands, (*site.held[:-1], nests.depth), strict=True)
     ]
-    psums = psum_bytes(nests)
-    least = None if psums is None else _least(psums, others)
+    least, waiting = (
+        None if size is None else _least(size, others)
+        for size in (psum_bytes(nests), waiting_bytes(nests, site.held[-1]))
+    )
     single = [np.ones((), dtype=np.int64)] * len(regions)
     fits = np.ones(nests.shape[site.axis], dtype=np.bool_)
-    for pad, required in required_bytes(kernel, problem.spec, regions, least, single).items():
+    required_of = required_bytes(kernel, problem.spec, regions, least, single, waiting)
+    for pad, required in required_of.items():
         fits &= required <= problem.capacity[pad]
     return fits
 

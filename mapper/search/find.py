@@ -10,6 +10,7 @@ import numpy as np
 
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError, nearest
+from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import CostEstimate, NestCosts
 from mapper.kernel import Kernel
 from mapper.layouts import conflict_cycles, with_layouts
@@ -21,12 +22,11 @@ from mapper.search.evolutionary import evolutionary
 from mapper.search.exhaustive import exhaustive
 from mapper.search.objective import objective_of
 from mapper.search.price import can_price, exact_cycles
-from mapper.search.problem import Coverage, Effort, Problem, Site, Strategy
+from mapper.search.problem import Coverage, Effort, Problem, Site, Strategy, problem_of
 from mapper.search.random_draws import random_draws
 from mapper.search.refine import Refine, refined
 from mapper.search.shortlist import Candidate
 from mapper.search.stored import key_of, restored, stored
-from mapper.space import map_space
 
 #: By the name that users write.
 STRATEGIES: dict[str, Strategy] = {
@@ -149,7 +149,11 @@ class Found:
 
 
 def find_mapping(
-    kernel: Kernel, spec: AcceleratorSpec, name: str, options: SearchOptions = DEFAULT
+    kernel: Kernel,
+    spec: AcceleratorSpec,
+    name: str,
+    options: SearchOptions = DEFAULT,
+    rules: LayerRules = NO_RULES,
 ) -> Found:
     """Return the best mapping of a kernel's map space.
 
@@ -161,17 +165,20 @@ def find_mapping(
         The layer's, for the error.
     options
         What is asked of the search.
+    rules
+        What may not be tried. What is found under them isn't cached.
 
     Raises
     ------
     MappingError
-        When not even the smallest tile fits: which scratchpad, and both numbers.
+        When a constraint leaves nothing, or not even the smallest tile fits: which scratchpad, and
+        both numbers.
     """
-    cache = options.cache if _is_known_code(options.refine) else None
+    cache = options.cache if _is_known_code(options.refine) and rules.are_empty else None
     key = None if cache is None else key_of(kernel, spec, _asked(options))
     entry = None if cache is None else cache.get(key)
     if entry is None:
-        chosen, coverage = _searched(kernel, spec, name, options)
+        chosen, coverage = _searched(kernel, spec, name, options, rules)
         if cache is not None and coverage.is_complete:
             cache.put(key, stored(chosen, coverage))
     else:
@@ -193,11 +200,10 @@ def _refine_of(kernel: Kernel, spec: AcceleratorSpec, options: SearchOptions) ->
 
 
 def _searched(
-    kernel: Kernel, spec: AcceleratorSpec, name: str, options: SearchOptions
+    kernel: Kernel, spec: AcceleratorSpec, name: str, options: SearchOptions, rules: LayerRules
 ) -> tuple[tuple[Candidate, ...], Coverage]:
     """Search, and return the best, the best of another tile, and what was looked at."""
-    objective = objective_of(options.objective)
-    problem = Problem(kernel, spec, map_space(kernel, spec), objective)
+    problem = problem_of(kernel, spec, name, options.objective, rules)
     result = STRATEGIES[options.strategy](problem, options.effort)
     chosen = result.shortlist.chosen()
     if not chosen:

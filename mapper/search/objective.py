@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from foundation.errors import MappingError, nearest
 
 
@@ -89,6 +91,19 @@ OBJECTIVES = {
         Objective(name="dram", unit="B", value=_dram_bytes, bound=_dram_bytes),
     )
 }
+
+
+def fastest_within(dram_bytes: int) -> Objective:
+    """Return the objective of fewest cycles with at most so many main-memory bytes.
+
+    What moves more has an infinite value, and is never found.
+    """
+
+    def value(costs: Costs | Bounds) -> Any:
+        return np.where(costs.dram_bytes <= dram_bytes, costs.cycles, np.inf)
+
+    return Objective(name=f"latency within {dram_bytes} B", unit="cycles", value=value, bound=value)
+
 
 _TERM = re.compile(r"(?:(?P<weight>[0-9.]+(?:e[-+]?[0-9]+)?)\*)?(?P<name>[a-z_]+)")
 

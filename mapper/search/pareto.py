@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
+from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import Reals
 from mapper.kernel import Kernel
-from mapper.search.objective import OBJECTIVES, Objective, objective_of
-from mapper.search.problem import Problem
+from mapper.search.objective import Objective, objective_of
+from mapper.search.problem import problem_of
 from mapper.search.shortlist import Candidate
-from mapper.space import map_space
 
 #: Nests that are scored at once.
 _BATCH = 1 << 14
@@ -47,7 +47,10 @@ def objectives_of(text: str) -> tuple[Objective, ...]:
 
 
 def pareto_set(
-    kernel: Kernel, spec: AcceleratorSpec, objectives: Sequence[Objective]
+    kernel: Kernel,
+    spec: AcceleratorSpec,
+    objectives: Sequence[Objective],
+    rules: LayerRules = NO_RULES,
 ) -> tuple[Choice, ...]:
     """Return one mapping for each combination of values that no other mapping is as good as.
 
@@ -57,6 +60,8 @@ def pareto_set(
         What is mapped, onto what.
     objectives
         Two or more.
+    rules
+        What may not be tried.
 
     Returns
     -------
@@ -68,7 +73,7 @@ def pareto_set(
     All of the map space is looked at; what a mapping's bounds say is surpassed isn't scored. Two
     buffers are never slower and move as much, so that the quickest numbers of buffers are enough.
     """
-    problem = Problem(kernel, spec, map_space(kernel, spec), OBJECTIVES["latency"])
+    problem = problem_of(kernel, spec, "", "latency", rules)
     choices: list[Choice] = []
     front = np.zeros((0, len(objectives)))
     for site, costs in problem.sites():

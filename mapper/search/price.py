@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from accel.spec import AcceleratorSpec
+from mapper.cost import memory_of
 from mapper.kernel import Kernel
+from mapper.lower import lower
 from mapper.mapping import Mapping
+from mapper.operands import Placement
 from mapper.parts import cut
 from mapper.pipeline import Pipeline, is_plain
+from mapper.program_price import program_cycles
 
 
 def can_price(kernel: Kernel, spec: AcceleratorSpec) -> bool:
@@ -20,9 +24,21 @@ def can_price(kernel: Kernel, spec: AcceleratorSpec) -> bool:
 def exact_cycles(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> float:
     """Return the cycles of a mapped kernel on one core, piece after piece as it will run."""
     pipeline = Pipeline(spec)
-    return float(
-        sum(
-            len(part.lows) * pipeline.cycles([part.piece(0)], [part.piece_mapping])
-            for part in cut(kernel, mapping)
-        )
-    )
+    cycles = 0
+    for part in cut(kernel, mapping):
+        piece, own = part.piece(0), part.piece_mapping
+        if own.psums_wait:
+            cycles += len(part.lows) * _program_cycles(piece, spec, own)
+        else:
+            cycles += len(part.lows) * pipeline.cycles([piece], [own])
+    return float(cycles)
+
+
+def _program_cycles(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> int:
+    """Return the cycles of a mapping whose program must be made for it."""
+    nothing = {memory.name: 0 for memory in spec.memories}
+    places = {
+        operand.role: Placement(memory=memory_of(operand, spec).name, address=0)
+        for operand in kernel.operands
+    }
+    return program_cycles(lower([kernel], [mapping], spec, places, nothing, {}), spec)

@@ -13,12 +13,13 @@ import numpy as np
 
 from accel.spec import AcceleratorSpec
 from accel.vector import pass_cycles
+from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import COSTS, NestCosts
 from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes
 from mapper.nest import Counts, Nests
-from mapper.search.objective import Bounds, Objective
+from mapper.search.objective import Bounds, Objective, objective_of
 from mapper.search.shortlist import Scored, Shortlist
-from mapper.space import Family, Rows, buffer_choices
+from mapper.space import Family, Rows, buffer_choices, map_space
 
 #: Nests whose columns stay in a core's cache: 512 KiB of 8 bytes each.
 CHUNK = 1 << 16
@@ -303,6 +304,23 @@ class Problem:
                 pace = pass_cycles(spec.vector, body.function, body.activation)
                 computing = iterations * pace / spec.vector.lanes
         return max(moved, computing) * (1 - 1e-12)
+
+
+def problem_of(
+    kernel: Kernel,
+    spec: AcceleratorSpec,
+    name: str,
+    objective: str | Objective,
+    rules: LayerRules = NO_RULES,
+) -> Problem:
+    """Return what a search for a kernel's mapping is given; as in `mapper.search.find`."""
+    return Problem(
+        kernel,
+        spec,
+        map_space(kernel, spec, rules, name),
+        objective_of(objective) if isinstance(objective, str) else objective,
+        rules.buffer_choices(kernel, buffer_choices(kernel)),
+    )
 
 
 class Strategy(Protocol):

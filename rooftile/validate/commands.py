@@ -48,6 +48,7 @@ def scalesim(reference: Path) -> None:
 @options.dtype
 @options.split
 @options.across
+@options.mapping
 @click.option("--seed", default=0, show_default=True, help="Seed of the random tensors.")
 def program(
     network: str,
@@ -56,15 +57,18 @@ def program(
     dtype: str | None,
     split: str,
     across: tuple[str, ...],
+    mapping: Path | None,
     seed: int,
 ) -> None:
     """Execute every layer's program of NETWORK on random data and compare with NumPy."""
+    from mapper.mapping_file import load_mappings
     from rooftile.sources import find_hardware, find_network
     from rooftile.validate.program import validate_program
 
     graph = find_network(network, batch=batch, dtype=dtype)
     spec = find_hardware(hardware)
-    _report(validate_program(graph, spec, seed=seed, split=split, across=across))
+    mappings = load_mappings(mapping) if mapping is not None else None
+    _report(validate_program(graph, spec, seed=seed, split=split, across=across, mappings=mappings))
 
 
 @validate.command()
@@ -101,6 +105,17 @@ def engines(networks: tuple[str, ...], hardware: tuple[str, ...], within: float,
             seed=seed,
             progress=show,
         )
+    _report(validation)
+
+
+@validate.command()
+@_file("--reference", "CSV with the best mapping found for one layer per row.")
+def mapping(reference: Path) -> None:
+    """Compare the best mappings with those that another mapper found, layer by layer."""
+    from rooftile.validate.mapping import validate_mapping
+
+    with progress_line() as show:
+        validation = validate_mapping(reference, show and (lambda layer: show(f"mapping {layer}")))
     _report(validation)
 
 

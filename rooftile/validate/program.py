@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from accel.spec import AcceleratorSpec
 from foundation.dtype import Dtype
 from isa.semantics import Kept, run_program
+from mapper.mapping_file import MappingFile
 from mapper.plan import Plan, make_plan
 from rooftile.validate.validation import Validation
 from workloads.evaluate import evaluate, random_tensors
@@ -30,7 +31,20 @@ def validate_program(
     seed: int,
     split: str = "auto",
     across: Sequence[str] = (),
+    mappings: MappingFile | None = None,
 ) -> Validation:
+    """Map a network, execute every layer's program on random data, and compare with NumPy.
+
+    Raises
+    ------
+    MappingError, SimulationError
+        As `make_plan` and `validate_plan`.
+    """
+    plan = make_plan(graph, spec, split=split, across=across, mappings=mappings)
+    return validate_plan(plan, seed=seed)
+
+
+def validate_plan(plan: Plan, *, seed: int) -> Validation:
     """Execute every layer's program on random data and compare with NumPy.
 
     Integers must be equal in every bit, floating point within ``FLOAT_TOLERANCE``.
@@ -40,7 +54,7 @@ def validate_program(
     SimulationError
         When a program reads what was never written, races, deadlocks or leaves a memory.
     """
-    plan = make_plan(graph, spec, split=split, across=across)
+    graph = plan.graph
     tensors = random_tensors(graph, seed=seed)
     expected = evaluate(graph, tensors)
     memories = filled_memories(plan, tensors)

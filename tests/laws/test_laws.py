@@ -191,7 +191,7 @@ def test_a_layer_that_fits_nowhere_names_the_scratchpad_and_both_numbers() -> No
     builder = Draft(DTYPES["int8"])
     builder.add(Linear(out_features=4, bias=False), [builder.add_input((4, 4))])
     message = (
-        "layer 'layer0', scratchpad 'psum': the smallest tile (M 1, N 1, K 1) needs 8 bytes with"
+        "layer 'layer0', scratchpad 'psum': the smallest tile (M 1, N 1, K 1) needs 4 bytes with"
         " its buffers but 3 are there; enlarge 'psum'"
     )
     with pytest.raises(MappingError, match=f"^{re.escape(message)}$"):

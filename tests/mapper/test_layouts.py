@@ -146,7 +146,7 @@ def test_without_banks_nothing_changes() -> None:
 def test_explain_shows_layouts() -> None:
     result = run(SMALL, banked(load_preset("edge_32x32"), "channel_last", 16, 16))
     text = explain_text(result.report, result.plan, "conv")
-    assert "weight in weight, 1 buffer, OC fastest, 0 conflict cycles a tile" in text
+    assert "weight in weight: OC fastest, 0 conflict cycles a tile" in text
     assert "psum in psum" in text
 
 

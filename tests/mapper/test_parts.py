@@ -36,6 +36,7 @@ relaxed = settings(
 @pytest.fixture
 def tiny_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "TILES_PER_PART", 2)
+    monkeypatch.setattr(parts, "TILES_OF_HELD", 1)
 
 
 @relaxed
@@ -87,6 +88,7 @@ def test_a_cut_layer_moves_the_same_macs_and_takes_hardly_longer(
     graph, spec = big_linear(), load_preset("edge_32x32")
     whole = simulate(graph, spec).report
     monkeypatch.setattr(parts, "TILES_PER_PART", 100)
+    monkeypatch.setattr(parts, "TILES_OF_HELD", 1)
     cut = simulate(graph, spec)
     assert len(list(cut.plan.programs(cut.plan.layers[0]))) > 5
     assert cut.report.total_macs == whole.total_macs == prod((3000, 4096, 4000))
@@ -95,6 +97,7 @@ def test_a_cut_layer_moves_the_same_macs_and_takes_hardly_longer(
 
 def test_equal_pieces_are_simulated_once_and_counted_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "TILES_PER_PART", 20)
+    monkeypatch.setattr(parts, "TILES_OF_HELD", 1)
     graph, spec = big_linear(), load_preset("tpu_v1")
     result = simulate(graph, spec)
     (pieces,) = result.traces

@@ -55,7 +55,7 @@ def test_every_layer_is_in_the_csv(tmp_path: Path) -> None:
 def test_the_summary_has_versions_hash_and_totals(tmp_path: Path) -> None:
     report = small().report
     summary = read_summary(write(tmp_path / "out"))
-    assert summary["schema_version"] == 3
+    assert summary["schema_version"] == 4
     assert summary["tool_version"] == "9.9"
     both = INPUTS["hardware.yaml"] + "\0" + INPUTS["network.yaml"]
     assert summary["configuration_sha256"] == hashlib.sha256(both.encode()).hexdigest()
@@ -182,7 +182,7 @@ def test_a_folder_that_is_not_a_run_cannot_be_read(tmp_path: Path, text: str | N
 def test_another_schema_version_cannot_be_read(tmp_path: Path, text: str, version: str) -> None:
     (tmp_path / "summary.json").write_text(text)
     message = (
-        f"folder '{tmp_path}': its summary has schema version {version} but this version reads 3;"
+        f"folder '{tmp_path}': its summary has schema version {version} but this version reads 4;"
         " run it again"
     )
     with pytest.raises(OutputError, match=exactly(message)):

@@ -30,6 +30,7 @@ ENDINGS = (
     "_ops_per_byte",
     "_pj",
     "_utilization",
+    "_of_lower_bound",
     *("layer", "operator", "shape", "waits_for", "stall_causes", "bound_by"),
     *("macs", "operations", "tiles", "folds"),
 )
@@ -146,7 +147,9 @@ def test_no_network_beats_its_roofs(network: str, hardware: str) -> None:
     for layer in result.report.layers:
         work = layer.work
         assert work.bound_cycles <= work.total_cycles, layer.name
-        assert work.total_dram_bytes >= work.compulsory_bytes
+        assert work.total_dram_bytes >= work.lower_bound_bytes * (1 - 1e-9)
+        assert work.lower_bound_bytes >= work.compulsory_bytes
+        assert work.cycles_of_lower_bound >= 1 - 1e-9, layer.name
         assert 0 <= work.mac_utilization <= 1
         assert 0 <= work.spatial_utilization <= 1
         assert work.mac_utilization <= work.spatial_utilization

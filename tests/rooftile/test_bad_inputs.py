@@ -102,7 +102,7 @@ SCALESIM = ("validate", "scalesim", "--reference")
         (
             ("run", "tiny.yaml", "--hw", "small.yaml"),
             "layer 'conv', scratchpad 'psum': the smallest tile (G 1, B 1, OY 1, OX 1, OC 1, FY 1,"
-            " FX 1, IC 1) needs 8 bytes with its buffers but 3 are there; enlarge 'psum'",
+            " FX 1, IC 1) needs 4 bytes with its buffers but 3 are there; enlarge 'psum'",
         ),
         (
             ("disasm", "tiny.yaml", "--hw", "tpu_v1", "--layer", "cnv"),
@@ -185,7 +185,7 @@ def test_another_schema_version_is_refused(rooftile: Command) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
     done = rooftile("explain", "out", "--layer", "conv")
     assert done.err == (
-        "error: folder 'out': its summary has schema version 99 but this version reads 3; run it"
+        "error: folder 'out': its summary has schema version 99 but this version reads 4; run it"
         " again\n"
     )
 

@@ -30,6 +30,7 @@ layers:
 FILES = {
     "hardware.yaml",
     "layers.csv",
+    "mapping.yaml",
     "network.yaml",
     "summary.json",
     "timeline.json",
@@ -252,7 +253,10 @@ def test_explain_repeats_the_search_of_the_run(rooftile: Command, tiny: str) -> 
     with Path("out/layers.csv").open() as stream:
         (total,) = [row["total_cycles"] for row in csv.DictReader(stream) if row["layer"] == "conv"]
     assert f"{int(total):,}" in rooftile("explain", "out", "--layer", "conv").out
-    rooftile("run", tiny, "--hw", "edge_32x32", "--time-limit", "9", "-o", "limited", "--no-plots")
-    refused = rooftile("explain", "limited", "--layer", "conv")
+    limited = ("--time-limit", "9", "--no-plots")
+    rooftile("run", tiny, "--hw", "edge_32x32", *limited, "-o", "limited")
+    assert rooftile("explain", "limited", "--layer", "conv").status == 0  # mappings are there
+    rooftile("run", tiny, "--hw", "edge_32x32", *limited, "--across", "residency", "-o", "across")
+    refused = rooftile("explain", "across", "--layer", "conv")
     assert refused.status == 2
     assert "its search had a time limit of 9 s" in refused.err

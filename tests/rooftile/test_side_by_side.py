@@ -72,8 +72,9 @@ def test_the_command_says_what_they_cost_each_other(rooftile: Command) -> None:
         (("--cores", "1,x"), "--cores '1,x': must be whole numbers such as 3,1"),
         (("--cores", "3,2"), "machine 'npu_4core': has 4 cores but 3 + 2 are asked for; give the"
          " networks fewer"),
-        (("-o", "out"), "--beside and --cores print tables of the cycle engine: no -o"),
-        (("--engine", "analytical"), "no -o, --trace-dram or --engine analytical"),
+        (("-o", "out"), "--beside and --cores print tables of the cycle engine and of the best"
+         " mappings: no -o"),
+        (("--engine", "analytical"), "--engine analytical, --mapping or --constraints"),
     ],
 )  # fmt: skip
 def test_wrong_options_are_refused(

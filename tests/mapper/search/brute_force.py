@@ -13,7 +13,7 @@ from mapper.boxes import OperandTiles
 from mapper.cost import CostEstimate, estimate
 from mapper.kernel import Axis, Contraction, Copy, Kernel, Role
 from mapper.mapping import Loop, Mapping
-from mapper.space import blocks_of, nested_sizes, product_options
+from mapper.space import blocks_of, nested_sizes, product_options, waiting_blocks, windows_overlap
 
 Steps = tuple[int, ...]
 
@@ -23,6 +23,18 @@ def declared(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Mapping]:
     if not isinstance(kernel.body, Contraction):
         yield from _declared_vector(kernel, spec)
         return
+    for loops, held in (*_summed_at_once(kernel, spec), *_waiting(kernel, spec)):
+        rest = len(kernel.operands) - 3
+        pairs = list(product((2, 1), repeat=2))
+        for two, last in [*((two, 2) for two in pairs), ((2, 2), 1), ((1, 1), 1)]:
+            yield Mapping(loops=loops, held=held, num_buffers=(*two, *(2,) * rest, last))
+
+
+Nest = tuple[tuple[Loop, ...], tuple[int, ...]]
+
+
+def _summed_at_once(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Nest]:
+    """Yield loops and places where K is innermost."""
     options = product_options(kernel, spec)
     for outside, inside in ((Role.M, Role.N), (Role.N, Role.M)):
         for group, tile, other, k in product(
@@ -37,22 +49,40 @@ def declared(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Mapping]:
                     *_loops(kernel, Role.K, k),
                 ]
                 at_block = len(group) + len(block)
-                at_row = at_block + len(other)
                 places = _places(
                     is_block=tuple(block) != tuple(tile),
                     passes=tuple(other) != _extents(kernel, inside),
                     k_is_cut=tuple(k) != _extents(kernel, Role.K),
-                    depths=(at_block, at_row, len(loops)),
+                    groups_are_cut=tuple(group) != _extents(kernel, Role.GROUP),
+                    overlaps=outside is Role.M and windows_overlap(kernel),
+                    depths=(len(group), at_block, at_block + len(other), len(loops)),
                 )
                 for held, passing in places:
                     pair = (held, passing) if outside is Role.M else (passing, held)
-                    rest = len(kernel.operands) - 2
-                    for two in product((2, 1), repeat=2):
-                        yield Mapping(
-                            loops=tuple(loops),
-                            held=(*pair, *(len(loops),) * rest),
-                            num_buffers=(*two, *(2,) * rest),
-                        )
+                    yield tuple(loops), (*pair, *(len(loops),) * (len(kernel.operands) - 2))
+
+
+def _waiting(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Nest]:
+    """Yield loops and places where psums wait between parts of K."""
+    options = product_options(kernel, spec)
+    single = (1,) * len(_extents(kernel, Role.GROUP))
+    for outer_m, tile_m, outer_n, tile_n in waiting_blocks(kernel, spec, options):
+        for k in options[Role.K]:
+            if tuple(k) == _extents(kernel, Role.K):
+                continue
+            outer = [
+                *_loops(kernel, Role.GROUP, single),
+                *_loops(kernel, Role.M, outer_m),
+                *_loops(kernel, Role.N, outer_n),
+            ]
+            around = [*outer, *_loops(kernel, Role.K, k)]
+            inner = {Role.M: _loops(kernel, Role.M, tile_m), Role.N: _loops(kernel, Role.N, tile_n)}
+            for first, second in ((Role.N, Role.M), (Role.M, Role.N)):
+                loops = (*around, *inner[first], *inner[second])
+                row = len(around) + len(inner[first])
+                pair = (len(around), row) if first is Role.N else (row, len(around))
+                biases = (len(loops),) * (len(kernel.inputs) - 2)
+                yield loops, (*pair, *biases, len(outer))
 
 
 def _shares(axis: Axis, kernel: Kernel) -> bool:
@@ -86,11 +116,17 @@ def _declared_vector(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Mapping]
 
 
 def _places(
-    *, is_block: bool, passes: bool, k_is_cut: bool, depths: tuple[int, int, int]
+    *,
+    is_block: bool,
+    passes: bool,
+    k_is_cut: bool,
+    groups_are_cut: bool,
+    overlaps: bool,
+    depths: tuple[int, int, int, int],
 ) -> Iterator[tuple[int, int]]:
     """Yield where the operand outside, and the one that passes it by, are held."""
-    block, row, tile = depths
-    if is_block and not passes:
+    group, block, row, tile = depths
+    if is_block and not passes and not overlaps:
         return
     yield block, row
     if k_is_cut:
@@ -98,6 +134,8 @@ def _places(
     if k_is_cut and not is_block:
         yield tile, row
         yield tile, tile
+    if groups_are_cut or (is_block and overlaps):
+        yield block, group
 
 
 def _extents(kernel: Kernel, role: Role) -> Steps:
@@ -117,20 +155,31 @@ def fits(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> bool:
         words = -(-size_bytes // pad.alignment_bytes)
         used[pad.name] += words * pad.alignment_bytes * buffers
 
+    is_product = isinstance(kernel.body, Contraction)
+    accumulator = DTYPES[kernel.inputs[0].dtype.accumulator].size_bytes
+    kept = kernel.numbers(Role.GROUP, Role.M, Role.N)
     buffers = 1
     for number, operand in enumerate(kernel.operands):
         region = mapping.region(number, kernel.extents)
-        cut = [d for d, extent in enumerate(kernel.extents) if region[d] < extent]
-        moves = any(operand.depends_on(d) for d in cut)
-        buffers = mapping.num_buffers[number] if moves else 1
+        if is_product and operand is kernel.output:  # stored tile by tile, wherever psums wait
+            if region != mapping.tile:
+                hold("output", prod(region[d] for d in kept) * accumulator, 1)
+            region = mapping.tile
+        buffers = mapping.num_buffers[number] if _moves(kernel, mapping, number, region) else 1
         if isinstance(kernel.body, Copy) and operand is kernel.output:
             continue
         hold(operand.scratchpad, _size_bytes(kernel, number, region), buffers)
-    if isinstance(kernel.body, Contraction):
-        sizes = [mapping.tile[d] for d in kernel.numbers(Role.GROUP, Role.M, Role.N)]
-        accumulator = DTYPES[kernel.inputs[0].dtype.accumulator].size_bytes
-        hold("psum", prod(sizes) * accumulator, buffers)
+    if is_product:
+        hold("psum", prod(mapping.tile[d] for d in kept) * accumulator, buffers)
     return all(used[pad.name] <= pad.capacity_bytes for pad in spec.scratchpads)
+
+
+def _moves(kernel: Kernel, mapping: Mapping, number: int, region: Steps) -> bool:
+    """Whether an operand's region changes."""
+    operand = kernel.operands[number]
+    return any(
+        operand.depends_on(d) for d, extent in enumerate(kernel.extents) if region[d] < extent
+    )
 
 
 @lru_cache(maxsize=1 << 14)
@@ -172,7 +221,8 @@ def _same(kernel: Kernel, mapping: Mapping) -> object:
     held = tuple(sum(number < depth for number, _, _ in cutting) for depth in mapping.held)
     buffers = []
     for number, operand in enumerate(kernel.operands):
-        outside = [d for _, d, _ in cutting[: held[number]]]
+        depth = len(cutting) if operand is kernel.output else held[number]
+        outside = [d for _, d, _ in cutting[:depth]]
         moves = any(operand.depends_on(d) for d in outside)
         buffers.append(mapping.num_buffers[number] if moves else 1)
     return tuple((d, step) for _, d, step in cutting), held, tuple(buffers)
