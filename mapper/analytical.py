@@ -83,8 +83,8 @@ class AnalyticalEngine:
         spec = self._plan.spec
         if any(mapping.psums_wait for piece in pieces for mapping in piece.mappings):
             raise MappingError(
-                "engine 'analytical': doesn't know psums that wait in the output's scratchpad, but a"
-                " mapping has some; use --engine cycle"
+                "engine 'analytical': doesn't know psums that wait in the output's scratchpad, but"
+                " a mapping has some; use --engine cycle"
             )
         cores = [
             Core(number=piece.core, woven=self._pipeline.woven(piece.kernels, piece.mappings))
