@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
+from dataclasses import replace
 from math import inf
 
 import numpy as np
 
-from mapper.cost import COSTS, NestCosts, Reals
+from mapper.cost import COSTS, NestCosts, Reals, estimate
 from mapper.nest import Counts
 from mapper.search.problem import Problem, Site
 from mapper.search.shortlist import Candidate, Scored
@@ -20,8 +21,10 @@ def next_better(problem: Problem, best: Candidate) -> Candidate | None:
     """Return the mapping, of those better than the best, that lacks the fewest bytes to fit.
 
     Better is one with a value that is less by more than the objective's tie, or within it and with
-    less main-memory traffic. ``best.value`` is the closed form's.
+    less main-memory traffic, by closed form: a refined value isn't compared with it.
     """
+    cost = estimate(problem.kernel, problem.spec, best.mapping)
+    best = replace(best, cost=cost, value=float(problem.objective.value(cost)))
     found: Candidate | None = None
     least = inf
     for site, costs in problem.sites():

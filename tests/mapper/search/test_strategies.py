@@ -44,7 +44,7 @@ def search(number: int, strategy: str, objective: str = "latency", seed: int = 0
     """Return what a strategy finds, None if nothing fits."""
     kernel, spec = case(number)
     effort = Effort(seed=seed, evaluations=EVALUATIONS)
-    options = SearchOptions(objective=objective, strategy=strategy, effort=effort)
+    options = SearchOptions(objective=objective, strategy=strategy, effort=effort, refine=None)
     with suppress(MappingError):
         return find_mapping(kernel, spec, "layer", options)
     return None
@@ -146,7 +146,9 @@ def test_without_time_something_that_fits_is_found(strategy: str) -> None:
         kernel, spec = case(number)
         if not scanned(number):
             continue
-        found = find_mapping(kernel, spec, "layer", SearchOptions(strategy=strategy, effort=effort))
+        found = find_mapping(
+            kernel, spec, "layer", SearchOptions(strategy=strategy, effort=effort, refine=None)
+        )
         assert fits(kernel, spec, found.chosen[0].mapping)
         assert found.coverage.bound <= found.coverage.least
         assert found.coverage.bound <= best_of(scanned(number), objective_of("latency"))[0]
@@ -157,7 +159,9 @@ def test_the_time_limit_stops_a_search() -> None:
     ticks = iter(range(10**9))
     number = next(n for n in range(CASES) if len(scanned(n)) > 300)
     kernel, spec = case(number)
-    options = SearchOptions(effort=Effort(seconds=1.5, clock=lambda: float(next(ticks))))
+    options = SearchOptions(
+        effort=Effort(seconds=1.5, clock=lambda: float(next(ticks))), refine=None
+    )
     found = find_mapping(kernel, spec, "layer", options)
     assert not found.coverage.is_complete
     assert found.coverage.pruned == 0
