@@ -155,7 +155,7 @@ class LayerReport:
 
     @property
     def arithmetic_intensity(self) -> float:
-        """Operations per main-memory byte, 0 for a layer that computes nothing."""
+        """Operations per main-memory byte, 0 for a layer that computes or moves nothing."""
         dram_bytes = self.work.total_dram_bytes
         return self.operations / dram_bytes if dram_bytes else 0.0
 

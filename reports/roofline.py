@@ -72,6 +72,8 @@ class Roofline:
 def make_roofline(report: Report) -> Roofline:
     """Return the roofline of a report.
 
+    Layers whose operands all stay on the chip have no place on it: they move no byte.
+
     Raises
     ------
     SimulationError
@@ -79,7 +81,7 @@ def make_roofline(report: Report) -> Roofline:
     """
     groups: dict[int, list[LayerReport]] = {}
     for layer in report.layers:
-        if layer.operations and layer.work.total_cycles:
+        if layer.operations and layer.work.total_cycles and layer.work.total_dram_bytes:
             groups.setdefault(layer.work_number, []).append(layer)
     dots = tuple(_dot(report, layers) for layers in groups.values())
     title = (

@@ -201,7 +201,7 @@ def test_an_objective_and_a_search_can_be_asked_for(rooftile: Command, tiny: str
             "--hw",
             "edge_32x32",
             "--objective",
-            "dram",
+            "latency+0.5*dram",
             "--search",
             "random",
             "--seed",

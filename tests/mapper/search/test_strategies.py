@@ -77,6 +77,17 @@ def test_the_optimum_is_that_of_a_scan(strategy: str, first: int) -> None:
             assert getattr(chosen, name) == pytest.approx(getattr(cost, name), rel=1e-12), number
 
 
+@pytest.mark.parametrize("number", [296, 571, 1114, 1194, 1317])
+@pytest.mark.parametrize("strategy", EXACT)
+def test_the_optimum_is_found_where_psums_wait(strategy: str, number: int) -> None:
+    found = search(number, strategy, "dram")
+    assert found is not None
+    assert found.chosen[0].mapping.psums_wait
+    assert found.coverage.is_proved
+    least, _ = best_of(scanned(number), objective_of("dram"))
+    assert found.coverage.least == least
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_result_fits_and_its_cost_is_its_mapping_s(strategy: str) -> None:
     for number in range(0, CASES, 5):
