@@ -15,6 +15,7 @@ from mapper.layouts import conflict_cycles, with_layouts
 from mapper.mapping import Loop, Mapping
 from mapper.mapping_file import WrittenLayer, WrittenNest
 from mapper.nest import nest_of
+from mapper.search.price import can_price, exact_cycles
 from mapper.splits import Split, reduction
 from mapper.stages import Stage, largest_part, stage_of
 
@@ -116,6 +117,8 @@ def _mapped(
         raise nest.failure(_path(part, nest, places, loop, operand, is_about_buffers), message)
     mapping = with_layouts(part, mapping, spec)
     cost = estimate(part, share, mapping)
+    if can_price(part, share):
+        return mapping, replace(cost, cycles=exact_cycles(part, share, mapping))
     return mapping, replace(cost, cycles=cost.cycles + conflict_cycles(part, mapping))
 
 

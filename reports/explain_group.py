@@ -25,7 +25,7 @@ def group_lines(fused: FusedGroup, spec: AcceleratorSpec) -> Iterable[str]:
     steps = f"{count:,} steps, {' and '.join(cuts)}" if cuts else "1 step"
     yield (
         f"  {len(group.members)} layers run together in {steps} of the last one's output;"
-        f" closed form {fused.estimate.cycles:,.0f} cycles"
+        f" estimated {fused.estimate.cycles:,.0f} cycles"
     )
     for member, own in zip(group.members, mapping.mappings, strict=True):
         behind = f", {member.lag} step behind" if member.lag else ""

@@ -45,7 +45,7 @@ def stage_lines(stage: Stage, spec: AcceleratorSpec) -> Iterable[str]:
     ):
         if spec.cores > 1:
             yield f"  {split.label(kernel)}; of the largest part"
-        yield f"  {_counted(tiles, 'tile')}, closed form {estimate.cycles:,.0f} cycles:"
+        yield f"  {_counted(tiles, 'tile')}, estimated {estimate.cycles:,.0f} cycles:"
         yield from nest_lines(next(divided(kernel, split)), spec, mapping)
         if not mapping.layouts:
             continue

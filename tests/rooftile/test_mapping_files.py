@@ -96,7 +96,10 @@ def test_side_by_side_takes_no_mappings(rooftile: Command, folder: Path) -> None
         "run", "tiny.yaml", *HARDWARE, "--mapping", "hand.yaml", "--beside", "tiny.yaml"
     )
     assert done.status == 2
-    assert "no -o, --trace-dram, --mapping or --constraints" in done.err.replace("\n", " ")
+    assert (
+        "no -o, --trace-dram, --engine analytical, --mapping or --constraints"
+        in done.err.replace("\n", " ")
+    )
 
 
 LIMITS = "constraints: [{layers: conv, dimensions: {OY: {tile: 5}, OC: {tile: 8}}}]\n"
