@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accel.spec import AcceleratorSpec
-from foundation.errors import MappingError
 from isa.instruction import Operand, Queue
+from mapper.cost import memory_of
 from mapper.kernel import Kernel
+from mapper.lower import lower
 from mapper.mapping import Mapping
-from mapper.moves import Amount
+from mapper.moves import Amount, Woven
+from mapper.operands import Placement
 from mapper.pipeline import Pipeline, is_plain, replay
-from mapper.plan import Plan
+from mapper.plan import Plan, Work
 from mapper.side_by_side import Core, SideBySide
-from mapper.stages import Piece
+from mapper.written import Written, written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,45 +54,52 @@ class AnalyticalEngine:
     ----------
     plan
         The plan.
-
-    Raises
-    ------
-    MappingError
-        When the plan has passes over several layers, which only programs know.
     """
 
     def __init__(self, plan: Plan) -> None:
-        if plan.across:
-            raise MappingError(
-                f"engine 'analytical': prices layers alone but {' and '.join(plan.across)} is asked"
-                " for; use --engine cycle, or no --across"
-            )
         self._plan = plan
         self._pipeline = Pipeline(plan.spec)
 
     def estimates(self, work: int) -> tuple[Estimate, ...]:
-        """Return what a work's distinct rounds take; none for a reshape."""
+        """Return what a work's distinct rounds take; none for a reshape.
+
+        What tiles alone don't say is priced by its programs: groups of layers, tensors that stay on
+        the chip, and psums that wait.
+        """
         places = self._plan.places(self._plan.representative(work).layer)
         addresses = {role: place.address for role, place in places.items()}
+        if _needs_programs(self._plan.works[work]):
+            return tuple(
+                self._estimate(
+                    [
+                        Core(number=core, woven=one)
+                        for core, one in written(program, self._plan.spec).items()
+                    ],
+                    count,
+                    addresses,
+                )
+                for program, count in self._plan.distinct_programs(work)
+            )
         return tuple(
-            self._estimate(pieces, count, addresses)
+            self._estimate(
+                [
+                    Core(
+                        number=piece.core,
+                        woven=self._pipeline.woven(piece.kernels, piece.mappings),
+                    )
+                    for piece in pieces
+                ],
+                count,
+                addresses,
+            )
             for stage in self._plan.works[work].stages
             for pieces, count in stage.distinct_rounds
         )
 
     def _estimate(
-        self, pieces: tuple[Piece, ...], count: int, addresses: Dictionary[str, int]
+        self, cores: Sequence[Core], count: int, addresses: Dictionary[str, int]
     ) -> Estimate:
         spec = self._plan.spec
-        if any(mapping.psums_wait for piece in pieces for mapping in piece.mappings):
-            raise MappingError(
-                "engine 'analytical': doesn't know psums that wait in the output's scratchpad, but"
-                " a mapping has some; use --engine cycle"
-            )
-        cores = [
-            Core(number=piece.core, woven=self._pipeline.woven(piece.kernels, piece.mappings))
-            for piece in pieces
-        ]
         if is_plain(spec):
             queues = replay(spec, [core.woven.script for core in cores])
             cycles = queues.run()
@@ -117,6 +127,16 @@ class AnalyticalEngine:
         )
 
 
+def _needs_programs(work: Work) -> bool:
+    mappings = (mapping for stage in work.stages for mapping in stage.mappings)
+    operands = (operand for kernel in work.kernels for operand in kernel.operands)
+    return (
+        work.fused is not None
+        or any(operand.is_kept for operand in operands)
+        or any(mapping.psums_wait for mapping in mappings)
+    )
+
+
 def analytical_cycles(
     kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping, addresses: Dictionary[str, int]
 ) -> int:
@@ -124,7 +144,24 @@ def analytical_cycles(
 
     ``addresses`` are those of the operands' tensors, by role.
     """
-    woven = Pipeline(spec).woven([kernel], [mapping])
+    woven: Woven | Written = (
+        _written(kernel, spec, mapping, addresses)
+        if mapping.psums_wait
+        else Pipeline(spec).woven([kernel], [mapping])
+    )
     if is_plain(spec):
         return replay(spec, [woven.script]).run()
     return SideBySide(spec, [Core(number=0, woven=woven)], addresses).run()
+
+
+def _written(
+    kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping, addresses: Dictionary[str, int]
+) -> Written:
+    places = {
+        operand.role: Placement(
+            memory=memory_of(operand, spec).name, address=addresses[operand.role]
+        )
+        for operand in kernel.operands
+    }
+    nothing = {memory.name: 0 for memory in spec.memories}
+    return written(lower([kernel], [mapping], spec, places, nothing, {}), spec)[0]

@@ -14,6 +14,7 @@ from accel.spec import AcceleratorSpec
 from isa.instruction import Queue
 from mapper.moves import Addresses, Woven
 from mapper.pipeline import replay
+from mapper.written import Written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Core:
     """
 
     number: int
-    woven: Woven
+    woven: Woven | Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class _Move:
     engine: int
     queue: Queue
     number: int
-    woven: Woven
+    woven: Woven | Written
     addresses: Addresses
 
     @property

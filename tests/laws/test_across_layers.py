@@ -156,3 +156,20 @@ def test_buffers_that_live_at_the_same_time_do_not_overlap(
             for (_, end), (start, _) in pairwise(ordered):
                 assert end <= start
             assert all(free[pad] <= start and end <= capacity[pad] for start, end in ranges)
+
+
+@pytest.mark.parametrize("hardware", ["edge_32x32", "edge_ddr4"])
+@pytest.mark.parametrize("across", PASSES, ids="+".join)
+def test_the_analytical_engine_gives_the_same_cycles(
+    across: tuple[str, ...], hardware: str
+) -> None:
+    spec = load_preset(hardware)
+    for graph in (residual_block("int8"), attention("int8", tokens=96)):
+        cycle = simulate(graph, spec, across=across).report
+        estimate = simulate(graph, spec, across=across, engine="analytical").report
+        assert [layer.work.total_cycles for layer in estimate.layers] == [
+            layer.work.total_cycles for layer in cycle.layers
+        ]
+        assert [layer.work.macs for layer in estimate.layers] == [
+            layer.work.macs for layer in cycle.layers
+        ]
