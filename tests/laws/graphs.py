@@ -31,6 +31,8 @@ Shape = tuple[int, ...]
 ACTIVATIONS = st.sampled_from(["identity", "identity", "relu", "gelu", "hard_swish"])
 #: A row that is normalised has to fit the smallest scratchpad of `tests.laws.machines`.
 WIDEST_ROW_BYTES = 1024
+#: What is reduced as a whole has to fit the inputs' scratchpad there.
+LARGEST_REDUCED_BYTES = 5376
 UNARY = [name for name in names(FunctionKind.UNARY) if name != "identity"]
 
 
@@ -46,9 +48,9 @@ class Draft:
         name = f"x{len(self._builder.tensors)}"
         return self._builder.add_input(name, shape, dtype or self.dtype)
 
-    def add_learned(self, shape: Shape, constant: float | None = None) -> Tensor:
+    def add_learned(self, shape: Shape) -> Tensor:
         name = f"learned{len(self._builder.tensors)}"
-        return self._builder.add_learned(name, shape, self.dtype, constant)
+        return self._builder.add_learned(name, shape, self.dtype)
 
     def add(self, operator: Operator, inputs: Sequence[Tensor]) -> Tensor:
         self._layers += 1
@@ -221,6 +223,8 @@ def chains(draw: DrawFn, dtype: str) -> Graph:
         choices = {**ON_ALL, **(ON_IMAGES if large_enough else {})}
         if tensor.size_elements > 2000:
             choices = {"reduce": add_reduce, "slice": add_slice}
+        if tensor.size_elements > LARGEST_REDUCED_BYTES:
+            choices = {"slice": add_slice}
         tensors.append(choices[draw(st.sampled_from(sorted(choices)))](draw, builder, tensor))
     return builder.graph()
 
