@@ -48,9 +48,9 @@ class Draft:
         name = f"x{len(self._builder.tensors)}"
         return self._builder.add_input(name, shape, dtype or self.dtype)
 
-    def add_learned(self, shape: Shape) -> Tensor:
+    def add_learned(self, shape: Shape, constant: float | None = None) -> Tensor:
         name = f"learned{len(self._builder.tensors)}"
-        return self._builder.add_learned(name, shape, self.dtype)
+        return self._builder.add_learned(name, shape, self.dtype, constant)
 
     def add(self, operator: Operator, inputs: Sequence[Tensor]) -> Tensor:
         self._layers += 1
