@@ -50,6 +50,7 @@ def test_a_folder_says_that_it_is_an_estimate_and_has_no_timeline(rooftile: Comm
     assert sorted(path.name for path in Path("out").iterdir()) == [
         "hardware.yaml",
         "layers.csv",
+        "mapping.yaml",
         "network.yaml",
         "summary.json",
     ]

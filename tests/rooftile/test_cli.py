@@ -183,9 +183,7 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
 
 
 def test_interrupting_leaves_nothing_behind(tmp_path: Path) -> None:
-    started = process(
-        "run", "gpt3_175b_prefill", "--hw", "edge_32x32", "-o", "out", folder=tmp_path
-    )
+    started = process("run", "resnet50", "--hw", "mesh_64core", "-o", "out", folder=tmp_path)
     time.sleep(2.5)
     started.send_signal(signal.SIGINT)
     _, err = started.communicate(timeout=60)
