@@ -48,3 +48,12 @@ class Script:
     queues: tuple[QueueScript, ...]
     tokens: array[int]
     products: array[int]
+
+    @property
+    def bytes_by_memory(self) -> dict[int, int]:
+        """Bytes by number of the main memory."""
+        found: dict[int, int] = {}
+        for queue in self.queues:
+            for memory, size in zip(queue.memories, queue.sizes, strict=True):
+                found[memory] = found.get(memory, 0) + size
+        return found

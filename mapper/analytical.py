@@ -112,7 +112,7 @@ class AnalyticalEngine:
         for core in cores:
             for operand, size in core.woven.bytes_by_operand.items():
                 operand_bytes[operand] = operand_bytes.get(operand, 0) + size
-            for memory, size in core.woven.bytes_by_memory.items():
+            for memory, size in core.woven.script.bytes_by_memory.items():
                 memory_bytes[names[memory]] += size
         return Estimate(
             count=count,

@@ -171,15 +171,6 @@ class Woven:
         found[Operand.OUTPUT] = sum(self.script.queues[Queue.STORE].sizes)
         return found
 
-    @property
-    def bytes_by_memory(self) -> dict[int, int]:
-        """Bytes by number of the main memory."""
-        found: dict[int, int] = {}
-        for queue in self.script.queues:
-            for memory, size in zip(queue.memories, queue.sizes, strict=True):
-                found[memory] = found.get(memory, 0) + size
-        return found
-
     def runs(self, queue: Queue, number: int, addresses: Addresses) -> Runs:
         """Return the bytes of a queue's transfer."""
         if queue is Queue.STORE:
