@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,7 +34,31 @@ _GEMM = options.Numbers("M,N,K", example="6,4,4", separator=",", largest=64)
 
 
 def main() -> None:
-    """Run the command line: errors become one message and an exit status, never a traceback."""
+    """Run the command line: errors become one message and an exit status, never a traceback.
+
+    Compiled code that meets Ctrl-C may turn it into an error of its own, which is no other thing.
+    """
+    interruptions: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        interruptions.append(number)
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        status = _status()
+    except Exception:
+        if not interruptions:
+            raise
+        click.echo("interrupted", err=True)
+        status = INTERRUPTED
+    finally:
+        signal.signal(signal.SIGINT, before)
+    sys.exit(status)
+
+
+def _status() -> int:
+    """Return the exit status of the command line; errors become one message."""
     try:
         status = cli.main(standalone_mode=False) or 0
         sys.stdout.flush()
@@ -48,7 +74,7 @@ def main() -> None:
     except (BrokenPipeError, SystemExit):  # the reader, such as `head`, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
         status = 0
-    sys.exit(status)
+    return status
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
