@@ -8,7 +8,6 @@ from accel.dram.controllers import CONTROLLERS
 from accel.dram.standards import standard_names
 from accel.spec import AcceleratorSpec
 from accel.spec_file import parse_spec
-from mapper.mapping_file import parse_mappings
 from rooftile.simulation import Result, simulate
 from tests.reports.runs import SMALL, run
 
@@ -62,11 +61,12 @@ def test_dram_is_never_faster_than_its_bandwidth_alone() -> None:
     text = (
         "base: edge_32x32\nmemories: {dram: {capacity: 256MiB, bandwidth: 19.2GB/s, latency: 0ns}}"
     )
-    result = simulate("resnet18", banked)
-    mappings = parse_mappings(result.plan.mappings_yaml(), "mapping.yaml")
-    ideal = simulate("resnet18", parse_spec(text, "test.yaml"), mappings=mappings).report
-    found = result.report
-    # A store waits for all of a large load where transfers take turns as a whole, so that a layer
-    # may be slower without banks, as `pool1` is; the network isn't.
-    assert all(layer.work.total_cycles >= layer.work.lower_bound_cycles for layer in found.layers)
+    ideal = simulate("resnet18", parse_spec(text, "test.yaml")).report
+    found = simulate("resnet18", banked).report
+    for layer, least in zip(found.layers, ideal.layers, strict=True):
+        assert layer.work.total_cycles >= layer.work.lower_bound_cycles
+        # Where transfers take turns as a whole, a store of `pool1` waits for all of the loads before
+        # it; between banks, engines take turns by requests (DESIGN, Approximations).
+        if layer.name != "pool1":
+            assert layer.work.total_cycles >= 0.99 * least.work.total_cycles, layer.name
     assert ideal.total_cycles <= found.total_cycles < 1.5 * ideal.total_cycles
