@@ -65,8 +65,8 @@ def test_dram_is_never_faster_than_its_bandwidth_alone() -> None:
     found = simulate("resnet18", banked).report
     for layer, least in zip(found.layers, ideal.layers, strict=True):
         assert layer.work.total_cycles >= layer.work.lower_bound_cycles
-        # Where transfers take turns as a whole, a store of `pool1` waits for all of the loads before
-        # it; between banks, engines take turns by requests (DESIGN, Approximations).
+        # Where transfers take turns as a whole, a store of `pool1` waits for all loads before
+        # it; at a DRAM engines take turns by requests (DESIGN, Approximations).
         if layer.name != "pool1":
             assert layer.work.total_cycles >= 0.99 * least.work.total_cycles, layer.name
     assert ideal.total_cycles <= found.total_cycles < 1.5 * ideal.total_cycles
