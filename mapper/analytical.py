@@ -15,8 +15,9 @@ from mapper.mapping import Mapping
 from mapper.moves import Amount, Woven
 from mapper.operands import Placement
 from mapper.pipeline import Pipeline, is_plain, replay
-from mapper.plan import Plan, Work
+from mapper.plan import Plan
 from mapper.side_by_side import Core, SideBySide
+from mapper.works import Work
 from mapper.written import Written, written
 
 

@@ -9,7 +9,8 @@ from accel.units import format_bytes
 from mapper.fusion import FusedGroup
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
-from mapper.plan import Plan, PlannedLayer
+from mapper.plan import Plan
+from mapper.works import PlannedLayer
 
 
 def group_lines(fused: FusedGroup, spec: AcceleratorSpec) -> Iterable[str]:

@@ -8,9 +8,10 @@ from accel.spec import AcceleratorSpec
 from accel.units import format_bytes
 from mapper.kernel import Axis, Contraction, Kernel, Role
 from mapper.mapping import Mapping
-from mapper.plan import Plan, PlannedLayer
+from mapper.plan import Plan
 from mapper.splits import divided
 from mapper.stages import Stage
+from mapper.works import PlannedLayer
 from reports.explain_group import group_lines, kept_lines
 from reports.nest_text import nest_lines
 from reports.report import WorkReport

@@ -12,12 +12,13 @@ from mapper.constraints import LayerRules
 from mapper.cost import CostEstimate
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
-from mapper.plan import Plan, PlannedLayer
+from mapper.plan import Plan
 from mapper.search.find import Found
 from mapper.search.larger import next_better
 from mapper.search.problem import problem_of
 from mapper.splits import Split
 from mapper.stages import largest_part, search
+from mapper.works import PlannedLayer
 from reports.explain_group import group_lines, kept_lines
 from reports.explain_mapping import stage_lines
 from reports.labels import operator_label, shape_label

@@ -18,7 +18,8 @@ from accel.vector import peak_operations_per_cycle
 from foundation.errors import SpecError
 from isa.instruction import Operand
 from mapper.bounds import Bounds, bounds
-from mapper.plan import Plan, PlannedLayer
+from mapper.plan import Plan
+from mapper.works import PlannedLayer
 from reports.cores import plain_name
 from reports.cycles import total_cycles
 from reports.energy import by_part, energy_counts

@@ -8,10 +8,11 @@ import numpy as np
 
 from mapper.cost import NestCosts
 from mapper.kernel import Kernel
-from mapper.plan import Plan, PlannedLayer
+from mapper.plan import Plan
 from mapper.search.problem import Problem, Site, problem_of
 from mapper.space import Family, Rows
 from mapper.stages import largest_part
+from mapper.works import PlannedLayer
 from reports.labels import operator_label, shape_label
 
 

@@ -1,0 +1,276 @@
+"""Maps layers one by one or as groups, with what is kept on the chip meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Dictionary
+from dataclasses import replace
+from math import inf
+
+from accel.spec import AcceleratorSpec
+from foundation.errors import MappingError
+from mapper.buffers import Buffer, fitted
+from mapper.fusion import Fuser
+from mapper.given import given_stages
+from mapper.kernel import Kernel
+from mapper.lower import lower
+from mapper.lower_group import lower_group
+from mapper.operands import Placement
+from mapper.operators import kernels_of
+from mapper.orders import Orders
+from mapper.pipeline import is_plain
+from mapper.program_price import program_cycles
+from mapper.residency import MemoryPlan, keep_activations, residency_candidates, view_sources
+from mapper.search.find import SearchOptions
+from mapper.stages import best_stages
+from mapper.works import Work, roles_of, signature_of
+from workloads.graph import Graph, Layer, TensorKind
+
+
+class LayerMapper:
+    """Maps layers one by one or as groups, equal work once.
+
+    Parameters
+    ----------
+    graph, spec
+        What is mapped, onto what.
+    cores
+        Numbers of the cores that take part.
+    split
+        One of `mapper.splits.CHOICES`.
+    options
+        What is asked of the search for mappings.
+    orders
+        What files say of layers.
+    progress
+        Called with the name of a layer that is about to be mapped.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        spec: AcceleratorSpec,
+        cores: Sequence[int],
+        split: str,
+        options: SearchOptions,
+        orders: Orders,
+        progress: Callable[[str], None] | None,
+    ) -> None:
+        self._options = options
+        self._orders = orders
+        self._progress = progress
+        self._graph = graph
+        self._spec = spec
+        self._cores = cores
+        self._split = split
+        self._sources = view_sources(graph)
+        self._signatures = [signature_of(graph, layer) for layer in graph.layers]
+        self._ordered = [orders.signature(layer) for layer in graph.layers]
+        self._works: dict[object, Work | MappingError] = {}
+        kernels: dict[object, tuple[Kernel, ...]] = {}
+        #: Of each layer.
+        self.kernels: list[tuple[Kernel, ...]] = []
+        for layer, signature in zip(graph.layers, self._signatures, strict=True):
+            if signature not in kernels:
+                kernels[signature] = kernels_of(graph, layer)
+                if graph.macs(layer):
+                    spec.check_dtype(graph.input_tensors(layer)[0].dtype)
+            self.kernels.append(kernels[signature])
+        self._fuser = Fuser(graph, spec)
+        #: The network as ranges of layers, each alone or a group.
+        self.units = [range(n, n + 1) for n in range(len(graph.layers))]
+
+    @property
+    def passed(self) -> set[str]:
+        """Names of the tensors that never leave a group."""
+        return {self._graph.layers[n].name for unit in self.units for n in unit[:-1]}
+
+    def keep(self, plan: MemoryPlan) -> MemoryPlan:
+        """Return a memory plan with the activations that are worth their room."""
+        candidates = residency_candidates(self._graph, self.kernels, self.units, self._spec)
+        return keep_activations(candidates, plan, self.cost)
+
+    def fuse(self, plan: MemoryPlan) -> None:
+        """Let neighbours run as groups where that costs less than to run alone under a plan.
+
+        The plan is that of layers alone. A group's estimate is coarse: where its program can be
+        priced, it is, and those that don't pay run alone.
+        """
+        units = self._fuser.units(lambda unit: self._cost([self._try(unit, plan, unit)]))
+        self.units = [
+            one
+            for unit in units
+            for one in (self._apart(unit) if self._is_dear(unit, plan) else [unit])
+        ]
+
+    @staticmethod
+    def _apart(unit: range) -> list[range]:
+        return [range(number, number + 1) for number in unit]
+
+    def _is_dear(self, unit: range, plan: MemoryPlan) -> bool:
+        """Whether a group takes more cycles than its layers do alone, if that is known."""
+        if not is_plain(self._spec) or len(unit) == 1:
+            return False
+        alone = sum(self._exact_cycles(one, plan) for one in self._apart(unit))
+        return self._exact_cycles(unit, plan) > alone
+
+    def _exact_cycles(self, unit: range, plan: MemoryPlan) -> float:
+        """Return what a unit's programs take; what moves all its operands is priced already."""
+        _, work = self._try(unit, plan, unit)
+        assert not isinstance(work, MappingError), "what is chosen fits"
+        if not any(operand.is_kept for kernel in work.kernels for operand in kernel.operands):
+            return sum(estimate.cycles for estimate in work.estimates)
+        nothing = {memory.name: 0 for memory in self._spec.memories}
+        places = [self._somewhere(self._graph.layers[n], plan) for n in unit if self.kernels[n]]
+        if work.fused is not None:
+            fused = work.fused
+            program = lower_group(
+                fused.steps, fused.mapping, self._spec, places, nothing, work.free_bytes
+            )
+            return program_cycles(program, self._spec)
+        rounds = [one for stage in work.stages for one in stage.distinct_rounds]
+        return sum(
+            count
+            * program_cycles(
+                lower(
+                    piece.kernels, piece.mappings, self._spec, places[0], nothing, work.free_bytes
+                ),
+                self._spec,
+            )
+            for (piece,), count in rounds
+        )
+
+    def _somewhere(self, layer: Layer, plan: MemoryPlan) -> dict[str, Placement]:
+        """Return places for a layer's tensors: where they are kept, or at any address."""
+        kept, places = plan.placements(), {}
+        for role, name in roles_of(layer).items():
+            tensor = self._graph.tensors.get(name)
+            is_parameter = tensor is not None and tensor.kind is TensorKind.PARAMETER
+            memory = self._spec.memory_of("parameters" if is_parameter else "activations")
+            anywhere = Placement(memory=memory.name, address=0)
+            places[role] = kept.get(self._sources.get(name, name), anywhere)
+        return places
+
+    def work(self, number: int, plan: MemoryPlan) -> tuple[object, Work]:
+        """Return the work of a unit under a memory plan, and what equal works share.
+
+        Raises
+        ------
+        MappingError
+            When it doesn't fit.
+        """
+        kind, found = self._try(self.units[number], plan, range(number, number + 1))
+        if isinstance(found, MappingError):
+            raise found
+        return kind, found
+
+    def _try(
+        self, unit: range, plan: MemoryPlan, times: range
+    ) -> tuple[object, Work | MappingError]:
+        """Return the work of a range of layers, while what lives at some times is kept."""
+        kept = tuple(self._kept(n, plan) for n in unit)
+        free = plan.free_bytes(times)
+        places = {self._graph.layers[n].name: n - unit.start for n in unit}
+        kind = (
+            tuple(
+                (
+                    self._signatures[n],
+                    self._ordered[n],
+                    tuple(places.get(i) for i in self._graph.layers[n].inputs),
+                )
+                for n in unit
+            ),
+            tuple(tuple(own.items()) for own in kept),
+            tuple(free.items()),
+        )
+        if kind not in self._works:
+            self._works[kind] = self._mapped(unit, kept, free)
+        return kind, self._works[kind]
+
+    def cost(self, plan: MemoryPlan, units: range) -> tuple[float, float]:
+        """Return the estimated cycles and bytes of units; infinite where one doesn't fit."""
+        return self._cost([self._try(self.units[n], plan, range(n, n + 1)) for n in units])
+
+    @staticmethod
+    def _cost(found: Sequence[tuple[object, Work | MappingError]]) -> tuple[float, float]:
+        cycles, moved = 0.0, 0.0
+        for _, work in found:
+            if isinstance(work, MappingError):
+                return inf, inf
+            cycles += sum(estimate.cycles for estimate in work.estimates)
+            moved += sum(estimate.dram_bytes for estimate in work.estimates)
+        return cycles, moved
+
+    def _kept(self, number: int, plan: MemoryPlan) -> dict[str, Buffer]:
+        """Return role to buffer of the operands of a layer that are kept."""
+        return {
+            role: plan.places[source][0].buffer
+            for role, name in roles_of(self._graph.layers[number]).items()
+            if (source := self._sources.get(name, name)) in plan.places
+        }
+
+    def _mapped(
+        self, unit: range, kept: Sequence[Dictionary[str, Buffer]], free: Dictionary[str, int]
+    ) -> Work | MappingError:
+        pads = tuple(replace(p, capacity_bytes=free[p.name]) for p in self._spec.scratchpads)
+        spec = replace(self._spec, scratchpads=pads)
+        kernels = [
+            tuple(_keeping(kernel, own) for kernel in self.kernels[n])
+            for n, own in zip(unit, kept, strict=True)
+        ]
+        name = self._graph.layers[unit[-1]].name
+        if self._progress is not None:
+            self._progress(name)
+        if len(unit) == 1:
+            try:
+                return self._alone(self._graph.layers[unit[0]], kernels[0], spec, free)
+            except MappingError as error:
+                return error
+        fused = self._fuser.fused(unit, kernels, spec)
+        if fused is None:
+            return MappingError(
+                f"layer '{name}': its group doesn't fit what scratchpads leave free"
+            )
+        return Work(
+            kernels=tuple(member.kernel for member in fused.group.members),
+            stages=(),
+            free_bytes=free,
+            fused=fused,
+        )
+
+    def _alone(
+        self,
+        layer: Layer,
+        kernels: tuple[Kernel, ...],
+        spec: AcceleratorSpec,
+        free: Dictionary[str, int],
+    ) -> Work:
+        """Return the work of a layer that runs alone: as a file says, or as the search finds."""
+        written, rules = self._orders.mapping(layer), self._orders.rules(layer)
+        if written is not None:
+            stages = given_stages(kernels, written, spec, self._cores)
+        else:
+            stages = best_stages(
+                kernels, spec, layer.name, self._cores, self._split, self._options, rules
+            )
+        return Work(kernels=kernels, stages=stages, free_bytes=free, rules=rules)
+
+
+def can_keep(spec: AcceleratorSpec, cores: Sequence[int]) -> bool:
+    """Whether tensors can stay in scratchpads: one core, and no banks.
+
+    # Approximation: what one core computes others read from main memory, and layouts without bank
+    conflicts are only looked for in tiles.
+    """
+    return len(cores) == 1 and all(pad.bank_model is None for pad in spec.scratchpads)
+
+
+def _keeping(kernel: Kernel, kept: Dictionary[str, Buffer]) -> Kernel:
+    """Return a kernel whose operands of these roles are kept on the chip."""
+    for role, buffer in kept.items():
+        found = fitted(kernel, role, buffer)
+        assert found is not None, "a candidate fits all its kernels"
+        kernel = found
+    inputs = tuple(replace(operand, is_kept=operand.role in kept) for operand in kernel.inputs)
+    output = replace(kernel.output, is_kept=kernel.output.role in kept)
+    return replace(kernel, inputs=inputs, output=output)
