@@ -22,7 +22,7 @@ MAX_FS = 2**63 - 1
 
 
 class Chip:
-    """Main memories and a network that are idle at the start.
+    """An event loop, and main memories and a network that are idle at the start.
 
     Parameters
     ----------

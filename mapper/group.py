@@ -20,6 +20,9 @@ from mapper.mapping import Loop, Mapping, Tile, cut
 from workloads.graph import Layer
 from workloads.layers import Reshape
 
+#: A tensor that is passed on: the number of the layer that writes it, and who reads it as what.
+_Passed = tuple[int, list[tuple[int, str]]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
@@ -127,15 +130,40 @@ def make_group(layers: Sequence[Layer], kernels: Sequence[Sequence[Kernel]]) -> 
     return _lagged(computing, passed) if all(found for _, found in passed) else None
 
 
-def _lagged(
-    computing: Sequence[tuple[Layer, Kernel]], found: Sequence[tuple[int, list[tuple[int, str]]]]
-) -> Group | None:
+def _lagged(computing: Sequence[tuple[Layer, Kernel]], found: Sequence[_Passed]) -> Group | None:
     """Return the group of layers that pass tensors on, with lags and kernels that fit."""
-    kernels = [kernel for _, kernel in computing]
+    common = _with_common_axes([kernel for _, kernel in computing], found)
+    if common is None:
+        return None
+    kernels, axes_of = common
+    lags = _lags(kernels, found)
+    passages = [
+        _passage(kernels, lags, axes, passed) for axes, passed in zip(axes_of, found, strict=True)
+    ]
+    sure = [passage for passage in passages if passage is not None]
+    if len(sure) < len(passages):
+        return None
+    members = [
+        _member(layer, kernel, number, lag, found)
+        for number, ((layer, _), kernel, lag) in enumerate(
+            zip(computing, kernels, lags, strict=True)
+        )
+    ]
+    return Group(members=tuple(members), passages=tuple(sure))
+
+
+def _with_common_axes(
+    kernels: list[Kernel], found: Sequence[_Passed]
+) -> tuple[list[Kernel], list[tuple[int, ...]]] | None:
+    """Return kernels whose views of what is passed on are one axis each as far as can be.
+
+    With them the axes of each tensor. Parting a dimension for one makes the views of others finer,
+    so that it goes on until nothing changes. None where views have no common form.
+    """
+    before: list[Kernel] = []
     axes_of: list[tuple[int, ...]] = []
-    while True:  # parting a dimension for one tensor makes the views of others finer
-        before = list(kernels)
-        axes_of.clear()
+    while kernels != before:
+        before, axes_of = list(kernels), []
         for writer, readers in found:
             uses = [(writer, "output"), *readers]
             axes = common_axes([_shape(kernels[n], role) for n, role in uses])
@@ -145,8 +173,11 @@ def _lagged(
             for number, role in uses:
                 for axis in range(len(axes)):
                     kernels[number] = parted(kernels[number], role, axes, [axis]) or kernels[number]
-        if kernels == before:
-            break
+    return kernels, axes_of
+
+
+def _lags(kernels: Sequence[Kernel], found: Sequence[_Passed]) -> list[int]:
+    """Return the steps that each layer is behind: one more than what it multiplies."""
     lags: list[int] = []
     for number, kernel in enumerate(kernels):
         behind = [
@@ -156,50 +187,46 @@ def _lagged(
             if reader == number
         ]
         lags.append(max(behind, default=0))
-    passages = []
-    for axes, (writer, readers) in zip(axes_of, found, strict=True):
-        operands = [_operand(kernels[n], role) for n, role in readers]
-        pads = {operand.scratchpad for operand in operands}
-        fills = {operand.fill for operand in operands}
-        if len(pads) > 1 or len(fills) > 1:
-            return None
-        if not all(_sees_tensor(kernels[n], _operand(kernels[n], role)) for n, role in readers):
-            return None
-        passages.append(
-            Passage(
-                axes=axes,
-                writer=writer,
-                readers=tuple(dict.fromkeys(n for n, _ in readers)),
-                scratchpad=pads.pop(),
-                fill=fills.pop(),
-                slots=max(lags[n] for n, _ in readers) - lags[writer] + 1,
-            )
-        )
-    members = []
-    for number, (layer, _) in enumerate(computing):
-        reads = {
-            role: p for p, (_, readers) in enumerate(found) for n, role in readers if n == number
-        }
-        writes = next((p for p, (writer, _) in enumerate(found) if writer == number), None)
-        passed, kernel = set(reads), kernels[number]
-        members.append(
-            Member(
-                layer=layer,
-                kernel=replace(
-                    kernel,
-                    inputs=tuple(
-                        replace(o, is_kept=o.is_kept or o.role in passed) for o in kernel.inputs
-                    ),
-                    output=replace(
-                        kernel.output, is_kept=kernel.output.is_kept or writes is not None
-                    ),
-                ),
-                reads=reads,
-                writes=writes,
-                lag=lags[number],
-            )
-        )
-    return Group(members=tuple(members), passages=tuple(passages))
+    return lags
+
+
+def _passage(
+    kernels: Sequence[Kernel], lags: Sequence[int], axes: tuple[int, ...], passed: _Passed
+) -> Passage | None:
+    """Return a tensor's passage; None where its readers want it in different ways."""
+    writer, readers = passed
+    operands = [_operand(kernels[n], role) for n, role in readers]
+    pads = {operand.scratchpad for operand in operands}
+    fills = {operand.fill for operand in operands}
+    if len(pads) > 1 or len(fills) > 1:
+        return None
+    if not all(_sees_tensor(kernels[n], _operand(kernels[n], role)) for n, role in readers):
+        return None
+    return Passage(
+        axes=axes,
+        writer=writer,
+        readers=tuple(dict.fromkeys(n for n, _ in readers)),
+        scratchpad=pads.pop(),
+        fill=fills.pop(),
+        slots=max(lags[n] for n, _ in readers) - lags[writer] + 1,
+    )
+
+
+def _member(
+    layer: Layer, kernel: Kernel, number: int, lag: int, found: Sequence[_Passed]
+) -> Member:
+    """Return a layer as a member, with what it reads and writes on the chip."""
+    reads = {role: p for p, (_, readers) in enumerate(found) for n, role in readers if n == number}
+    writes = next((p for p, (writer, _) in enumerate(found) if writer == number), None)
+    inputs = tuple(replace(o, is_kept=o.is_kept or o.role in reads) for o in kernel.inputs)
+    output = replace(kernel.output, is_kept=kernel.output.is_kept or writes is not None)
+    return Member(
+        layer=layer,
+        kernel=replace(kernel, inputs=inputs, output=output),
+        reads=reads,
+        writes=writes,
+        lag=lag,
+    )
 
 
 def _sees_tensor(kernel: Kernel, operand: OperandMap) -> bool:
