@@ -40,11 +40,6 @@ class Durations:
         self._banks = {n: pad.bank_model for n, pad in own.items() if pad.bank_model is not None}
         self.matmul_work = cache(self._matmul_work)
 
-    @property
-    def has_banks(self) -> bool:
-        """Whether an instruction's cycles depend on its addresses."""
-        return bool(self._banks)
-
     def _matmul_work(self, extents: tuple[int, int, int, int], accumulate: bool) -> ArrayWork[int]:
         """Return the array's work on a matrix instruction."""
         groups, m, n, k = extents

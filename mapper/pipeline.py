@@ -46,14 +46,6 @@ def is_plain(spec: AcceleratorSpec) -> bool:
     return spec.network is None and spec.shared_buffer is None and not has_dram
 
 
-def pipeline_cycles(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> int:
-    """Return the cycles of a mapped kernel on one core of a machine of bandwidth and latency.
-
-    What many mappings of one machine share is kept by a `Pipeline`.
-    """
-    return Pipeline(spec).cycles([kernel], [mapping])
-
-
 class Pipeline:
     """Scripts and times of mapped kernels on a core of a machine.
 
