@@ -370,10 +370,17 @@ def _touched(operand: OperandMap, tile: Tile) -> list[Range]:
 def _computing(
     kernel: Kernel, axes: Sequence[int], box: Sequence[Range]
 ) -> tuple[Tile, list[Range]]:
-    """Return the iterations that compute a box of a kernel's output, and all that they compute."""
+    """Return the iterations that compute a box of a kernel's output, and all that they compute.
+
+    Rows that are computed as a whole (softmax) are, however little of them the box holds.
+    """
     inside = [(max(0, low), min(size, high)) for (low, high), size in zip(box, axes, strict=True)]
     shape = [axis.size for axis in kernel.output.axes]
-    ranges = to_view(axes, shape, inside)
+    rows = set(kernel.numbers(Role.WHOLE))
+    ranges = [
+        (0, axis.size) if any(d in rows for d, _ in axis.terms) else wanted
+        for axis, wanted in zip(kernel.output.axes, to_view(axes, shape, inside), strict=True)
+    ]
     low, size = [0] * len(kernel.extents), list(kernel.extents)
     for axis, (first, end) in zip(kernel.output.axes, ranges, strict=True):
         for d, _ in axis.terms:  # outputs have one dimension an axis, from 0 on

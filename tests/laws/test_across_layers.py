@@ -20,7 +20,7 @@ from rooftile.validate.program import validate_program
 from tests.laws.graphs import Draft, chains
 from tests.laws.machines import ALL_DTYPES, MACHINES
 from workloads.graph import Graph, TensorKind
-from workloads.layers import Convolution, Elementwise, MatMul, Normalize, Pool, Window
+from workloads.layers import Convolution, Elementwise, MatMul, Normalize, Pool, Reduce, Window
 from workloads.loaders.yaml import load_zoo
 
 relaxed = settings(
@@ -84,6 +84,15 @@ def test_blocks_of_real_networks_equal_numpy(
         if dtype not in spec.array.dtypes:
             continue
         validation = validate_program(graph, spec, seed=1, across=across)
+        assert validation.passed, validation.text
+
+
+def test_rows_are_computed_whole_where_a_step_needs_a_part_of_them() -> None:
+    draft = Draft(DTYPES["int8"])
+    rows = draft.add(Normalize(function="softmax"), [draft.add_input((1, 3, 3, 8))])
+    draft.add(Reduce(function="sum", axes=(1,)), [rows])
+    for spec in MACHINES:
+        validation = validate_program(draft.graph(), spec, seed=0, across=("fusion",))
         assert validation.passed, validation.text
 
 
