@@ -133,6 +133,8 @@ def _needs_programs(work: Work) -> bool:
     operands = (operand for kernel in work.kernels for operand in kernel.operands)
     return (
         work.fused is not None
+        or work.prefetch is not None
+        or work.fetches is not None
         or any(operand.is_kept for operand in operands)
         or any(mapping.psums_wait for mapping in mappings)
     )

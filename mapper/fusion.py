@@ -538,11 +538,18 @@ class Fuser:
 
     def __init__(self, graph: Graph, spec: AcceleratorSpec) -> None:
         self._graph = graph
+        self._spec = spec
         self._inner = _Inner(spec)
         self._last_use: dict[str, float] = dict.fromkeys(graph.outputs, inf)
         for number, layer in enumerate(graph.layers):
             for name in layer.inputs:
                 self._last_use[name] = max(number, self._last_use.get(name, 0))
+
+    def of(self, graph: Graph) -> Fuser:
+        """Return a fuser of another graph on the same machine; both share what they find."""
+        other = Fuser(graph, self._spec)
+        other._inner = self._inner
+        return other
 
     def units(self, costs: Costs) -> list[range]:
         """Return the network as ranges of layers, each alone or a group, with the least cost."""

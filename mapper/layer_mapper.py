@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
+from copy import copy
 from dataclasses import replace
 from math import inf
 
@@ -25,6 +26,9 @@ from mapper.search.find import SearchOptions
 from mapper.stages import best_stages
 from mapper.works import Work, roles_of, signature_of
 from workloads.graph import Graph, Layer, TensorKind
+
+#: What equal works share, and a unit's work or why it doesn't fit.
+_Found = tuple[object, Work | MappingError]
 
 
 class LayerMapper:
@@ -59,7 +63,8 @@ class LayerMapper:
         self._options = options
         self._orders = orders
         self._progress = progress
-        self._graph = graph
+        #: The network, in the order in which its layers run.
+        self.graph = graph
         self._spec = spec
         self._cores = cores
         self._split = split
@@ -67,6 +72,7 @@ class LayerMapper:
         self._signatures = [signature_of(graph, layer) for layer in graph.layers]
         self._ordered = [orders.signature(layer) for layer in graph.layers]
         self._works: dict[object, Work | MappingError] = {}
+        self._prices: dict[object, float] = {}
         kernels: dict[object, tuple[Kernel, ...]] = {}
         #: Of each layer.
         self.kernels: list[tuple[Kernel, ...]] = []
@@ -78,26 +84,41 @@ class LayerMapper:
             self.kernels.append(kernels[signature])
         self._fuser = Fuser(graph, spec)
         #: The network as ranges of layers, each alone or a group.
-        self.units = [range(n, n + 1) for n in range(len(graph.layers))]
+        self.units = self._apart(range(len(graph.layers)))
+
+    def in_order(self, order: Sequence[int]) -> LayerMapper:
+        """Return a mapper of the same layers in another order; both share what they find."""
+        other = copy(self)
+        other.graph = replace(self.graph, layers=tuple(self.graph.layers[n] for n in order))
+        other.kernels = [self.kernels[n] for n in order]
+        other._signatures = [self._signatures[n] for n in order]
+        other._ordered = [self._ordered[n] for n in order]
+        other._fuser = self._fuser.of(other.graph)
+        other.units = self._apart(range(len(order)))
+        return other
+
+    def signature(self, number: int) -> object:
+        """Return what a layer must share with another to be equal work."""
+        return self._signatures[number], self._ordered[number]
 
     @property
     def passed(self) -> set[str]:
         """Names of the tensors that never leave a group."""
-        return {self._graph.layers[n].name for unit in self.units for n in unit[:-1]}
+        return {self.graph.layers[n].name for unit in self.units for n in unit[:-1]}
 
     def keep(self, plan: MemoryPlan) -> MemoryPlan:
         """Return a memory plan with the activations that are worth their room."""
-        candidates = residency_candidates(self._graph, self.kernels, self.units, self._spec)
+        candidates = residency_candidates(self.graph, self.kernels, self.units, self._spec)
         return keep_activations(candidates, plan, self.cost)
 
-    def fuse(self, plan: MemoryPlan) -> None:
-        """Let neighbours run as groups where that costs less than to run alone under a plan.
+    def fused(self, plan: MemoryPlan) -> list[range]:
+        """Return the network with neighbours as groups where that costs less than alone.
 
         The plan is that of layers alone. A group's estimate is coarse: where its program can be
         priced, it is, and those that don't pay run alone.
         """
-        units = self._fuser.units(lambda unit: self._cost([self._try(unit, plan, unit)]))
-        self.units = [
+        units = self._fuser.units(lambda unit: _estimate(self._try(unit, plan, unit)))
+        return [
             one
             for unit in units
             for one in (self._apart(unit) if self._is_dear(unit, plan) else [unit])
@@ -111,17 +132,29 @@ class LayerMapper:
         """Whether a group takes more cycles than its layers do alone, if that is known."""
         if not is_plain(self._spec) or len(unit) == 1:
             return False
-        alone = sum(self._exact_cycles(one, plan) for one in self._apart(unit))
-        return self._exact_cycles(unit, plan) > alone
+        alone = sum(self._cycles(one, plan, self._try(one, plan, one)) for one in self._apart(unit))
+        return self._cycles(unit, plan, self._try(unit, plan, unit)) > alone
 
-    def _exact_cycles(self, unit: range, plan: MemoryPlan) -> float:
-        """Return what a unit's programs take; what moves all its operands is priced already."""
-        _, work = self._try(unit, plan, unit)
-        assert not isinstance(work, MappingError), "what is chosen fits"
-        if not any(operand.is_kept for kernel in work.kernels for operand in kernel.operands):
+    def _cycles(self, unit: range, plan: MemoryPlan, found: _Found) -> float:
+        """Return the cycles of what was found for a unit; infinite where it doesn't fit.
+
+        Where the machine's memories have bandwidth and latency, they are exact: the search prices
+        what moves all its operands, and other programs are priced here, once for equal ones.
+        """
+        kind, work = found
+        if isinstance(work, MappingError):
+            return inf
+        is_priced = not any(o.is_kept for kernel in work.kernels for o in kernel.operands)
+        if is_priced or not is_plain(self._spec):
             return sum(estimate.cycles for estimate in work.estimates)
+        if kind not in self._prices:
+            self._prices[kind] = self._priced(unit, plan, work)
+        return self._prices[kind]
+
+    def _priced(self, unit: range, plan: MemoryPlan, work: Work) -> float:
+        """Return what a unit's programs take."""
         nothing = {memory.name: 0 for memory in self._spec.memories}
-        places = [self._somewhere(self._graph.layers[n], plan) for n in unit if self.kernels[n]]
+        places = [self._somewhere(self.graph.layers[n], plan) for n in unit if self.kernels[n]]
         if work.fused is not None:
             fused = work.fused
             program = lower_group(
@@ -144,7 +177,7 @@ class LayerMapper:
         """Return places for a layer's tensors: where they are kept, or at any address."""
         kept, places = plan.placements(), {}
         for role, name in roles_of(layer).items():
-            tensor = self._graph.tensors.get(name)
+            tensor = self.graph.tensors.get(name)
             is_parameter = tensor is not None and tensor.kind is TensorKind.PARAMETER
             memory = self._spec.memory_of("parameters" if is_parameter else "activations")
             anywhere = Placement(memory=memory.name, address=0)
@@ -164,19 +197,17 @@ class LayerMapper:
             raise found
         return kind, found
 
-    def _try(
-        self, unit: range, plan: MemoryPlan, times: range
-    ) -> tuple[object, Work | MappingError]:
+    def _try(self, unit: range, plan: MemoryPlan, times: range) -> _Found:
         """Return the work of a range of layers, while what lives at some times is kept."""
         kept = tuple(self._kept(n, plan) for n in unit)
         free = plan.free_bytes(times)
-        places = {self._graph.layers[n].name: n - unit.start for n in unit}
+        places = {self.graph.layers[n].name: n - unit.start for n in unit}
         kind = (
             tuple(
                 (
                     self._signatures[n],
                     self._ordered[n],
-                    tuple(places.get(i) for i in self._graph.layers[n].inputs),
+                    tuple(places.get(i) for i in self.graph.layers[n].inputs),
                 )
                 for n in unit
             ),
@@ -187,25 +218,23 @@ class LayerMapper:
             self._works[kind] = self._mapped(unit, kept, free)
         return kind, self._works[kind]
 
-    def cost(self, plan: MemoryPlan, units: range) -> tuple[float, float]:
-        """Return the estimated cycles and bytes of units; infinite where one doesn't fit."""
-        return self._cost([self._try(self.units[n], plan, range(n, n + 1)) for n in units])
+    def cost(self, plan: MemoryPlan, units: range | None = None) -> tuple[float, float]:
+        """Return the cycles and estimated bytes of units; infinite where one doesn't fit.
 
-    @staticmethod
-    def _cost(found: Sequence[tuple[object, Work | MappingError]]) -> tuple[float, float]:
+        By default those of all units.
+        """
         cycles, moved = 0.0, 0.0
-        for _, work in found:
-            if isinstance(work, MappingError):
-                return inf, inf
-            cycles += sum(estimate.cycles for estimate in work.estimates)
-            moved += sum(estimate.dram_bytes for estimate in work.estimates)
+        for n in range(len(self.units)) if units is None else units:
+            found = self._try(self.units[n], plan, range(n, n + 1))
+            cycles += self._cycles(self.units[n], plan, found)
+            moved += _bytes(found)
         return cycles, moved
 
     def _kept(self, number: int, plan: MemoryPlan) -> dict[str, Buffer]:
         """Return role to buffer of the operands of a layer that are kept."""
         return {
             role: plan.places[source][0].buffer
-            for role, name in roles_of(self._graph.layers[number]).items()
+            for role, name in roles_of(self.graph.layers[number]).items()
             if (source := self._sources.get(name, name)) in plan.places
         }
 
@@ -218,12 +247,12 @@ class LayerMapper:
             tuple(_keeping(kernel, own) for kernel in self.kernels[n])
             for n, own in zip(unit, kept, strict=True)
         ]
-        name = self._graph.layers[unit[-1]].name
+        name = self.graph.layers[unit[-1]].name
         if self._progress is not None:
             self._progress(name)
         if len(unit) == 1:
             try:
-                return self._alone(self._graph.layers[unit[0]], kernels[0], spec, free)
+                return self._alone(self.graph.layers[unit[0]], kernels[0], spec, free)
             except MappingError as error:
                 return error
         fused = self._fuser.fused(unit, kernels, spec)
@@ -254,6 +283,22 @@ class LayerMapper:
                 kernels, spec, layer.name, self._cores, self._split, self._options, rules
             )
         return Work(kernels=kernels, stages=stages, free_bytes=free, rules=rules)
+
+
+def _bytes(found: _Found) -> float:
+    """Return the estimated main-memory bytes of what was found; infinite where it doesn't fit."""
+    _, work = found
+    if isinstance(work, MappingError):
+        return inf
+    return sum(estimate.dram_bytes for estimate in work.estimates)
+
+
+def _estimate(found: _Found) -> tuple[float, float]:
+    """Return the estimated cycles and bytes of what was found; infinite where it doesn't fit."""
+    _, work = found
+    if isinstance(work, MappingError):
+        return inf, inf
+    return sum(estimate.cycles for estimate in work.estimates), _bytes(found)
 
 
 def can_keep(spec: AcceleratorSpec, cores: Sequence[int]) -> bool:

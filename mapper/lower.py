@@ -31,6 +31,7 @@ def lower(
     memory_bytes: Dictionary[str, int],
     free_bytes: Dictionary[str, int],
     core: int = 0,
+    placed: Dictionary[str, int] | None = None,
 ) -> Program:
     """Return the program of one layer, or of a core's part of it.
 
@@ -48,8 +49,10 @@ def lower(
         Scratchpad name to bytes from its start that tiles may take: above are kept tensors.
     core
         Number of the core that runs it.
+    placed
+        Role of an operand to the address of its ring, where others aren't.
     """
-    builder = ProgramBuilder(spec, memory_bytes, free_bytes, core)
+    builder = ProgramBuilder(spec, memory_bytes, free_bytes, core, placed)
     transfers = Transfers(builder, placements)
     match kernels[0].body:
         case Contraction() | VectorBody():

@@ -23,6 +23,7 @@ def lower_group(
     placements: Sequence[Dictionary[str, Placement]],
     memory_bytes: Dictionary[str, int],
     free_bytes: Dictionary[str, int],
+    placed: Dictionary[str, int] | None = None,
 ) -> Program:
     """Return the program of a group.
 
@@ -34,10 +35,10 @@ def lower_group(
         The machine.
     placements
         For each member, role of each operand to where its tensor lives.
-    memory_bytes, free_bytes
-        As in `mapper.lower.lower`.
+    memory_bytes, free_bytes, placed
+        As in `mapper.lower.lower`; of several members the first one's ring is placed.
     """
-    builder = ProgramBuilder(spec, memory_bytes, free_bytes)
+    builder = ProgramBuilder(spec, memory_bytes, free_bytes, placed=placed)
     passages = _passages(steps, builder)
     group = steps.group
     emitters: list[Emitter] = []

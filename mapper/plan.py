@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field
 
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError, nearest
 from isa.program import Program, side_by_side
-from mapper.constraints import Constraints
 from mapper.fusion import FusedGroup
-from mapper.layer_mapper import LayerMapper, can_keep
 from mapper.lower import lower
 from mapper.lower_group import lower_group
-from mapper.mapping_file import LayerMapping, MappingFile, mappings_text
+from mapper.mapping_file import LayerMapping, mappings_text
 from mapper.operands import Placement
-from mapper.orders import Orders
+from mapper.prefetch import first_weights, followed_by, without
 from mapper.residency import (
-    MemoryPlan,
     view_sources,
 )
 from mapper.search.find import DEFAULT, SearchOptions
 from mapper.stages import Piece
-from mapper.works import PARTIAL_SUMS, PlannedLayer, Work, roles_of
-from workloads.graph import Graph, Layer, TensorKind
+from mapper.works import PlannedLayer, Work, roles_of
+from workloads.graph import Graph, Layer
 
-#: Tensors start at multiples of this: a DRAM burst of 64 bytes (JESD79-4: 8 beats of 64 bits).
-ALIGNMENT_BYTES = 64
 #: Passes over several layers that can be switched on.
-ACROSS = ("fusion", "residency")
+ACROSS = ("fusion", "residency", "prefetch", "order")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +34,9 @@ class Plan:
     Parameters
     ----------
     graph, spec
-        What was mapped, onto what.
+        What was mapped, onto what; the graph's layers are in the order in which they run.
+    given
+        The network as it was given, if it has another order.
     works
         Each distinct piece of work once: it is simulated once.
     layers
@@ -66,6 +63,7 @@ class Plan:
     memory_bytes: Dictionary[str, int]
     split: str
     across: tuple[str, ...] = ()
+    given: Graph | None = None
     lifetimes: Dictionary[str, range] = field(default_factory=dict)
 
     @property
@@ -98,11 +96,16 @@ class Plan:
     def programs(self, planned: PlannedLayer) -> Iterator[Program]:
         """Yield a layer's programs, which run one after the other; none for a reshape."""
         work = self.works[planned.work]
+        for program in self.lowered(planned, work):
+            yield self._moved(planned, work, program)
+
+    def lowered(self, planned: PlannedLayer, work: Work) -> Iterator[Program]:
+        """Yield the programs of a layer's work, each as if it loaded all it needs itself."""
         if work.fused is not None:
-            yield self._group_program(planned, work.fused)
+            yield self._group_program(planned, work, work.fused)
         for stage in work.stages:
             for pieces in stage.rounds:
-                yield self._program(planned, pieces)
+                yield self._program(planned, work, pieces)
 
     def all_programs(self) -> Iterator[Program]:
         """Yield the programs of all layers, in the order in which they run."""
@@ -111,22 +114,36 @@ class Plan:
 
     def program_count(self, planned: PlannedLayer) -> int:
         """Return the number of a layer's programs."""
-        work = self.works[planned.work]
-        return sum(stage.round_count for stage in work.stages) + (work.fused is not None)
+        return self.works[planned.work].program_count
 
     def distinct_programs(self, work: int) -> Iterator[tuple[Program, int]]:
         """Yield a work's programs that differ in more than addresses, and how often each runs."""
-        planned = self.representative(work)
-        fused = self.works[work].fused
-        if fused is not None:
-            yield self._group_program(planned, fused), 1
-        for stage in self.works[work].stages:
+        planned, own = self.representative(work), self.works[work]
+        if own.fused is not None:
+            yield self._moved(planned, own, self._group_program(planned, own, own.fused)), 1
+        for stage in own.stages:
             for pieces, count in stage.distinct_rounds:
-                yield self._program(planned, pieces), count
+                yield self._moved(planned, own, self._program(planned, own, pieces)), count
 
-    def _program(self, planned: PlannedLayer, pieces: tuple[Piece, ...]) -> Program:
+    def _moved(self, planned: PlannedLayer, work: Work, program: Program) -> Program:
+        """Return a program without what the one before loads, and with what it loads itself."""
+        if work.prefetch is not None:
+            program = without(program, first_weights(program, work.prefetch))
+        if work.fetches is not None:
+            following = self.following(planned)
+            assert following is not None, "what is fetched is for somebody"
+            (other,) = self.lowered(following, self.works[following.work])
+            loads = first_weights(other, work.fetches)
+            program = followed_by(program, loads, is_early=work.fetches.is_early)
+        return program
+
+    def following(self, planned: PlannedLayer) -> PlannedLayer | None:
+        """Return the next layer that has programs."""
+        place = next(number for number, one in enumerate(self.layers) if one is planned)
+        return next((one for one in self.layers[place + 1 :] if self.program_count(one)), None)
+
+    def _program(self, planned: PlannedLayer, work: Work, pieces: tuple[Piece, ...]) -> Program:
         places = self.places(planned.layer)
-        free_bytes = self.works[planned.work].free_bytes
         return side_by_side(
             [
                 lower(
@@ -135,21 +152,23 @@ class Plan:
                     self.spec,
                     places,
                     self.memory_bytes,
-                    free_bytes,
+                    work.free_bytes,
                     piece.core,
+                    work.placed,
                 )
                 for piece in pieces
             ]
         )
 
-    def _group_program(self, planned: PlannedLayer, fused: FusedGroup) -> Program:
+    def _group_program(self, planned: PlannedLayer, work: Work, fused: FusedGroup) -> Program:
         return lower_group(
             fused.steps,
             fused.mapping,
             self.spec,
             [self.places(layer) for layer in planned.computing],
             self.memory_bytes,
-            self.works[planned.work].free_bytes,
+            work.free_bytes,
+            work.placed,
         )
 
     def places(self, layer: Layer) -> dict[str, Placement]:
@@ -211,136 +230,3 @@ class Plan:
     def representative(self, work: int) -> PlannedLayer:
         """Return the first layer that does a piece of work."""
         return next(planned for planned in self.layers if planned.work == work)
-
-
-def make_plan(
-    graph: Graph,
-    spec: AcceleratorSpec,
-    *,
-    split: str = "auto",
-    across: Sequence[str] = (),
-    cores: Sequence[int] | None = None,
-    share_equal_work: bool = True,
-    occupied: Dictionary[str, int] | None = None,
-    options: SearchOptions = DEFAULT,
-    mappings: MappingFile | None = None,
-    constraints: Constraints | None = None,
-    progress: Callable[[str], None] | None = None,
-) -> Plan:
-    """Return the plan that runs one layer after the other.
-
-    Parameters
-    ----------
-    graph, spec
-        What is mapped, onto what.
-    split
-        Along what products are split over cores: one of `mapper.splits.CHOICES`.
-    across
-        Passes over several layers: some of ``ACROSS``. Without any, every tensor goes through main
-        memory.
-    cores
-        Numbers of the cores that take part, all by default.
-    share_equal_work
-        Whether equal layers are one piece of work, which is simulated once.
-    occupied
-        Main memory name to bytes at its start that others use, none by default.
-    options
-        What is asked of the search for mappings.
-    mappings
-        Of some layers: they run exactly so, the others are searched. Not with ``across``.
-    constraints
-        What the search may not try. Not with ``across``.
-    progress
-        Called with the name of each layer that is about to be mapped.
-
-    Raises
-    ------
-    SpecError
-        When the array doesn't multiply a layer's dtype.
-    MappingError
-        When a layer doesn't fit, a mapping is given that the machine can't run, or a constraint
-        leaves nothing.
-    """
-    numbers = range(spec.cores) if cores is None else cores
-    orders = Orders(graph, mappings, constraints, across)
-    mapper = LayerMapper(graph, spec, numbers, split, options, orders, progress)
-    orders.check_names(mapper.kernels)
-    memory_plan = MemoryPlan({pad.name: pad.capacity_bytes for pad in spec.scratchpads})
-    if can_keep(spec, numbers):
-        if "residency" in across:
-            memory_plan = mapper.keep(memory_plan)
-        if "fusion" in across:
-            mapper.fuse(memory_plan)
-            memory_plan = MemoryPlan(memory_plan.capacity_bytes)
-            if "residency" in across:
-                memory_plan = mapper.keep(memory_plan)
-    kept = memory_plan.placements()
-    placements, memory_bytes = _place(graph, spec, occupied or {}, kept, mapper.passed)
-    known: dict[object, int] = {}
-    works: list[Work] = []
-    layers = []
-    for number, unit in enumerate(mapper.units):
-        own = tuple(graph.layers[n] for n in unit)
-        kind, work = mapper.work(number, memory_plan)
-        key = kind if share_equal_work else own[0].name
-        if key not in known:
-            known[key] = len(works)
-            works.append(work)
-        layers.append(PlannedLayer(layers=own, work=known[key]))
-    _place_partial_sums(works, spec, placements, memory_bytes)
-    return Plan(
-        graph=graph,
-        spec=spec,
-        works=tuple(works),
-        layers=tuple(layers),
-        placements=placements,
-        memory_bytes=memory_bytes,
-        split=split,
-        across=tuple(across),
-        lifetimes={
-            name: range(candidate.first, candidate.last + 1)
-            for name, (candidate, _) in memory_plan.places.items()
-        },
-        options=options,
-    )
-
-
-def _place(
-    graph: Graph,
-    spec: AcceleratorSpec,
-    occupied: Dictionary[str, int],
-    kept: Dictionary[str, Placement],
-    passed: set[str],
-) -> tuple[dict[str, Placement], dict[str, int]]:
-    """Give tensors of main memory addresses of their own; a reshape's output is its input."""
-    used = {memory.name: occupied.get(memory.name, 0) for memory in spec.memories}
-    views = view_sources(graph)
-    placements: dict[str, Placement] = dict(kept)
-    for tensor in graph.tensors.values():
-        if tensor.name in views or tensor.name in kept or tensor.name in passed:
-            continue
-        is_parameter = tensor.kind is TensorKind.PARAMETER
-        memory = spec.memory_of("parameters" if is_parameter else "activations").name
-        placements[tensor.name] = Placement(memory=memory, address=used[memory])
-        used[memory] += _aligned(tensor.size_bytes)
-    placements.update(
-        {name: placements[source] for name, source in views.items() if source in placements}
-    )
-    return placements, used
-
-
-def _place_partial_sums(
-    works: Sequence[Work],
-    spec: AcceleratorSpec,
-    placements: dict[str, Placement],
-    used: dict[str, int],
-) -> None:
-    """Give the partial sums of all layers one place behind the tensors."""
-    memory = spec.memory_of("activations").name
-    sizes = [stage.partial_bytes for work in works for stage in work.stages]
-    placements[PARTIAL_SUMS] = Placement(memory=memory, address=used[memory])
-    used[memory] += _aligned(max(sizes, default=0))
-
-
-def _aligned(size_bytes: int) -> int:
-    return -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES

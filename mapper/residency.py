@@ -84,6 +84,25 @@ class MemoryPlan:
                 free[name] = min(free[name], address)
         return free
 
+    @property
+    def lifetimes(self) -> dict[str, range]:
+        """What is kept to the numbers of the units during which it is."""
+        return {
+            name: range(candidate.first, candidate.last + 1)
+            for name, (candidate, _) in self.places.items()
+        }
+
+    def having(self, candidate: Candidate, address: int) -> MemoryPlan:
+        """Return a plan in which something more has a place."""
+        return MemoryPlan(
+            self.capacity_bytes, {**self.places, candidate.tensor: (candidate, address)}
+        )
+
+    def without(self, name: str) -> MemoryPlan:
+        """Return a plan in which something has no place."""
+        places = {key: place for key, place in self.places.items() if key != name}
+        return MemoryPlan(self.capacity_bytes, places)
+
     def placements(self) -> dict[str, Placement]:
         """Return where the tensors that stay live."""
         return {
@@ -115,8 +134,7 @@ def keep_activations(
         if address is None:
             continue
         layers = range(candidate.first, candidate.last + 1)
-        places = {**plan.places, candidate.tensor: (candidate, address)}
-        tried = MemoryPlan(plan.capacity_bytes, places)
+        tried = plan.having(candidate, address)
         if cost(tried, layers) < cost(plan, layers):
             plan = tried
     return plan

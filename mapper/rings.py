@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from itertools import count
 
 from accel.spec import AcceleratorSpec
+from foundation.errors import MappingError
 from isa.instruction import Instruction, Queue, Signal, Wait
 from isa.program import Program, Semaphore, Space, Stream
 
@@ -28,6 +29,8 @@ class ProgramBuilder:
         Scratchpad name to bytes from its start that rings may take, all where it isn't named.
     core
         Number of the core.
+    placed
+        Name of a ring to its address, for the first of that name: others are laid side by side.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class ProgramBuilder:
         memory_bytes: Mapping[str, int],
         free_bytes: Mapping[str, int],
         core: int = 0,
+        placed: Mapping[str, int] | None = None,
     ) -> None:
         main = [
             Space(name=m.name, size_bytes=memory_bytes[m.name], is_main_memory=True)
@@ -48,6 +52,7 @@ class ProgramBuilder:
         self._spec = spec
         self._core = core
         self._free_bytes = free_bytes
+        self._placed = dict(placed or {})
         self.spaces = (*main, *scratchpads)
         self._numbers = {space.name: number for number, space in enumerate(self.spaces)}
         self._next_free = dict.fromkeys(self._numbers, 0)
@@ -79,10 +84,23 @@ class ProgramBuilder:
         return (end - self._next_free[pad.name]) // _aligned(slot_bytes, pad.alignment_bytes)
 
     def reserve(self, operand: str, size_bytes: int) -> tuple[int, int]:
-        """Return space and address of bytes in the scratchpad that holds an operand."""
+        """Return space and address of bytes in the scratchpad that holds an operand.
+
+        Raises
+        ------
+        MappingError
+            When what is free isn't enough.
+        """
         pad = self._spec.scratchpad_of(operand)
         base = self._next_free[pad.name]
-        self._next_free[pad.name] += _aligned(size_bytes, pad.alignment_bytes)
+        end = base + _aligned(size_bytes, pad.alignment_bytes)
+        free = self._free_bytes.get(pad.name, pad.capacity_bytes)
+        if end > free:
+            raise MappingError(
+                f"scratchpad '{pad.name}' has {free} free bytes but {end} are needed:"
+                f" {end - free} are missing; take smaller tiles"
+            )
+        self._next_free[pad.name] = end
         return self.space(pad.name), base
 
     def ring(
@@ -103,7 +121,10 @@ class ProgramBuilder:
         """
         pad = self._spec.scratchpad_of(operand)
         slot_bytes = _aligned(slot_bytes, pad.alignment_bytes)
-        space, base = self.reserve(operand, slot_bytes * slots)
+        if name in self._placed:
+            space, base = self.space(pad.name), self._placed.pop(name)
+        else:
+            space, base = self.reserve(operand, slot_bytes * slots)
         first = len(self._semaphores)
         self._semaphores += [
             Semaphore(name=self._unused(f"{name}_ready"), initial=0),

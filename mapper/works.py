@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import CostEstimate
 from mapper.fusion import FusedGroup
 from mapper.group import tile_count
 from mapper.kernel import Kernel
+from mapper.mapping import Mapping
+from mapper.prefetch import ROLE, Prefetch
 from mapper.splits import PARTIAL
 from mapper.stages import Stage
 from workloads.graph import Graph, Layer, TensorKind
@@ -35,6 +37,10 @@ class Work:
         How, for several layers that run as a group.
     rules
         What the search for the stages didn't try.
+    prefetch
+        Which of its loads the program before executes.
+    fetches
+        Which loads of the next program it executes.
     """
 
     kernels: tuple[Kernel, ...]
@@ -42,6 +48,32 @@ class Work:
     free_bytes: Dictionary[str, int]
     fused: FusedGroup | None = None
     rules: LayerRules = NO_RULES
+    prefetch: Prefetch | None = None
+    fetches: Prefetch | None = None
+
+    @property
+    def mapped(self) -> tuple[tuple[Kernel, Mapping], ...]:
+        """What is computed, and how: layers of a group one by one."""
+        if self.fused is not None:
+            members, own = self.fused.group.members, self.fused.mapping.mappings
+            return tuple((m.kernel, one) for m, one in zip(members, own, strict=True))
+        pairs = (zip(stage.kernels, stage.mappings, strict=True) for stage in self.stages)
+        return tuple(pair for stage in pairs for pair in stage)
+
+    def below(self, scratchpad: str, address: int) -> Work:
+        """Return the same work with all its tiles below an address of a scratchpad."""
+        free = min(address, self.free_bytes[scratchpad])
+        return replace(self, free_bytes={**self.free_bytes, scratchpad: free})
+
+    @property
+    def placed(self) -> dict[str, int]:
+        """Role of an operand to the address of its ring, where others aren't."""
+        return {ROLE: self.prefetch.address} if self.prefetch is not None else {}
+
+    @property
+    def program_count(self) -> int:
+        """Number of its programs, which run one after the other."""
+        return sum(stage.round_count for stage in self.stages) + (self.fused is not None)
 
     @property
     def estimates(self) -> tuple[CostEstimate, ...]:

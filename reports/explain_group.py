@@ -11,6 +11,7 @@ from mapper.kernel import Kernel
 from mapper.mapping import Mapping
 from mapper.plan import Plan
 from mapper.works import PlannedLayer
+from workloads.graph import Graph
 
 
 def group_lines(fused: FusedGroup, spec: AcceleratorSpec) -> Iterable[str]:
@@ -76,3 +77,41 @@ def kept_lines(plan: Plan, planned: PlannedLayer) -> Iterator[str]:
                     f" {format_bytes(place.buffer.size_bytes)} from byte {place.address:,} on"
                     " (before: through main memory)"
                 )
+
+
+def prefetch_lines(plan: Plan, planned: PlannedLayer) -> Iterator[str]:
+    """Yield which weights come before a layer runs, and whose it loads."""
+    work = plan.works[planned.work]
+    if work.prefetch is not None:
+        one = work.prefetch
+        yield (
+            f"  its first weights, {format_bytes(one.moved_bytes)} in '{one.scratchpad}' from byte"
+            f" {one.address:,} on, come while the layer before runs"
+            " (before: loaded when it starts)"
+        )
+    following = plan.following(planned)
+    if work.fetches is not None and following is not None:
+        one = work.fetches
+        loads = f"{one.loads} load{'' if one.loads == 1 else 's'}"
+        place = "after its first loads" if one.is_early else "after all its loads"
+        yield (
+            f"  loads the first weights of {following.name}, {format_bytes(one.moved_bytes)} in"
+            f" {loads}, {place}: both layers take {one.saved_cycles:,} cycles less together"
+        )
+
+
+def order_lines(plan: Plan, planned: PlannedLayer) -> Iterator[str]:
+    """Yield behind which layer a layer runs now, if it ran behind another one."""
+    if plan.given is None:
+        return
+    first = planned.layers[0].name
+    before, now = (_before(graph, first) for graph in (plan.given, plan.graph))
+    if before != now:
+        yield f"  runs behind {now or 'nothing'} (before: behind {before or 'nothing'})"
+
+
+def _before(graph: Graph, name: str) -> str | None:
+    """Return the layer that a graph has before another."""
+    names = [layer.name for layer in graph.layers]
+    place = names.index(name)
+    return names[place - 1] if place else None

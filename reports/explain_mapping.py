@@ -12,7 +12,7 @@ from mapper.plan import Plan
 from mapper.splits import divided
 from mapper.stages import Stage
 from mapper.works import PlannedLayer
-from reports.explain_group import group_lines, kept_lines
+from reports.explain_group import group_lines, kept_lines, order_lines, prefetch_lines
 from reports.nest_text import nest_lines
 from reports.report import WorkReport
 
@@ -27,6 +27,8 @@ def mapping_lines(plan: Plan, planned: PlannedLayer, work: WorkReport) -> Iterab
             yield "  first partial sums" if number == 0 else "  then their sum"
         yield from stage_lines(stage, plan.spec)
     yield from kept_lines(plan, planned)
+    yield from prefetch_lines(plan, planned)
+    yield from order_lines(plan, planned)
     if work.folds:
         folds = _counted(work.folds, "array fold")
         yield f"  {folds}, {work.spatial_utilization:.1%} of the PEs mapped"

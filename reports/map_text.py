@@ -19,7 +19,7 @@ from mapper.search.problem import problem_of
 from mapper.splits import Split
 from mapper.stages import largest_part, search
 from mapper.works import PlannedLayer
-from reports.explain_group import group_lines, kept_lines
+from reports.explain_group import group_lines, kept_lines, order_lines, prefetch_lines
 from reports.explain_mapping import stage_lines
 from reports.labels import operator_label, shape_label
 from reports.nest_text import nest_lines
@@ -59,6 +59,8 @@ def _layer_lines(plan: Plan, planned: PlannedLayer) -> Iterable[str]:
     if work.fused is not None:
         yield from group_lines(work.fused, plan.spec)
     yield from kept_lines(plan, planned)
+    yield from prefetch_lines(plan, planned)
+    yield from order_lines(plan, planned)
     for stage in work.stages:
         yield from stage_lines(stage, plan.spec)
         for kernel, split, estimate in zip(

@@ -17,13 +17,13 @@ from accel.units import FS_PER_SECOND, Clock, format_bytes
 from accel.vector import peak_operations_per_cycle
 from foundation.errors import SpecError
 from isa.instruction import Operand
-from mapper.bounds import Bounds, bounds
 from mapper.plan import Plan
 from mapper.works import PlannedLayer
 from reports.cores import plain_name
 from reports.cycles import total_cycles
 from reports.energy import by_part, energy_counts
 from reports.labels import operator_label, shape_label
+from reports.least import least_of
 from reports.stats import UnitCycles, added
 
 if TYPE_CHECKING:
@@ -344,14 +344,6 @@ def _layer_report(plan: Plan, planned: PlannedLayer, works: Sequence[WorkReport]
     )
 
 
-def _least_cycles(least: Sequence[Bounds], *, is_group: bool) -> float:
-    """Return the least cycles of kernels, one after the other; layers of a group overlap."""
-    if not is_group:
-        return sum(one.cycles for one in least)
-    resources = {name for one in least for name in one.by_resource}
-    return max(sum(one.by_resource.get(name, 0.0) for one in least) for name in resources)
-
-
 def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkReport:
     spec, work = plan.spec, plan.works[number]
     cycles = total_cycles(pieces, Clock(hz=spec.clock_hz))
@@ -359,7 +351,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
     sums = {name: _total(pieces, name) for name in _SUMMED}
     macs, folds = sums["macs"], sums["folds"]
     memory_bytes = _total_by(pieces, lambda trace: _bytes_by_memory(spec, trace))
-    least = [bounds(kernel, spec) for kernel in work.kernels]
+    least = least_of(work, spec)
     resources = {
         "array": _busiest(units, "matrix"),
         "vector": _busiest(units, "vector"),
@@ -380,7 +372,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
         mac_utilization=macs / (spec.pes * total) if total else 0.0,
         dram_bytes=_total_by(pieces, _bytes_by_operand),
         memory_bytes=memory_bytes,
-        compulsory_bytes=sum(one.compulsory_bytes for one in least),
+        compulsory_bytes=least.compulsory_bytes,
         scratchpad_accesses={
             name: sums[name]
             for name in ("input_reads", "weight_reads", "psum_reads", "psum_writes")
@@ -391,8 +383,8 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
         bound_by=bound_by(resources, total),
         bound_cycles=bound_cycles(spec, macs, sums["operations"], memory_bytes),
         energies_pj={},
-        lower_bound_cycles=_least_cycles(least, is_group=work.fused is not None),
-        lower_bound_bytes=sum(one.traffic_bytes for one in least),
+        lower_bound_cycles=least.cycles,
+        lower_bound_bytes=least.traffic_bytes,
     )
 
 

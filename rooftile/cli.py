@@ -426,7 +426,7 @@ def _plan(
     """Return a network as it is mapped; ``how`` as in `make_plan`."""
     from mapper.constraints import load_constraints
     from mapper.mapping_file import load_mappings
-    from mapper.plan import make_plan
+    from mapper.planner import make_plan
     from rooftile.passes import apply_passes
     from rooftile.sources import find_hardware, find_network
 

@@ -14,7 +14,8 @@ from foundation.errors import MappingError
 from mapper.analytical import AnalyticalEngine
 from mapper.constraints import Constraints, load_constraints
 from mapper.mapping_file import MappingFile, load_mappings
-from mapper.plan import Plan, make_plan
+from mapper.plan import Plan
+from mapper.planner import make_plan
 from mapper.search.find import DEFAULT, SearchOptions
 from reports.estimated import make_estimated_report
 from reports.files import write_folder
@@ -59,7 +60,7 @@ class Result:
             When the folder exists or can't be written; nothing is left half-written.
         """
         inputs = {
-            "network.yaml": network_yaml(self.plan.graph),
+            "network.yaml": network_yaml(self.plan.given or self.plan.graph),
             "hardware.yaml": hardware_yaml(self.plan.spec),
             "mapping.yaml": self.plan.mappings_yaml(),
         }

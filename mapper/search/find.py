@@ -252,11 +252,13 @@ def _least_excess(
 ) -> tuple[float, float, str, int, tuple[int, ...]]:
     """Return of the nest that exceeds scratchpads by least: how much, where, and its tile.
 
-    How much is the largest share of a scratchpad, then the sum of all.
+    How much is the largest share of a scratchpad, then the sum of all. Kept tensors may leave
+    nothing of one: then a byte counts as all of it.
     """
+    whole = {pad: max(1, size) for pad, size in capacity.items()}
     shares = np.array(
         [
-            np.where(site.rows, np.broadcast_to(size / capacity[pad], site.nests.shape), np.inf)
+            np.where(site.rows, np.broadcast_to(size / whole[pad], site.nests.shape), np.inf)
             for pad, size in required.items()
         ]
     ).reshape(len(required), -1)
@@ -267,6 +269,6 @@ def _least_excess(
         float(shares[:, row].max()),
         float(shares[:, row].sum()),
         pad,
-        round(float(shares[:, row].max()) * capacity[pad]),
+        round(float(shares[:, row].max()) * whole[pad]),
         Mapping(loops=loops, held=site.held, num_buffers=()).tile,
     )

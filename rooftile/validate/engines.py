@@ -18,7 +18,8 @@ from mapper.kernel import Contraction, Kernel
 from mapper.lower import lower
 from mapper.mapping import Mapping
 from mapper.operands import Placement
-from mapper.plan import ALIGNMENT_BYTES, Plan, make_plan
+from mapper.plan import Plan
+from mapper.planner import ALIGNMENT_BYTES, make_plan
 from mapper.search.sample import sample_mappings
 from rooftile.validate.validation import Validation
 from workloads.graph import Graph

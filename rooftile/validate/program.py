@@ -12,7 +12,8 @@ from accel.spec import AcceleratorSpec
 from foundation.dtype import Dtype
 from isa.semantics import Kept, run_program
 from mapper.mapping_file import MappingFile
-from mapper.plan import Plan, make_plan
+from mapper.plan import Plan
+from mapper.planner import make_plan
 from rooftile.validate.validation import Validation
 from workloads.evaluate import evaluate, random_tensors
 from workloads.graph import Graph

@@ -16,7 +16,7 @@ from accel.spec_file import parse_spec
 from foundation.errors import RooftileError
 from isa.instruction import MatMul
 from isa.semantics import run_program
-from mapper.plan import make_plan
+from mapper.planner import make_plan
 from rooftile.validate.program import filled_memories
 from rooftile.validate.validation import Validation
 from workloads.evaluate import random_tensors

@@ -13,7 +13,7 @@ from accel.systolic import DATAFLOWS
 from accel.trace import Trace
 from accel.units import Clock
 from foundation.errors import RooftileError
-from mapper.plan import make_plan
+from mapper.planner import make_plan
 from rooftile.validate.reference import integers, number_in, read_rows
 from rooftile.validate.validation import Validation
 from workloads.loaders.yaml import parse_network

@@ -7,7 +7,8 @@ import time
 from dataclasses import dataclass
 
 from accel.spec_file import load_preset
-from mapper.plan import Plan, make_plan
+from mapper.plan import Plan
+from mapper.planner import make_plan
 from mapper.stages import search
 from workloads.loaders.yaml import load_zoo
 

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset
 from foundation.dtype import DTYPES
-from mapper.kernel import compulsory_bytes
 from mapper.operators import kernels_of
-from mapper.plan import ACROSS, make_plan
+from mapper.plan import ACROSS
+from mapper.planner import make_plan
+from reports.least import least_of
+from reports.map_text import map_text
 from rooftile.simulation import simulate
-from rooftile.validate.program import validate_program
+from rooftile.validate.program import validate_plan, validate_program
 from tests.laws.graphs import Draft, chains
 from tests.laws.machines import ALL_DTYPES, MACHINES
 from workloads.graph import Graph, TensorKind
@@ -27,7 +29,7 @@ relaxed = settings(
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-PASSES = [("residency",), ("fusion",), ACROSS]
+PASSES = [("residency",), ("fusion",), ("prefetch",), ACROSS]
 
 
 @pytest.mark.parametrize("across", PASSES, ids="+".join)
@@ -96,6 +98,10 @@ def test_rows_are_computed_whole_where_a_step_needs_a_part_of_them() -> None:
         assert validation.passed, validation.text
 
 
+def estimated(graph: Graph, spec: AcceleratorSpec, *across: str) -> int:
+    return simulate(graph, spec, across=across, engine="analytical").report.total_cycles
+
+
 def dram_bytes(graph: Graph, spec: AcceleratorSpec, across: tuple[str, ...]) -> int:
     report = simulate(graph, spec, across=across).report
     return sum(sum(layer.work.dram_bytes.values()) for layer in report.layers)
@@ -119,6 +125,39 @@ def test_resnet18_keeps_what_it_computes_on_a_tpu() -> None:
     assert moved <= 1.01 * (outside + first + graph.tensors[graph.outputs[0]].size_bytes)
 
 
+def test_first_weights_come_while_the_layer_before_runs() -> None:
+    for spec in (load_preset("edge_32x32"), load_preset("edge_ddr4"), *MACHINES):
+        plan = make_plan(residual_block("int8"), spec, across=("prefetch",))
+        alone = simulate(plan.graph, spec).report.total_cycles
+        saved = sum(one.prefetch.saved_cycles for one in plan.works if one.prefetch is not None)
+        assert saved > 0
+        assert simulate(plan.graph, spec, across=("prefetch",)).report.total_cycles == alone - saved
+
+
+def test_branches_run_in_the_order_that_keeps_more_on_the_chip() -> None:
+    draft = Draft(DTYPES["int8"])
+    image = draft.add_input((1, 8, 8, 4))
+    first, second = (draft.add(conv(192, kernel=1), [image]) for _ in range(2))
+    ends = [draft.add(conv(4, kernel=1), [one]) for one in (second, first)]
+    draft.add(Elementwise(function="add"), ends)
+    given, small = draft.graph(), MACHINES[0]
+    spec = replace(  # 21 KiB hold one of the two tensors of 12 KiB
+        small,
+        scratchpads=tuple(
+            replace(pad, capacity_bytes=4 * pad.capacity_bytes) for pad in small.scratchpads
+        ),
+        memories=tuple(replace(one, bandwidth_bytes_per_s=1e9) for one in small.memories),
+    )
+    plan = make_plan(given, spec, across=("residency", "order"))
+    assert plan.given is given
+    names = [layer.name for layer in plan.graph.layers]
+    assert names == ["layer1", "layer2", "layer0", "layer3", "layer4"]
+    assert {first, second} <= plan.lifetimes.keys()
+    assert validate_plan(plan, seed=0).passed
+    assert estimated(given, spec, "residency", "order") < 0.75 * estimated(given, spec, "residency")
+    assert "runs behind layer2 (before: behind nothing)" in map_text(plan)
+
+
 def test_attention_over_4096_tokens_moves_no_scores() -> None:
     graph, spec = attention("int8", tokens=4096, heads=2, width=64), load_preset("tpu_v1")
     plan = make_plan(graph, spec, across=("fusion",))
@@ -138,12 +177,23 @@ def test_the_compulsory_bytes_of_what_runs_are_moved(graph: Graph, spec: Acceler
     plan = make_plan(graph, spec, across=ACROSS)
     report = simulate(graph, spec, across=ACROSS).report
     for planned, layer in zip(plan.layers, report.layers, strict=True):
-        least = sum(compulsory_bytes(kernel) for kernel in plan.works[planned.work].kernels)
-        assert sum(layer.work.dram_bytes.values()) >= least
+        least = least_of(plan.works[planned.work], spec)
+        assert sum(layer.work.dram_bytes.values()) >= least.compulsory_bytes
+        assert layer.work.total_cycles >= least.cycles * (1 - 1e-12)
         assert layer.work.macs == sum(graph.macs(one) for one in planned.layers) or (
             layer.work.macs > sum(graph.macs(one) for one in planned.layers)  # a halo, again
             and len(planned.layers) > 1
         )
+
+
+@settings(relaxed, max_examples=25)
+@given(graph=chains("int8"), spec=st.sampled_from(MACHINES))
+def test_no_pass_costs_cycles(graph: Graph, spec: AcceleratorSpec) -> None:
+    alone = [estimated(graph, spec, one) for one in ("fusion", "residency")]
+    both = estimated(graph, spec, "fusion", "residency")
+    assert both <= min(alone) <= max(alone) <= estimated(graph, spec)
+    assert estimated(graph, spec, *ACROSS) <= both
+    assert estimated(graph, spec, "residency", "prefetch") <= alone[1]
 
 
 @relaxed

@@ -16,7 +16,8 @@ from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset
 from accel.units import Clock
 from mapper.pipeline import Pipeline, replay
-from mapper.plan import Plan, make_plan
+from mapper.plan import Plan
+from mapper.planner import make_plan
 from tests.laws.graphs import chains, single_layers
 from tests.laws.machines import MACHINES
 from workloads.graph import Graph

@@ -18,7 +18,8 @@ from accel.trace import Trace
 from foundation.dtype import DTYPES
 from foundation.errors import MappingError
 from mapper.kernel import Contraction, compulsory_bytes
-from mapper.plan import Plan, make_plan
+from mapper.plan import Plan
+from mapper.planner import make_plan
 from rooftile.simulation import simulate
 from tests.laws.graphs import Draft, chains
 from tests.laws.machines import LATENCY_FS, MACHINES

@@ -13,7 +13,8 @@ from foundation.dtype import DTYPES
 from foundation.errors import RooftileError
 from isa.program import Program
 from isa.semantics import run_program
-from mapper.plan import Plan, make_plan
+from mapper.plan import Plan
+from mapper.planner import make_plan
 from rooftile.validate.program import difference, filled_memories, tensor_view
 from tests.laws.graphs import Draft
 from tests.laws.machines import MACHINES

@@ -16,7 +16,7 @@ from mapper.lower import lower
 from mapper.mapping_file import LayerMapping, mappings_text, parse_mappings
 from mapper.operands import Placement
 from mapper.operators import kernels_of
-from mapper.plan import make_plan
+from mapper.planner import make_plan
 from mapper.splits import Split
 from rooftile.validate.program import validate_plan
 from tests.laws.graphs import OPERATORS, single_layers

@@ -20,7 +20,8 @@ from mapper.constraints import load_constraints, parse_constraints, schema
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
 from mapper.operators import kernels_of
-from mapper.plan import Plan, make_plan
+from mapper.plan import Plan
+from mapper.planner import make_plan
 from mapper.space import Family, map_space
 from reports.space_text import space_text
 from rooftile.validate.program import validate_plan

@@ -15,7 +15,8 @@ from accel.spec import LAYOUTS, AcceleratorSpec
 from accel.spec_file import load_preset
 from foundation.dtype import DTYPES
 from mapper.layout import Layout
-from mapper.plan import Plan, make_plan
+from mapper.plan import Plan
+from mapper.planner import make_plan
 from reports.explain import explain_text
 from rooftile.simulation import simulate
 from rooftile.validate.program import validate_program

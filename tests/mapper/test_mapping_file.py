@@ -20,7 +20,8 @@ from mapper.check import check
 from mapper.mapping import Loop, Mapping
 from mapper.mapping_file import load_mappings, parse_mappings, schema
 from mapper.operators import kernels_of
-from mapper.plan import Plan, make_plan
+from mapper.plan import Plan
+from mapper.planner import make_plan
 from rooftile.validate.program import validate_plan
 from tests.laws.graphs import chains
 from tests.laws.machines import MACHINES

@@ -15,7 +15,7 @@ from accel.spec_file import load_preset
 from accel.units import Clock
 from foundation.dtype import DTYPES
 from mapper import parts
-from mapper.plan import make_plan
+from mapper.planner import make_plan
 from rooftile.simulation import simulate
 from rooftile.validate.program import validate_program
 from tests.laws.graphs import Draft, chains

@@ -9,7 +9,7 @@ from isa.instruction import Operand
 from mapper.boxes import OperandTiles
 from mapper.kernel import Axis, Copy, Dimension, Kernel, OperandMap, Role, compulsory_bytes
 from mapper.mapping import Loop, Mapping, Tile, tiles
-from mapper.plan import make_plan
+from mapper.planner import make_plan
 from mapper.space import nested_sizes, sizes
 from tests.laws.graphs import chains
 from tests.laws.machines import MACHINES

@@ -14,7 +14,8 @@ from accel.machine import Machine
 from accel.spec import AcceleratorSpec
 from foundation.dtype import DTYPES
 from mapper.kernel import Contraction
-from mapper.plan import Plan, make_plan
+from mapper.plan import Plan
+from mapper.planner import make_plan
 from mapper.splits import CHOICES, divided, splits
 from mapper.stages import estimated_cycles
 from rooftile.simulation import simulate

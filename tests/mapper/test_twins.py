@@ -30,7 +30,7 @@ if sys.argv[1] == "plain":
 import mapper.tiling
 from accel.spec_file import load_preset
 from mapper.pipeline import Pipeline
-from mapper.plan import make_plan
+from mapper.planner import make_plan
 from workloads.loaders.yaml import load_zoo
 result = {}
 for hardware in ("edge_32x32", "tpu_v1"):

@@ -21,7 +21,7 @@ from accel.vector import vector_operations
 from foundation.dtype import DTYPES
 from foundation.errors import SpecError
 from isa.instruction import Gather, Load, MatMul, Store, Vector
-from mapper.plan import make_plan
+from mapper.planner import make_plan
 from reports.energy import energy_line
 from reports.explain import explain_text
 from reports.tables import report_table

@@ -14,7 +14,7 @@ from foundation.errors import MappingError
 from mapper.bounds import bounds
 from mapper.check import check
 from mapper.mapping_file import parse_mappings
-from mapper.plan import make_plan
+from mapper.planner import make_plan
 from mapper.search.larger import next_better
 from mapper.search.problem import problem_of
 from mapper.stages import search

@@ -10,7 +10,7 @@ import pytest
 from accel.spec_file import preset_names
 from accel.trace import Repeated
 from foundation.dtype import DTYPES
-from mapper.plan import make_plan
+from mapper.planner import make_plan
 from reports.report import Report, make_report
 from rooftile.simulation import simulate
 from tests.laws.graphs import Draft

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from accel.spec import AcceleratorSpec
 from accel.trace import STRUCTURAL_CAUSES, Trace
 from accel.units import Clock
-from mapper.plan import make_plan
+from mapper.planner import make_plan
 from reports.stats import (
     UnitCycles,
     added,

@@ -1,0 +1,187 @@
+"""Makes plans: maps every layer, decides what stays on the chip, and gives tensors places."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from collections.abc import Mapping as Dictionary
+from dataclasses import replace
+
+from accel.spec import AcceleratorSpec
+from mapper.constraints import Constraints
+from mapper.layer_mapper import LayerMapper, can_keep
+from mapper.mapping_file import MappingFile
+from mapper.operands import Placement
+from mapper.order import best_order
+from mapper.orders import Orders
+from mapper.plan import Plan
+from mapper.prefetcher import Prefetcher
+from mapper.residency import MemoryPlan, view_sources
+from mapper.search.find import DEFAULT, SearchOptions
+from mapper.works import PARTIAL_SUMS, PlannedLayer, Work
+from workloads.graph import Graph, TensorKind
+
+#: Tensors start at multiples of this: a DRAM burst of 64 bytes (JESD79-4: 8 beats of 64 bits).
+ALIGNMENT_BYTES = 64
+
+
+def make_plan(
+    graph: Graph,
+    spec: AcceleratorSpec,
+    *,
+    split: str = "auto",
+    across: Sequence[str] = (),
+    cores: Sequence[int] | None = None,
+    share_equal_work: bool = True,
+    occupied: Dictionary[str, int] | None = None,
+    options: SearchOptions = DEFAULT,
+    mappings: MappingFile | None = None,
+    constraints: Constraints | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Plan:
+    """Return the plan that runs one layer after the other.
+
+    Parameters
+    ----------
+    graph, spec
+        What is mapped, onto what.
+    split
+        Along what products are split over cores: one of `mapper.splits.CHOICES`.
+    across
+        Passes over several layers: some of ``ACROSS``. Without any, every tensor goes through main
+        memory.
+    cores
+        Numbers of the cores that take part, all by default.
+    share_equal_work
+        Whether equal layers are one piece of work, which is simulated once.
+    occupied
+        Main memory name to bytes at its start that others use, none by default.
+    options
+        What is asked of the search for mappings.
+    mappings
+        Of some layers: they run exactly so, the others are searched. Not with ``across``.
+    constraints
+        What the search may not try. Not with ``across``.
+    progress
+        Called with the name of each layer that is about to be mapped.
+
+    Raises
+    ------
+    SpecError
+        When the array doesn't multiply a layer's dtype.
+    MappingError
+        When a layer doesn't fit, a mapping is given that the machine can't run, or a constraint
+        leaves nothing.
+    """
+    numbers = range(spec.cores) if cores is None else cores
+    orders = Orders(graph, mappings, constraints, across)
+    mapper = LayerMapper(graph, spec, numbers, split, options, orders, progress)
+    orders.check_names(mapper.kernels)
+    nothing = MemoryPlan({pad.name: pad.capacity_bytes for pad in spec.scratchpads})
+    if "order" in across and can_keep(spec, numbers):
+        mapper = best_order(mapper, lambda one: one.cost(_memory_plan(one, nothing, across)))
+    given, graph = graph, mapper.graph
+    memory_plan = _memory_plan(mapper, nothing, across) if can_keep(spec, numbers) else nothing
+    kept = memory_plan.placements()
+    placements, memory_bytes = _place(graph, spec, occupied or {}, kept, mapper.passed)
+    found = [mapper.work(number, memory_plan) for number in range(len(mapper.units))]
+    works, kinds = [work for _, work in found], [kind for kind, _ in found]
+    _place_partial_sums(works, spec, placements, memory_bytes)
+    plan = Plan(
+        graph=graph,
+        spec=spec,
+        works=tuple(works),
+        layers=tuple(
+            PlannedLayer(layers=tuple(graph.layers[n] for n in unit), work=number)
+            for number, unit in enumerate(mapper.units)
+        ),
+        placements=placements,
+        memory_bytes=memory_bytes,
+        split=split,
+        across=tuple(across),
+        given=given if given is not graph else None,
+        lifetimes=memory_plan.lifetimes,
+        options=options,
+    )
+    if "prefetch" in across and can_keep(spec, numbers):
+        plan, kinds = Prefetcher(plan, kinds, mapper, memory_plan).run()
+    return _with_shared_works(plan, kinds) if share_equal_work else plan
+
+
+def _memory_plan(mapper: LayerMapper, nothing: MemoryPlan, across: Sequence[str]) -> MemoryPlan:
+    """Choose the mapper's units, and return what is kept on the chip between them.
+
+    Groups and kept activations want the same room. What costs least is taken: layers alone or in
+    groups, formed beside what could be kept or without, and with activations kept or not.
+    """
+    alone, keeps = mapper.units, "residency" in across
+    kept = mapper.keep(nothing) if keeps else nothing
+    options = [(alone, nothing), (alone, kept)]
+    if "fusion" in across:
+        for around in (kept, nothing) if keeps else (nothing,):
+            mapper.units = mapper.fused(around)
+            options.append((mapper.units, nothing))
+            if keeps:
+                options.append((mapper.units, mapper.keep(nothing)))
+            mapper.units = alone
+
+    def cost(option: tuple[list[range], MemoryPlan]) -> tuple[float, float]:
+        mapper.units, plan = option
+        return mapper.cost(plan)
+
+    mapper.units, plan = min(options, key=cost)
+    return plan
+
+
+def _with_shared_works(plan: Plan, kinds: Sequence[object]) -> Plan:
+    """Return a plan in which layers of one kind share a work, which is simulated once."""
+    numbers = {kind: number for number, kind in enumerate(dict.fromkeys(kinds))}
+    works = {numbers[kind]: work for kind, work in reversed([*zip(kinds, plan.works, strict=True)])}
+    return replace(
+        plan,
+        works=tuple(works[number] for number in range(len(works))),
+        layers=tuple(
+            replace(planned, work=numbers[kind])
+            for kind, planned in zip(kinds, plan.layers, strict=True)
+        ),
+    )
+
+
+def _place(
+    graph: Graph,
+    spec: AcceleratorSpec,
+    occupied: Dictionary[str, int],
+    kept: Dictionary[str, Placement],
+    passed: set[str],
+) -> tuple[dict[str, Placement], dict[str, int]]:
+    """Give tensors of main memory addresses of their own; a reshape's output is its input."""
+    used = {memory.name: occupied.get(memory.name, 0) for memory in spec.memories}
+    views = view_sources(graph)
+    placements: dict[str, Placement] = dict(kept)
+    for tensor in graph.tensors.values():
+        if tensor.name in views or tensor.name in kept or tensor.name in passed:
+            continue
+        is_parameter = tensor.kind is TensorKind.PARAMETER
+        memory = spec.memory_of("parameters" if is_parameter else "activations").name
+        placements[tensor.name] = Placement(memory=memory, address=used[memory])
+        used[memory] += _aligned(tensor.size_bytes)
+    placements.update(
+        {name: placements[source] for name, source in views.items() if source in placements}
+    )
+    return placements, used
+
+
+def _place_partial_sums(
+    works: Sequence[Work],
+    spec: AcceleratorSpec,
+    placements: dict[str, Placement],
+    used: dict[str, int],
+) -> None:
+    """Give the partial sums of all layers one place behind the tensors."""
+    memory = spec.memory_of("activations").name
+    sizes = [stage.partial_bytes for work in works for stage in work.stages]
+    placements[PARTIAL_SUMS] = Placement(memory=memory, address=used[memory])
+    used[memory] += _aligned(max(sizes, default=0))
+
+
+def _aligned(size_bytes: int) -> int:
+    return -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES

@@ -1,0 +1,58 @@
+"""Lower bounds of works: what their programs take at least."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from accel.spec import AcceleratorSpec
+from mapper.bounds import Bounds, bounds
+from mapper.works import Work
+
+
+class Least(NamedTuple):
+    """What a work takes at least: core cycles, and main-memory bytes.
+
+    ``compulsory_bytes`` are moved if everything moves once, ``traffic_bytes`` if no more stays on
+    the chip than its scratchpads hold.
+    """
+
+    cycles: float
+    compulsory_bytes: int
+    traffic_bytes: float
+
+
+def least_of(work: Work, spec: AcceleratorSpec) -> Least:
+    """Return the lower bounds of a work.
+
+    Kernels run one after the other; layers of a group overlap. Weights that the program before
+    loads count there.
+    """
+    kernels = [bounds(kernel, spec) for kernel in work.kernels]
+    if kernels:
+        kernels[0] = _with_more_bytes(kernels[0], _fetched_bytes(work), spec)
+    if work.fused is None:
+        cycles = sum(one.cycles for one in kernels)
+    else:
+        resources = {name for one in kernels for name in one.by_resource}
+        cycles = max(sum(one.by_resource.get(name, 0.0) for one in kernels) for name in resources)
+    return Least(
+        cycles=cycles,
+        compulsory_bytes=sum(one.compulsory_bytes for one in kernels),
+        traffic_bytes=sum(one.traffic_bytes for one in kernels),
+    )
+
+
+def _fetched_bytes(work: Work) -> int:
+    """Return the bytes that a work loads for the next one, less those that it finds loaded."""
+    more = work.fetches.moved_bytes if work.fetches is not None else 0
+    return more - (work.prefetch.moved_bytes if work.prefetch is not None else 0)
+
+
+def _with_more_bytes(one: Bounds, size_bytes: int, spec: AcceleratorSpec) -> Bounds:
+    return replace(
+        one,
+        compulsory_bytes=one.compulsory_bytes + size_bytes,
+        traffic_bytes=one.traffic_bytes + size_bytes,
+        memory_cycles=one.memory_cycles + size_bytes / spec.bandwidth_bytes_per_s * spec.clock_hz,
+    )
