@@ -127,6 +127,9 @@ class Nests:
 
         Only loops outside the innermost one that changes the part count, and of those along the
         dimensions in ``without`` only the first turn.
+
+        # Approximation: where inner loops cut all blocks of a dimension but the ragged last, that
+        one stays while other loops turn, but counts as often as its neighbours.
         """
         key = ("repeats", operand.role, depth, without)
         if key in self._known:
