@@ -7,6 +7,7 @@ Floating point is computed in fp32 and rounded once to the dtype.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -93,17 +94,24 @@ def requantize(accumulated: Array, bias: Array | None, shift: int, dtype: Dtype)
 
 
 def unary(function: str, values: Array, dtype: Dtype) -> Array:
-    """Return ``function(values)`` element by element."""
+    """Return ``function(values)`` element by element.
+
+    Floating point follows IEEE 754 where there is no value: infinity or NaN.
+    """
     if function == "identity":
         return values
     if dtype.is_integer:
         looked_up: Array = _table(function, dtype)[values.astype(np.int64) + 128]
         return looked_up
-    return saturate(_real_unary(function, _widened(values, dtype)), dtype)
+    with np.errstate(all="ignore"):
+        return saturate(_real_unary(function, _widened(values, dtype)), dtype)
 
 
 def binary(function: str, left: Array, right: Array, dtype: Dtype) -> Array:
-    """Return ``function(left, right)`` element by element, with NumPy's broadcasting."""
+    """Return ``function(left, right)`` element by element, with NumPy's broadcasting.
+
+    Of fixed-point numbers a quotient by 0 is the end of the range on its side, 0 / 0 is 0.
+    """
     a, b = _widened(left, dtype), _widened(right, dtype)
     match function:
         case "add":
@@ -112,8 +120,12 @@ def binary(function: str, left: Array, right: Array, dtype: Dtype) -> Array:
             result = a - b
         case "multiply":
             result = _rounded_shift(a * b) if dtype.is_integer else a * b
+        case "divide":
+            result = _quotient(a, b) if dtype.is_integer else _ieee_quotient(a, b)
         case "maximum":
             result = np.maximum(a, b)
+        case "minimum":
+            result = np.minimum(a, b)
         case _:
             raise ValueError(f"unknown binary function '{function}'")
     return saturate(result, dtype)
@@ -198,13 +210,27 @@ def _rounded_shift(product: Any) -> Any:
     return (product + ONE // 2) >> FRACTION_BITS
 
 
+def _ieee_quotient(a: Any, b: Any) -> Any:
+    with np.errstate(all="ignore"):
+        return a / b
+
+
+def _quotient(a: Any, b: Any) -> Any:
+    """Return a quotient of fixed-point values, rounded half up."""
+    largest = np.iinfo(np.int32).max
+    whole = np.where(b == 0, 1, b)
+    return np.where(b == 0, np.sign(a) * largest, (2 * a * ONE + whole) // (2 * whole))
+
+
 @cache
 def _table(function: str, dtype: Dtype) -> Array:
     """Return ``function`` of all 256 int8 values, most negative first."""
     if dtype.name != "int8":
         raise ValueError(f"'{function}' has no table for {dtype}")
-    real = _real_unary(function, np.arange(-128, 128, dtype=np.float64) / ONE)
-    return saturate(np.rint(real * ONE), dtype)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        real = _real_unary(function, np.arange(-128, 128, dtype=np.float64) / ONE)
+    # What has no value is at the lower end: a logarithm or a root of a negative number.
+    return saturate(np.nan_to_num(np.rint(real * ONE), nan=-np.inf), dtype)
 
 
 def _real_unary(function: str, x: Any) -> Any:
@@ -225,5 +251,23 @@ def _real_unary(function: str, x: Any) -> Any:
             return np.tanh(x)
         case "hard_swish":
             return x * np.clip(x + 3, 0, 6) / 6
+        case "hard_sigmoid":  # slope 1/6, as in hard_swish
+            return np.clip(x + 3, 0, 6) / 6
+        case "softplus":
+            return np.logaddexp(x, 0)
+        case "absolute":
+            return np.abs(x)
+        case "negative":
+            return -x
+        case "exp":
+            return np.exp(x)
+        case "log":
+            return np.log(x)
+        case "sqrt":
+            return np.sqrt(x)
+        case "reciprocal":
+            return 1 / x
+        case "erf":
+            return np.vectorize(math.erf, otypes=[x.dtype])(x)
         case _:
             raise ValueError(f"unknown unary function '{function}'")

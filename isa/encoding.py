@@ -20,6 +20,8 @@ FUNCTION_CODES = (
     *("identity", "relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "hard_swish"),
     *("add", "subtract", "multiply", "maximum", "requantize", "batch_norm"),
     *("sum", "mean", "max", "softmax", "layer_norm", "rms_norm"),
+    *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
+    *("erf", "divide", "minimum"),
 )
 _FORM_OF_OPCODE = {form.opcode: form for form in FORMS.values()}
 _MAX_BITS = 64

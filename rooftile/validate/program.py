@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -118,10 +119,18 @@ def filled_memories(plan: Plan, tensors: Mapping[str, Array]) -> dict[str, Array
 
 
 def difference(actual: Array, expected: Array) -> float:
-    """Return the largest difference, relative to the largest expected value if that is over 1."""
+    """Return the largest difference, relative to the largest expected value if that is over 1.
+
+    Infinities and NaNs equal their like; where they differ, so does all.
+    """
     wide, reference = actual.astype(np.float64), expected.astype(np.float64)
+    finite = np.isfinite(reference)
+    if not np.array_equal(wide[~finite], reference[~finite], equal_nan=True):
+        return inf
+    wide, reference = wide[finite], reference[finite]
     scale = max(1.0, float(np.abs(reference).max(initial=0.0)))
-    return float(np.abs(wide - reference).max(initial=0.0)) / scale
+    error = float(np.abs(wide - reference).max(initial=0.0)) / scale
+    return error if isfinite(error) else inf
 
 
 def tensor_view(memories: Mapping[str, Array], plan: Plan, name: str) -> Array:

@@ -102,6 +102,8 @@ def test_codes_never_change() -> None:
         *("identity", "relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "hard_swish"),
         *("add", "subtract", "multiply", "maximum", "requantize", "batch_norm"),
         *("sum", "mean", "max", "softmax", "layer_norm", "rms_norm"),
+        *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
+        *("erf", "divide", "minimum"),
     ) == FUNCTION_CODES
     assert [operand.name for operand in Operand] == ["INPUT", "WEIGHT", "BIAS", "OUTPUT", "INDEX"]
     assert [queue.name for queue in Queue] == ["LOAD", "MATRIX", "VECTOR", "STORE"]

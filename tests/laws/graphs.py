@@ -33,7 +33,8 @@ ACTIVATIONS = st.sampled_from(["identity", "identity", "relu", "gelu", "hard_swi
 WIDEST_ROW_BYTES = 1024
 #: What is reduced as a whole has to fit the inputs' scratchpad there.
 LARGEST_REDUCED_BYTES = 5376
-UNARY = [name for name in names(FunctionKind.UNARY) if name != "identity"]
+#: Functions that make of a small difference a large one: of rounded values only, in no chain.
+STEEP = ("divide", "exp", "log", "reciprocal", "sqrt")
 
 
 class Draft:
@@ -43,6 +44,11 @@ class Draft:
         self.dtype = dtype
         self._builder = GraphBuilder("random", 1)
         self._layers = 0
+
+    def functions(self, kind: FunctionKind) -> list[str]:
+        """Return the functions that may come next: after rounded layers no steep ones."""
+        is_exact = self.dtype.is_integer or not self._layers
+        return [name for name in names(kind) if is_exact or name not in STEEP]
 
     def add_input(self, shape: Shape, dtype: Dtype | None = None) -> Tensor:
         name = f"x{len(self._builder.tensors)}"
@@ -120,15 +126,16 @@ def add_linear(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
 
 
 def add_unary(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
-    return builder.add(Elementwise(function=draw(st.sampled_from(UNARY))), [tensor])
+    functions = [name for name in builder.functions(FunctionKind.UNARY) if name != "identity"]
+    function = draw(st.sampled_from(functions))
+    return builder.add(Elementwise(function=function), [tensor])
 
 
 def add_binary(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     other = tuple(draw(st.sampled_from([1, size])) for size in tensor.shape)
     other = other[draw(st.integers(0, len(other) - 1)) :]
-    operator = Elementwise(
-        function=draw(st.sampled_from(names(FunctionKind.BINARY))), activation=draw(ACTIVATIONS)
-    )
+    function = draw(st.sampled_from(builder.functions(FunctionKind.BINARY)))
+    operator = Elementwise(function=function, activation=draw(ACTIVATIONS))
     second = draw(st.sampled_from([tensor, builder.add_learned(other)]))
     return builder.add(operator, [tensor, second])
 

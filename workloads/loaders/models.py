@@ -92,7 +92,25 @@ Padding = Annotated[
 ]
 DtypeName = Literal["int8", "int32", "fp16", "bf16", "fp32"]
 ComputeDtypeName = Literal["int8", "fp16", "bf16", "fp32"]
-Activation = Literal["identity", "relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "hard_swish"]
+Activation = Literal[
+    "identity",
+    "relu",
+    "relu6",
+    "gelu",
+    "silu",
+    "sigmoid",
+    "tanh",
+    "hard_swish",
+    "hard_sigmoid",
+    "softplus",
+    "absolute",
+    "negative",
+    "exp",
+    "log",
+    "sqrt",
+    "reciprocal",
+    "erf",
+]
 
 
 class _Model(BaseModel):
@@ -195,7 +213,7 @@ class UnaryLayer(_Layer):
 class BinaryLayer(_Layer):
     """``workloads.layers.Elementwise`` of two operands."""
 
-    op: Literal["add", "subtract", "multiply", "maximum"]
+    op: Literal["add", "subtract", "multiply", "divide", "maximum", "minimum"]
     activation: Activation = "identity"
 
 

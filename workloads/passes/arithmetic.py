@@ -22,9 +22,10 @@ _NEUTRAL = {
     ("subtract", 1): 0.0,
     ("multiply", 0): 1.0,
     ("multiply", 1): 1.0,
+    ("divide", 1): 1.0,
 }
 #: Functions that change nothing the second time.
-_IDEMPOTENT = ("relu", "relu6")
+_IDEMPOTENT = ("relu", "relu6", "absolute")
 
 
 def simpler_unary(
@@ -40,13 +41,17 @@ def simpler_unary(
         return Change(reason="identity changes nothing", layers=(new,))
     if function == "identity":
         return Change(reason="identity changes nothing", same_as=source)
-    if function == "relu" and source in never_negative:
+    if function in ("relu", "absolute") and source in never_negative:
         return Change(reason=f"{source} is never negative", same_as=source)
     before = sweep.producer(source)
     if before is None:
         return None
     if function in _IDEMPOTENT and last_function(before.operator) == function:
         return Change(reason=f"{source} has had its {function}", same_as=source)
+    if function == "negative" and before.operator == operator:
+        (inner,) = before.inputs  # in int8 the least number has no negative
+        if inner in never_negative or not sweep.tensors[source].dtype.is_integer:
+            return Change(reason="negated twice", same_as=inner, absorbed=(before,))
     if function == "relu6" and before.operator == Elementwise(function="relu"):
         new = sweep.layer(layer.name, operator, before.inputs)
         return Change(reason="relu6 includes relu", layers=(new,), absorbed=(before,))
@@ -83,7 +88,7 @@ def simpler_binary(
         if operator.function == "multiply" and number == 0 and may_drop:
             return _zero(sweep, layer, operator, f"{other} times 0")
     left, right = layer.inputs
-    if left == right and operator.function == "maximum":
+    if left == right and operator.function in ("maximum", "minimum"):
         return _only(sweep, layer, operator, left, f"both operands are {left}")
     if left == right and operator.function == "subtract" and may_drop:
         return _zero(sweep, layer, operator, f"{left} minus itself")

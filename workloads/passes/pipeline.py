@@ -7,6 +7,7 @@ from typing import Protocol
 
 from foundation.errors import WorkloadError, nearest
 from workloads.graph import Graph
+from workloads.passes.cancel_inverses import cancel_inverses
 from workloads.passes.drop_dead import drop_dead
 from workloads.passes.fold_batch_norm import fold_batch_norm
 from workloads.passes.fold_constants import fold_constants
@@ -29,6 +30,7 @@ class Pass(Protocol):
 #: normalization behind a slice can't be folded any more.
 PASSES: Mapping[str, Pass] = {
     "simplify": simplify,
+    "cancel_inverses": cancel_inverses,
     "fold_constants": fold_constants,
     "remove_transposes": remove_transposes,
     "fold_batch_norm": fold_batch_norm,

@@ -11,7 +11,7 @@ from workloads.passes.sweep import Change, Rule, Sweep, swept
 
 NAME = "share_equal_layers"
 #: In fixed and in floating point: both round once, and what they round is the same.
-_COMMUTATIVE = ("add", "multiply", "maximum")
+_COMMUTATIVE = ("add", "multiply", "maximum", "minimum")
 
 
 def share_equal_layers(graph: Graph, outputs: Collection[str] | None = None) -> Rewritten:

@@ -21,7 +21,7 @@ from workloads.layers import (
 )
 
 #: Functions without a negative result, tables of int8 included.
-_NEVER_NEGATIVE = ("relu", "relu6", "sigmoid")
+_NEVER_NEGATIVE = ("relu", "relu6", "sigmoid", "hard_sigmoid", "softplus", "exp")
 
 
 def is_never_negative(layer: Layer, inputs: Collection[Tensor], known: Collection[str]) -> bool:
@@ -74,4 +74,4 @@ def _keeps_sign(operator: Elementwise, flags: list[bool]) -> bool:
         return False
     if operator.function == "maximum":
         return any(flags)
-    return operator.function in ("identity", "add", "multiply") and all(flags)
+    return operator.function in ("identity", "add", "multiply", "minimum") and all(flags)

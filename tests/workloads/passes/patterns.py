@@ -42,7 +42,8 @@ MANY_ELEMENTS = 1500
 
 
 def unary(draw: DrawFn, draft: Draft, tensor: Tensor) -> Tensor:
-    function = draw(st.sampled_from(["identity", "relu", "relu", "relu6", "sigmoid"]))
+    functions = ["identity", "relu", "relu", "relu6", "sigmoid", "negative", "absolute"]
+    function = draw(st.sampled_from(functions))
     return draft.add(Elementwise(function=function), [tensor])
 
 
@@ -52,7 +53,7 @@ def with_constant(draw: DrawFn, draft: Draft, tensor: Tensor) -> Tensor:
         shapes.pop()
     number = draw(st.sampled_from([0.0, 1.0, -1.0, 0.5]))
     constant = draft.add_learned(draw(st.sampled_from(shapes)), number)
-    function = draw(st.sampled_from(["add", "subtract", "multiply", "maximum"]))
+    function = draw(st.sampled_from(["add", "subtract", "multiply", "divide", "maximum"]))
     operator = Elementwise(function=function, activation=draw(ACTIVATIONS))
     operands = [tensor, constant]
     return draft.add(operator, draw(st.permutations(operands)))
@@ -65,8 +66,17 @@ def negated(draw: DrawFn, draft: Draft, tensor: Tensor) -> Tensor:
     return draft.add(Elementwise(function="multiply"), [tensor, draft.add_learned((1,), -1.0)])
 
 
+def there_and_back(draw: DrawFn, draft: Draft, tensor: Tensor) -> Tensor:
+    """Add two functions of which the second may take back the first; none overflows."""
+    tensor = draft.add(Elementwise(function="tanh"), [tensor])
+    for _ in range(draw(st.integers(1, 3))):
+        function = draw(st.sampled_from(["exp", "log"]))
+        tensor = draft.add(Elementwise(function=function), [tensor])
+    return tensor
+
+
 def with_itself(draw: DrawFn, draft: Draft, tensor: Tensor) -> Tensor:
-    function = draw(st.sampled_from(["maximum", "subtract", "add", "multiply"]))
+    function = draw(st.sampled_from(["maximum", "minimum", "subtract", "add", "multiply"]))
     return draft.add(Elementwise(function=function, activation=draw(ACTIVATIONS)), [tensor] * 2)
 
 
@@ -234,6 +244,7 @@ FAVOURITES: dict[str, tuple[Pattern, ...]] = {
         *(with_constant, with_constant, negated, with_itself, clipped_twice, sliced_twice, reduced),
         *(joined_and_cut, cut_and_joined, reshaped_twice, pooled),
     ),
+    "cancel_inverses": (there_and_back,),
     "fold_constants": (of_parameters,),
     "remove_transposes": (turned_twice, transposed_product, reduced),
     "fold_batch_norm": (normalized_product,),

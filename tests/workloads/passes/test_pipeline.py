@@ -108,8 +108,8 @@ def test_an_unknown_output() -> None:
 
 
 KNOWN = (
-    "all, none, simplify, fold_constants, remove_transposes, fold_batch_norm, share_equal_layers,"
-    " drop_dead, merge_products, merge_all_products"
+    "all, none, simplify, cancel_inverses, fold_constants, remove_transposes, fold_batch_norm,"
+    " share_equal_layers, drop_dead, merge_products, merge_all_products"
 )
 
 

@@ -29,6 +29,8 @@ def check(name: str, dtype: str, layers: str, expected: list[str], *, exactly: b
         ("name: a, op: subtract, inputs: [x, zero]", "a = subtract(x, zero)", "x"),
         ("name: a, op: multiply, inputs: [x, one]", "a = multiply(x, one)", "x"),
         ("name: a, op: multiply, inputs: [ones, x]", "a = multiply(ones, x)", "x"),
+        ("name: a, op: divide, inputs: [x, one]", "a = divide(x, one)", "x"),
+        ("name: a, op: minimum, inputs: [x, x]", "a = minimum(x, x)", "x"),
         (
             "name: a, op: multiply, inputs: [x, one], activation: gelu",
             "a = multiply(x, one)",
@@ -426,3 +428,18 @@ def test_outputs_keep_their_names() -> None:
     both = simplified.then(folded)
     assert_same(graph, both, exactly=True)
     assert_sound(graph, both)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_inverse_functions_are_taken_back(dtype: str) -> None:
+    layers = f"name: t, op: tanh, input: x\nname: e, op: exp\nname: a, op: log\n{END}"
+    check("cancel_inverses", dtype, layers, ["e = exp(t), a = log(e) -> t"], exactly=False)
+    layers = f"name: e, op: negative, input: x\nname: a, op: negative\n{END}"
+    check("simplify", dtype, layers, ["e = negative(x), a = negative(e) -> x"], exactly=True)
+
+
+def test_tables_of_int8_are_not_taken_back() -> None:
+    for before, after in (("exp", "log"), ("reciprocal", "reciprocal"), ("negative", "negative")):
+        graph = network(f"name: e, op: {before}, input: x\nname: a, op: {after}\n{END}")
+        assert not PASSES["cancel_inverses"](graph).rewrites
+        assert not PASSES["simplify"](graph).rewrites
