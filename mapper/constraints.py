@@ -147,6 +147,10 @@ class LayerRules:
         """Whether everything may be tried."""
         return not (self.rules or self.buffers or self.splits)
 
+    def as_record(self) -> dict[str, object]:
+        """Return what may not be tried, without the file that says so."""
+        return {"rules": self.rules, "buffers": self.buffers, "splits": self.splits}
+
     def failure(self, path: Path_, message: str) -> RooftileError:
         """Return the error that a constraint is to blame for."""
         assert self.document is not None, "only what was given can fail"

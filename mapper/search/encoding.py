@@ -21,7 +21,7 @@ def plain(value: object) -> Any:
     Raises
     ------
     TypeError
-        When it holds anything but records, enumerations, sequences, mappings, numbers and text.
+        When it holds anything but records, enumerations, sequences, sets, mappings, numbers, text.
     """
     if value is None or isinstance(value, (bool, int, str)):
         return value
@@ -34,6 +34,8 @@ def plain(value: object) -> Any:
         return [type(value).__name__, found]
     if isinstance(value, Mapping):
         return {str(key): plain(value[key]) for key in sorted(value)}
+    if isinstance(value, frozenset):
+        return sorted((plain(one) for one in value), key=as_text)
     if isinstance(value, Sequence):
         return [plain(one) for one in value]
     raise TypeError(f"{type(value).__name__} isn't plain data")

@@ -166,7 +166,7 @@ def find_mapping(
     options
         What is asked of the search.
     rules
-        What may not be tried. What is found under them isn't cached.
+        What may not be tried.
 
     Raises
     ------
@@ -174,8 +174,8 @@ def find_mapping(
         When a constraint leaves nothing, or not even the smallest tile fits: which scratchpad, and
         both numbers.
     """
-    cache = options.cache if _is_known_code(options.refine) and rules.are_empty else None
-    key = None if cache is None else key_of(kernel, spec, _asked(options))
+    cache = options.cache if _is_known_code(options.refine) else None
+    key = None if cache is None else key_of(kernel, spec, _asked(options, rules))
     entry = None if cache is None else cache.get(key)
     if entry is None:
         chosen, coverage = _searched(kernel, spec, name, options, rules)
@@ -221,11 +221,11 @@ def _is_known_code(refine: Refine | None) -> bool:
     return refine is None or getattr(refine, "__module__", "").startswith(("accel.", "mapper."))
 
 
-def _asked(options: SearchOptions) -> dict[str, object]:
+def _asked(options: SearchOptions, rules: LayerRules) -> dict[str, object]:
     """Return what decides what is found. The time doesn't: a search that it ends isn't kept."""
     refine = options.refine
     name = None if refine is None else f"{refine.__module__}.{refine.__qualname__}"
-    return {**options.as_record(), "time_limit_s": None, "refine": name}
+    return {**options.as_record(), "time_limit_s": None, "refine": name} | rules.as_record()
 
 
 def _does_not_fit(problem: Problem, name: str) -> MappingError:

@@ -22,6 +22,8 @@ from mapper.mapping import Mapping
 from mapper.operators import kernels_of
 from mapper.plan import Plan
 from mapper.planner import make_plan
+from mapper.search.cache import MappingCache
+from mapper.search.find import DEFAULT
 from mapper.space import Family, map_space
 from reports.space_text import space_text
 from rooftile.validate.program import validate_plan
@@ -163,6 +165,26 @@ def test_splits_keep_to_their_limits(split: str, most: int, axes: str) -> None:
         (kernel,), (chosen,) = stage.kernels, stage.splits
         assert chosen.parts <= most
         assert all(kernel.dimensions[d].role.value.lower() in axes for d, _ in chosen.ways)
+
+
+def test_what_is_found_under_constraints_is_cached_beside_other_constraints(
+    tmp_path: Path,
+) -> None:
+    cache = MappingCache(tmp_path / "cache")
+    options = replace(DEFAULT, cache=cache)
+
+    def found(*entries: str) -> tuple[Mapping, ...]:
+        text = "constraints:\n" + "".join(f"- {entry}\n" for entry in entries)
+        constraints = parse_constraints(text, "limits.yaml") if entries else None
+        plan = make_plan(network(), load_preset("ref32"), constraints=constraints, options=options)
+        return tuple(m for work in plan.works for stage in work.stages for m in stage.mappings)
+
+    narrow, wide = (f"dimensions: {{OC: {{tile: {size}}}}}" for size in (8, 16))
+    first = [found(), found(narrow), found(wide)]
+    written = sorted((tmp_path / "cache").iterdir())
+    assert [found(), found(narrow), found(wide)] == first
+    assert sorted((tmp_path / "cache").iterdir()) == written
+    assert len(set(first)) == 3
 
 
 def test_other_layers_are_free() -> None:
