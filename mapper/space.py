@@ -145,7 +145,11 @@ def _product_families(kernel: Kernel, options: _Options) -> Iterator[Family]:
         blocks = [
             (block, tile)
             for tile in options[outside]
-            for block in blocks_of(tile, [kernel.extents[d] for d in numbers[outside]])
+            for block in blocks_of(
+                tile,
+                [kernel.extents[d] for d in numbers[outside]],
+                as_wide=outside is Role.M and windows_overlap(kernel),
+            )
         ]
         dimensions = [
             *(*numbers[Role.GROUP], *numbers[outside]),
@@ -263,7 +267,7 @@ def _vector_family(kernel: Kernel, spec: AcceleratorSpec, rules: LayerRules) -> 
     blocks = [
         (block, tile)
         for tile in rules.with_tiles(kernel, parallel, nested_sizes(extents, spec.vector.lanes))
-        for block in (blocks_of(tile, extents) if overlaps else [tile])
+        for block in (blocks_of(tile, extents, as_wide=True) if overlaps else [tile])
     ]
     dimensions = [*parallel, *whole, *parallel]
     all_of_it = tuple(kernel.extents[d] for d in whole)
@@ -308,17 +312,26 @@ def _differs(nests: Nests, outer: int, inner: int, dimensions: Sequence[int]) ->
     return result
 
 
-def blocks_of(tile: Sequence[int], extents: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return the blocks of whole tiles: the tile, and nearly equal parts of what is outside."""
+def blocks_of(
+    tile: Sequence[int], extents: Sequence[int], *, as_wide: bool = False
+) -> list[tuple[int, ...]]:
+    """Return the blocks of whole tiles: the tile, and nearly equal parts of what is outside.
+
+    With ``as_wide`` there are blocks that are only as wide as the tile, too: where windows overlap,
+    a square shares more of what it reads than whole rows do.
+    """
     found: dict[tuple[int, ...], None] = {tuple(tile): None}
     for cut in reversed(range(len(extents))):
-        inner, size = tuple(extents[cut + 1 :]), tile[cut]
+        inner, narrow, size = tuple(extents[cut + 1 :]), tuple(tile[cut + 1 :]), tile[cut]
         tiles = -(-extents[cut] // size)
         for parts in _PARTS_OF_BLOCKS:
             together = -(-tiles // parts)
             if together == 1:
                 break
-            found[(*tile[:cut], min(together * size, extents[cut]), *inner)] = None
+            high = min(together * size, extents[cut])
+            found[(*tile[:cut], high, *inner)] = None
+            if as_wide:
+                found[(*tile[:cut], high, *narrow)] = None
     return list(found)
 
 

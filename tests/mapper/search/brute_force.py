@@ -40,7 +40,8 @@ def _summed_at_once(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Nest]:
         for group, tile, other, k in product(
             *(options[role] for role in (Role.GROUP, outside, inside, Role.K))
         ):
-            for block in blocks_of(tile, _extents(kernel, outside)):
+            overlaps = outside is Role.M and windows_overlap(kernel)
+            for block in blocks_of(tile, _extents(kernel, outside), as_wide=overlaps):
                 loops = [
                     *_loops(kernel, Role.GROUP, group),
                     *_loops(kernel, outside, block),
@@ -54,7 +55,7 @@ def _summed_at_once(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Nest]:
                     passes=tuple(other) != _extents(kernel, inside),
                     k_is_cut=tuple(k) != _extents(kernel, Role.K),
                     groups_are_cut=tuple(group) != _extents(kernel, Role.GROUP),
-                    overlaps=outside is Role.M and windows_overlap(kernel),
+                    overlaps=overlaps,
                     depths=(len(group), at_block, at_block + len(other), len(loops)),
                 )
                 for held, passing in places:
@@ -101,7 +102,7 @@ def _declared_vector(kernel: Kernel, spec: AcceleratorSpec) -> Iterator[Mapping]
     extents = _extents(kernel, Role.PARALLEL)
     overlaps = any(_shares(axis, kernel) for axis in kernel.inputs[0].axes)
     for tile in nested_sizes(extents, spec.vector.lanes):
-        for block in blocks_of(tile, extents) if overlaps else [tile]:
+        for block in blocks_of(tile, extents, as_wide=True) if overlaps else [tile]:
             loops = [
                 *_loops(kernel, Role.PARALLEL, block),
                 *_loops(kernel, Role.WHOLE, _extents(kernel, Role.WHOLE)),
