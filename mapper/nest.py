@@ -13,6 +13,7 @@ from mapper.kernel import Axis, Kernel, OperandMap, axis_step
 from mapper.mapping import Loop, Mapping, parts
 
 Counts = NDArray[np.int64]
+Reals = NDArray[np.float64]
 
 
 class Nests:

@@ -7,9 +7,10 @@ from math import inf
 
 import numpy as np
 
-from mapper.cost import NestCosts, Reals, psum_bytes, required_bytes, waiting_bytes
+from mapper.cost import NestCosts
+from mapper.held import psum_bytes, required_bytes, waiting_bytes
 from mapper.kernel import Role
-from mapper.nest import Counts
+from mapper.nest import Counts, Reals
 from mapper.search.exhaustive import open_site, search_site
 from mapper.search.objective import Bounds
 from mapper.search.problem import Deadline, Effort, Problem, Result, Site

@@ -8,8 +8,8 @@ from math import inf
 
 import numpy as np
 
-from mapper.cost import COSTS, NestCosts, Reals, estimate
-from mapper.nest import Counts
+from mapper.cost import COSTS, NestCosts, estimate
+from mapper.nest import Counts, Reals
 from mapper.search.problem import Problem, Site
 from mapper.search.shortlist import Candidate, Scored
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
 from mapper.constraints import NO_RULES, LayerRules
-from mapper.cost import Reals
 from mapper.kernel import Kernel
+from mapper.nest import Reals
 from mapper.search.objective import Objective, objective_of
 from mapper.search.problem import problem_of
 from mapper.search.shortlist import Candidate

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapper.cost import COSTS, CostEstimate, Reals, estimate_of
+from mapper.cost import COSTS, CostEstimate, estimate_of
 from mapper.mapping import Mapping
-from mapper.nest import Counts, Nests
+from mapper.nest import Counts, Nests, Reals
 from mapper.search.objective import Objective
 
 

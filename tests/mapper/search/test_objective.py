@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from foundation.errors import MappingError
-from mapper.cost import CostEstimate, Reals
+from mapper.cost import CostEstimate
+from mapper.nest import Reals
 from mapper.search.find import STRATEGIES, SearchOptions
 from mapper.search.objective import Bounds, objective_of
 from mapper.search.pareto import non_dominated, objectives_of, pareto_set
