@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.energy import EnergyCounts, component_energies_pj, energy_pj, leakage_pj
 from accel.spec import AcceleratorSpec
-from mapper.held import HeldOperand, psum_bytes, required_bytes, waiting_bytes
+from mapper.energy_counts import computing_counts, moving_counts
+from mapper.held import HeldOperand, filled_bytes, psum_bytes, required_bytes, waiting_bytes
 from mapper.kernel import Kernel, Lookup, Role
 from mapper.mapping import Mapping
 from mapper.nest import Counts, Nests, Reals, nest_of
@@ -42,15 +44,27 @@ class CostEstimate:
         Main-memory bytes, padding counted as if it were fetched.
     tiles
         Number of tiles.
+    energy_pj
+        Picojoules, those that leak in ``cycles`` included; None where nobody asked for them.
     """
 
     cycles: float
     dram_bytes: int
     tiles: int
+    energy_pj: float | None = None
+
+    def at_cycles(self, cycles: float, spec: AcceleratorSpec) -> CostEstimate:
+        """Return the same cost with cycles that somebody knows better."""
+        if self.energy_pj is None:
+            return replace(self, cycles=cycles)
+        leaked = leakage_pj(spec, (cycles - self.cycles) / spec.clock_hz)
+        return replace(self, cycles=cycles, energy_pj=self.energy_pj + leaked)
 
 
-#: What a mapping costs: fields of estimates, and columns of scores.
-COSTS = tuple(one.name for one in fields(CostEstimate))
+#: What is known of every mapping: fields of estimates, and columns of scores.
+COSTS = ("cycles", "dram_bytes", "tiles")
+#: The same with what takes longer to find out.
+COSTS_WITH_ENERGY = (*COSTS, "energy_pj")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +79,8 @@ class Scores:
         Scratchpad name to bytes that the regions need, slots counted.
     num_buffers
         For each operand (inputs, then output): 1 or 2.
+    energy_pj
+        As in CostEstimate.
     """
 
     cycles: Reals
@@ -72,6 +88,7 @@ class Scores:
     tiles: Counts
     required_bytes: dict[str, Counts]
     num_buffers: list[Counts]
+    energy_pj: Reals | None = None
 
     def fits(self, spec: AcceleratorSpec) -> NDArray[np.bool_]:
         """Return which nests fit in every scratchpad."""
@@ -82,16 +99,37 @@ class Scores:
         return fitting
 
 
-def estimate(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> CostEstimate:
-    """Return the cost of one mapping."""
+def estimate(
+    kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping, costs: Sequence[str] = COSTS
+) -> CostEstimate:
+    """Return the cost of one mapping: ``COSTS``, or ``COSTS_WITH_ENERGY``."""
     slots = tuple(count > 1 for count in mapping.num_buffers)
-    scores = NestCosts(nest_of(kernel, mapping), spec).score(mapping.held, slots)
-    return estimate_of({name: getattr(scores, name) for name in COSTS}, 0)
+    scores = NestCosts(nest_of(kernel, mapping), spec).score(
+        mapping.held, slots, with_energy="energy_pj" in costs
+    )
+    return estimate_of({name: getattr(scores, name) for name in costs}, 0)
 
 
 def estimate_of(columns: Dictionary[str, NDArray[Any]], row: int) -> CostEstimate:
-    """Return one row of columns by the names of ``COSTS``."""
-    return CostEstimate(**{name: columns[name][row].item() for name in COSTS})
+    """Return one row of columns by the names of ``COSTS`` or ``COSTS_WITH_ENERGY``."""
+    return CostEstimate(**{name: column[row].item() for name, column in columns.items()})
+
+
+def energies_pj(
+    kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping, cycles: float
+) -> dict[str, float]:
+    """Return the picojoules of a mapping by component, as in `accel.energy.component_energies_pj`.
+
+    ``cycles`` is how long it takes.
+    """
+    costs = NestCosts(nest_of(kernel, mapping), spec)
+    found: dict[str, float] = {}
+    for counts in (costs.computing, costs.at(mapping.held).moving):
+        for component, part in component_energies_pj(spec, counts).items():
+            found[component] = found.get(component, 0.0) + float(np.max(part))
+    if "leakage" in found:
+        found["leakage"] = leakage_pj(spec, cycles / spec.clock_hz)
+    return found
 
 
 class NestCosts:
@@ -126,11 +164,23 @@ class NestCosts:
 
         ``held`` is as in `mapper.mapping.Mapping`.
         """
-        return PlaceCosts(self, self._operands(held), waiting_bytes(self.nests, held[-1]))
+        return PlaceCosts(self, held, self._operands(held), waiting_bytes(self.nests, held[-1]))
 
-    def score(self, held: Sequence[int], doubled: Sequence[bool]) -> Scores:
+    def score(
+        self, held: Sequence[int], doubled: Sequence[bool], *, with_energy: bool = False
+    ) -> Scores:
         """Return the costs at a place, one for each nest, as in `PlaceCosts.scores`."""
-        return self.at(held).scores(doubled)
+        return self.at(held).scores(doubled, with_energy=with_energy)
+
+    @cached_property
+    def computing(self) -> EnergyCounts[Reals]:
+        """What takes energy wherever operands are held."""
+        return computing_counts(self.nests, self.spec)
+
+    @cached_property
+    def computing_pj(self) -> Reals:
+        """The picojoules of it."""
+        return energy_pj(self.spec, self.computing)
 
     def _operand(self, number: int, depth: int) -> HeldOperand:
         if (number, depth) not in self._at:
@@ -172,6 +222,8 @@ class PlaceCosts:
     ----------
     costs
         Of the nests.
+    held
+        As in `mapper.mapping.Mapping`.
     operands
         As they are held.
     waiting
@@ -189,9 +241,14 @@ class PlaceCosts:
     """
 
     def __init__(
-        self, costs: NestCosts, operands: Sequence[HeldOperand], waiting: Counts | None
+        self,
+        costs: NestCosts,
+        held: Sequence[int],
+        operands: Sequence[HeldOperand],
+        waiting: Counts | None,
     ) -> None:
         self._costs = costs
+        self._held = held
         self._operands = operands
         self._waiting = waiting
         self._vector = costs.vector if waiting is None else costs.vector + costs.waiting_cycles
@@ -221,7 +278,31 @@ class PlaceCosts:
         memory = self._memory_cycles([*self._moved, *self._gathered])
         return computing + latency_cycles, memory + costs.array / costs.tiles + latency_cycles
 
-    def scores(self, doubled: Sequence[bool]) -> Scores:
+    @cached_property
+    def moving(self) -> EnergyCounts[Reals]:
+        """What takes energy because operands are held here."""
+        nests = self._costs.nests
+        gathered = self._gathered[0] if self._gathered else 0
+        filled = [
+            filled_bytes(nests, what, depth, operand.traffic)
+            for what, depth, operand in zip(
+                nests.kernel.inputs, self._held[:-1], self._operands[:-1], strict=True
+            )
+        ]
+        moved = [operand.traffic for operand in self._operands]
+        return moving_counts(nests.kernel, self._costs.spec, moved, filled, gathered)
+
+    @cached_property
+    def _dynamic_pj(self) -> Reals:
+        """The picojoules of all but leakage, on which the number of buffers has no influence."""
+        return self._costs.computing_pj + energy_pj(self._costs.spec, self.moving)
+
+    def energy_pj(self, cycles: Reals) -> Reals:
+        """Return the picojoules of nests that take so many cycles."""
+        spec = self._costs.spec
+        return self._dynamic_pj + leakage_pj(spec, cycles / spec.clock_hz)
+
+    def scores(self, doubled: Sequence[bool], *, with_energy: bool = False) -> Scores:
         """Return the costs, one for each nest.
 
         ``doubled`` says for each operand whether it has two buffers where it moves more than once.
@@ -245,8 +326,9 @@ class PlaceCosts:
                 bounds.append(self._alone(number))
         if not doubled[-1] and costs.psums is not None:
             bounds.append(self._psums_alone(stores))
+        cycles = reduce(np.maximum, bounds) + self._last
         return Scores(
-            cycles=_flat(reduce(np.maximum, bounds) + self._last, costs.nests),
+            cycles=_flat(cycles, costs.nests),
             dram_bytes=_flat(self.dram_bytes, costs.nests),
             tiles=_flat(costs.tiles, costs.nests),
             required_bytes={
@@ -254,6 +336,7 @@ class PlaceCosts:
                 for name, size in self.required_bytes(doubled).items()
             },
             num_buffers=[_flat(count, costs.nests) for count in self._buffers(doubled)],
+            energy_pj=_flat(self.energy_pj(cycles), costs.nests) if with_energy else None,
         )
 
     def required_bytes(self, doubled: Sequence[bool]) -> dict[str, Counts]:

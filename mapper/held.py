@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from accel.spec import AcceleratorSpec, MemorySpec
 from foundation.dtype import DTYPES
 from mapper.kernel import Contraction, Copy, Kernel, OperandMap, Role, axis_step
-from mapper.nest import Counts, Nests, Reals
+from mapper.nest import Counts, Nests, Reals, padding_of
 
 
 def required_bytes(
@@ -115,6 +115,17 @@ class HeldOperand:
             traffic=nests.sweep_bytes(operand, depth) * nests.repeats(operand, depth, without),
             bursts=burst_factor(operand, nests, depth, spec),
         )
+
+
+def filled_bytes(nests: Nests, operand: OperandMap, depth: int, traffic: Counts) -> Counts:
+    """Return the bytes that loads write into a scratchpad: what they move, and padding.
+
+    ``traffic`` is what they move of an operand that is held at a depth.
+    """
+    if operand.is_kept or not any(padding_of(x, nests.kernel.extents) for x in operand.axes):
+        return traffic
+    once = nests.sweep_bytes(operand, depth, with_padding=True)
+    return once * nests.repeats(operand, depth)
 
 
 def _comes_whole(nests: Nests, operand: OperandMap, depth: int) -> NDArray[np.bool_] | None:

@@ -12,6 +12,7 @@ from itertools import groupby, zip_longest
 from math import inf, log, prod
 from typing import NamedTuple
 
+from accel.energy_spec import EnergySpec
 from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
@@ -74,7 +75,8 @@ class Stage:
     ----------
     kernels, splits, mappings, estimates
         One of each per kernel: the whole, how it is split, and how its largest part is mapped. Of
-        the estimates, cycles and tiles are those of the largest part, bytes those of all.
+        the estimates, cycles and tiles are those of the largest part, bytes and energy those of
+        all.
     cores
         Numbers of the cores that take part.
     """
@@ -197,8 +199,10 @@ def estimated_cycles(stages: Sequence[Stage]) -> float:
 def _total(stages: Sequence[Stage]) -> CostEstimate:
     """Return what stages that run one after the other cost together."""
     estimates = [estimate for stage in stages for estimate in stage.estimates]
+    energies = [one.energy_pj for one in estimates if one.energy_pj is not None]
     return CostEstimate(
-        **{name: sum(getattr(estimate, name) for estimate in estimates) for name in COSTS}
+        **{name: sum(getattr(estimate, name) for estimate in estimates) for name in COSTS},
+        energy_pj=sum(energies) if len(energies) == len(estimates) else None,
     )
 
 
@@ -252,11 +256,18 @@ def stage_of(
         kernels=tuple(kernels),
         splits=tuple(chosen),
         mappings=tuple(mapping for mapping, _ in found),
-        estimates=tuple(
-            replace(estimate, dram_bytes=count * estimate.dram_bytes) for _, estimate in found
-        ),
+        estimates=tuple(_of_all(estimate, count) for _, estimate in found),
         cores=tuple(cores[:count]),
     )
+
+
+def _of_all(estimate: CostEstimate, parts: int) -> CostEstimate:
+    """Return what parts cost side by side.
+
+    # Approximation: all move as much, and take as much energy, as the largest.
+    """
+    energy_pj = None if estimate.energy_pj is None else parts * estimate.energy_pj
+    return replace(estimate, dram_bytes=parts * estimate.dram_bytes, energy_pj=energy_pj)
 
 
 def search(
@@ -323,8 +334,8 @@ def _repeated(kernel: Kernel, largest: Kernel, parts: int) -> float:
 def _with_share(spec: AcceleratorSpec, cores: int, repeated: float) -> AcceleratorSpec:
     """Return a machine as one of several cores sees it.
 
-    # Approximation: each gets an equal part of the bandwidth of main memories and their ports. A
-    shared buffer gives what is moved ``repeated`` times from one fetch.
+    # Approximation: each gets an equal part of the bandwidth of main memories and their ports, and
+    of the leakage. A shared buffer gives what is moved ``repeated`` times from one fetch.
     """
     if cores == 1 and spec.network is None and spec.shared_buffer is None:
         return spec
@@ -342,7 +353,29 @@ def _with_share(spec: AcceleratorSpec, cores: int, repeated: float) -> Accelerat
         )
         for memory in spec.memories
     )
-    return replace(spec, memories=memories)
+    return replace(spec, memories=memories, energy=_share_of_energy(spec, cores, from_memory))
+
+
+def _share_of_energy(spec: AcceleratorSpec, cores: int, from_memory: float) -> EnergySpec | None:
+    """Return the energies of a machine as one of several cores sees them.
+
+    ``from_memory`` is the part of what it loads that is fetched for it.
+    """
+    energy = spec.energy
+    if energy is None:
+        return None
+    buffer = energy.shared_buffer
+    if buffer is not None:
+        buffer = replace(buffer, write_pj_per_bit=buffer.write_pj_per_bit * from_memory)
+    return replace(
+        energy,
+        memories={
+            name: replace(access, read_pj_per_bit=access.read_pj_per_bit * from_memory)
+            for name, access in energy.memories.items()
+        },
+        shared_buffer=buffer,
+        leakage_mw=None if energy.leakage_mw is None else energy.leakage_mw / cores,
+    )
 
 
 def _promise(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> tuple[int, int]:

@@ -36,7 +36,7 @@ def test_a_sum_adds_values_and_bounds() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("latensy", "'latensy' must be one of latency, dram; did you mean 'latency'?"),
+        ("latensy", "'latensy' must be one of latency, dram, energy, edp; did you mean 'latency'?"),
         ("latency+", "'' must be a name, or a weight and a name; write a sum as"),
         ("2+dram", "'2' must be a name, or a weight and a name; write a sum as"),
         ("0*dram+latency", "the weight of 'dram' must be positive and finite"),
