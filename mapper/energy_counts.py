@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from accel.energy import EnergyCounts, Traffic, register_traffic
+from accel.energy import EnergyCounts, Traffic, energy_pj, leakage_pj, register_traffic
 from accel.several_arrays import matmul_work
 from accel.spec import OPERANDS, AcceleratorSpec
 from accel.systolic import DATAFLOWS, OPERAND_DIMENSIONS
@@ -153,6 +153,27 @@ def least_computing_counts(kernel: Kernel, spec: AcceleratorSpec) -> EnergyCount
     one_array = replace(spec, array=replace(spec.array, count=1))
     least = replace(array_counts(whole, one_array), psum_reads=_ZERO)
     return _product_counts(kernel, spec, least, np.ones((), dtype=np.int64))
+
+
+def least_energy_pj(
+    kernel: Kernel, spec: AcceleratorSpec, moved: Sequence[Any], cycles: Any
+) -> Any:
+    """Return picojoules that no mapping goes below which moves so much and takes so long.
+
+    A little less, so that rounding never makes it too much.
+
+    Parameters
+    ----------
+    kernel, spec
+        What is mapped, onto what.
+    moved
+        For each operand (inputs, then output) its main-memory bytes.
+    cycles
+        Core cycles.
+    """
+    computing = energy_pj(spec, least_computing_counts(kernel, spec))
+    moving = energy_pj(spec, moving_counts(kernel, spec, moved, moved[:-1]))
+    return (computing + moving + leakage_pj(spec, cycles / spec.clock_hz)) * (1 - 1e-12)
 
 
 def array_counts(nests: Nests, spec: AcceleratorSpec) -> ArrayCounts:

@@ -15,15 +15,16 @@ from typing import NamedTuple
 from accel.energy_spec import EnergySpec
 from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
-from foundation.errors import MappingError
+from foundation.errors import MappingError, SpecError
 from mapper.check import check
 from mapper.constraints import NO_RULES, LayerRules
-from mapper.cost import COSTS, CostEstimate
-from mapper.kernel import Contraction, Kernel, Role, box_bytes
+from mapper.cost import COSTS, CostEstimate, energies_pj
+from mapper.energy_counts import least_energy_pj
+from mapper.kernel import Contraction, Kernel, Role, box_bytes, touched_bytes
 from mapper.mapping import Mapping
 from mapper.parts import Part, cut, whole
 from mapper.search.find import DEFAULT, Found, SearchOptions, find_mapping
-from mapper.search.objective import objective_of
+from mapper.search.objective import Bounds, Objective, objective_of
 from mapper.splits import PARTIAL, Split, divided, reduction, splits
 
 #: How many splits are mapped, those with the lowest bounds.
@@ -176,8 +177,9 @@ def best_stages(
         return (_copies(kernels, spec, name, cores, options, rules),)
     (kernel,) = kernels
     found = rules.allowed_splits(kernel, splits(kernel, len(cores), choice), name)
+    objective = objective_of(options.objective)
     if len(found) > TRIED:
-        found = sorted(found, key=lambda split: _promise(kernel, split, spec))[:TRIED]
+        found = sorted(found, key=lambda split: _promise(kernel, split, spec, objective))[:TRIED]
     candidates: list[tuple[Stage, ...]] = []
     failures: list[MappingError] = []
     for split in found:
@@ -187,8 +189,12 @@ def best_stages(
             failures.append(error)
     if not candidates:
         raise failures[0]
-    objective = objective_of(options.objective)
-    return min(candidates, key=lambda stages: float(objective.value(_total(stages))))
+
+    def value(stages: tuple[Stage, ...]) -> tuple[float, float]:
+        total = _total(stages)
+        return float(objective.value(total)), total.cycles
+
+    return min(candidates, key=value)
 
 
 def estimated_cycles(stages: Sequence[Stage]) -> float:
@@ -259,6 +265,30 @@ def stage_of(
         estimates=tuple(_of_all(estimate, count) for _, estimate in found),
         cores=tuple(cores[:count]),
     )
+
+
+def split_energies_pj(
+    kernel: Kernel, split: Split, spec: AcceleratorSpec, mapping: Mapping, cycles: float
+) -> dict[str, float] | None:
+    """Return the picojoules of a split kernel by component, in closed form.
+
+    None where the machine has no energies, or not those of all components that the kernel uses.
+
+    Parameters
+    ----------
+    kernel, split, spec
+        What is split over the cores of which machine.
+    mapping, cycles
+        Of its largest part.
+    """
+    if spec.energy is None:
+        return None
+    part, seen = largest_part(kernel, split, spec)
+    try:
+        found = energies_pj(part, seen, mapping, cycles)
+    except SpecError:
+        return None
+    return {component: split.parts * part_pj for component, part_pj in found.items()}
 
 
 def _of_all(estimate: CostEstimate, parts: int) -> CostEstimate:
@@ -378,21 +408,51 @@ def _share_of_energy(spec: AcceleratorSpec, cores: int, from_memory: float) -> E
     )
 
 
-def _promise(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> tuple[int, int]:
-    """Return what sorts splits: a bound of their cycles, then the number of cores."""
-    return round(log(_bound_cycles(kernel, split, spec)) / log(_NEAR)), split.parts
+def _promise(
+    kernel: Kernel, split: Split, spec: AcceleratorSpec, objective: Objective
+) -> tuple[int, int]:
+    """Return what sorts splits: a bound of their value, then the number of cores."""
+    moved = _moved_bytes(kernel, split, spec)
+    cycles = _bound_cycles(kernel, split, spec, moved)
+    energy_pj = _bound_energy_pj(kernel, split, spec, cycles) if objective.needs_energy else None
+    value = cycles
+    if objective.bound is not None:
+        value = float(objective.bound(Bounds(cycles, moved, split.parts, energy_pj)))
+    return round(log(max(1.0, value)) / log(_NEAR)), split.parts
 
 
-def _bound_cycles(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> float:
-    """Return the cycles that a split takes at least: of its largest part, and of all bytes."""
-    extents = split.largest_extents(kernel)
+def _moved_bytes(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> int:
+    """Return the main-memory bytes that all parts of a split move at least."""
     # A shared buffer fetches once what several parts need.
-    times, space = (split.parts, extents) if spec.shared_buffer is None else (1, kernel.extents)
+    times, space = (
+        (split.parts, split.largest_extents(kernel))
+        if spec.shared_buffer is None
+        else (1, kernel.extents)
+    )
     moved = times * sum(box_bytes(operand, space) for operand in kernel.operands)
     along_k = split.along_k(kernel)
     if along_k > 1:  # partial sums are read again
         moved += (along_k + 1) * box_bytes(kernel.output, kernel.extents)
-    memory = moved / spec.bandwidth_bytes_per_s * spec.clock_hz
+    return moved
+
+
+def _bound_energy_pj(kernel: Kernel, split: Split, spec: AcceleratorSpec, cycles: float) -> float:
+    """Return what a split takes at least: as often as there are parts what the largest does."""
+    part, seen = largest_part(kernel, split, spec)
+    least = split.parts * _least_energy_pj(part, seen, cycles)
+    along_k = split.along_k(kernel)
+    return least + (_least_energy_pj(reduction(kernel, along_k), spec, 0.0) if along_k > 1 else 0.0)
+
+
+def _least_energy_pj(kernel: Kernel, spec: AcceleratorSpec, cycles: float) -> float:
+    touched = [touched_bytes(operand, kernel) for operand in kernel.operands]
+    return float(least_energy_pj(kernel, spec, touched, cycles))
+
+
+def _bound_cycles(kernel: Kernel, split: Split, spec: AcceleratorSpec, moved_bytes: int) -> float:
+    """Return the cycles that a split takes at least: of its largest part, and of all bytes."""
+    extents = split.largest_extents(kernel)
+    memory = moved_bytes / spec.bandwidth_bytes_per_s * spec.clock_hz
     if not isinstance(kernel.body, Contraction):
         return 1 + max(memory, prod(extents) / spec.vector.lanes)
     groups, m, n, k = (

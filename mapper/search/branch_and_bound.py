@@ -8,6 +8,7 @@ from math import inf
 import numpy as np
 
 from mapper.cost import NestCosts
+from mapper.energy_counts import least_energy_pj
 from mapper.held import psum_bytes, required_bytes, waiting_bytes
 from mapper.kernel import Role
 from mapper.nest import Counts, Reals
@@ -68,7 +69,9 @@ def _node_bounds(problem: Problem, site: Site) -> Reals:
     spec, objective = problem.spec, problem.objective
     in_memory = moved / spec.bandwidth_bytes_per_s * spec.clock_hz * (1 - 1e-12)
     cycles = np.maximum(in_memory, problem.least_cycles)
-    energy_pj = problem.least_energy_pj(by_operand, cycles) if objective.needs_energy else None
+    energy_pj = None
+    if objective.needs_energy:
+        energy_pj = least_energy_pj(problem.kernel, spec, by_operand, cycles)
     bounds = Bounds(cycles, moved, np.ones_like(moved), energy_pj)
     value = -np.inf if objective.bound is None else objective.bound(bounds)
     tried = np.broadcast_to(site.rows, nests.shape).any(axis=others)

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, prod
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from accel.energy import energy_pj, leakage_pj, required_energies
+from accel.energy import required_energies
 from accel.spec import AcceleratorSpec
 from accel.vector import pass_cycles
 from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import COSTS, COSTS_WITH_ENERGY, NestCosts
-from mapper.energy_counts import least_computing_counts, moving_counts
+from mapper.energy_counts import least_energy_pj
 from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes, touched_bytes
-from mapper.nest import Counts, Nests, Reals
+from mapper.nest import Counts, Nests
 from mapper.search.objective import Bounds, Objective, objective_of
 from mapper.search.shortlist import Scored, Shortlist
 from mapper.space import Family, Rows, buffer_choices, map_space
@@ -185,7 +185,7 @@ class Problem:
         energy_pj = None
         if self.objective.needs_energy:
             touched = [touched_bytes(one, self.kernel) for one in self.kernel.operands]
-            energy_pj = self.least_energy_pj(touched, self.least_cycles)
+            energy_pj = least_energy_pj(self.kernel, self.spec, touched, self.least_cycles)
         moved = compulsory_bytes(self.kernel)
         return float(self.objective.bound(Bounds(self.least_cycles, moved, 1, energy_pj)))
 
@@ -302,26 +302,6 @@ class Problem:
             num_buffers=buffers,
         )
         return result, scored
-
-    def least_energy_pj(self, moved: Sequence[Any], cycles: Any) -> Any:
-        """Return picojoules that nothing goes below which moves so much in so many cycles.
-
-        A little less, so that rounding never makes it too much.
-
-        Parameters
-        ----------
-        moved
-            For each operand (inputs, then output) its main-memory bytes.
-        cycles
-            How long it takes.
-        """
-        moving = energy_pj(self.spec, moving_counts(self.kernel, self.spec, moved, moved[:-1]))
-        leaked = leakage_pj(self.spec, cycles / self.spec.clock_hz)
-        return (self._least_computing_pj + moving + leaked) * (1 - 1e-12)
-
-    @cached_property
-    def _least_computing_pj(self) -> Reals:
-        return energy_pj(self.spec, least_computing_counts(self.kernel, self.spec))
 
     @cached_property
     def least_cycles(self) -> float:
