@@ -110,10 +110,15 @@ def _least_moved(problem: Problem, site: Site, others: tuple[int, ...]) -> list[
 
 
 def _can_fit(problem: Problem, site: Site, others: tuple[int, ...]) -> Rows:
-    """Return for which choices something may fit: each region as small as the others make it."""
+    """Return for which choices something may fit: each region as small as the others make it.
+
+    What is kept on the chip takes no room of the mapping's.
+    """
     kernel, nests = problem.kernel, site.nests
     regions = [
-        _least(nests.box_bytes(operand, depth), others)
+        np.zeros(1, dtype=np.int64)
+        if operand.is_kept
+        else _least(nests.box_bytes(operand, depth), others)
         for operand, depth in zip(kernel.operands, (*site.held[:-1], nests.depth), strict=True)
     ]
     least, waiting = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from math import inf
 from random import Random
@@ -16,9 +17,9 @@ from mapper.kernel import Kernel
 from mapper.mapping import Mapping
 from mapper.search.find import STRATEGIES, Found, SearchOptions, find_mapping
 from mapper.search.objective import Objective, objective_of
-from mapper.search.problem import Effort, Problem
+from mapper.search.problem import Effort, Problem, problem_of
 from mapper.space import map_space
-from tests.mapper.energies import with_energies
+from tests.mapper.energies import with_all_energies
 from tests.mapper.search.brute_force import all_fitting, declared, fits
 from tests.mapper.search.small import small_kernel, small_machine
 
@@ -37,7 +38,7 @@ EXACT = [name for name in STRATEGIES if name in ("exhaustive", "branch_and_bound
 def case(number: int) -> tuple[Kernel, AcceleratorSpec]:
     random = Random(number)
     kernel, spec = small_kernel(random), small_machine(random)
-    return kernel, with_energies(spec, leakage_mw=(None, 2.0)[number // WITH_ENERGY % 2])
+    return kernel, with_all_energies(spec, leakage_mw=(None, 2.0)[number // WITH_ENERGY % 2])
 
 
 @cache
@@ -101,6 +102,17 @@ def test_the_least_energy_is_that_of_a_scan(strategy: str) -> None:
         chosen = found.chosen[0].cost
         for name in COSTS_WITH_ENERGY:
             assert getattr(chosen, name) == pytest.approx(getattr(cost, name), rel=1e-12), number
+
+
+def test_what_is_kept_on_the_chip_neither_moves_nor_takes_room() -> None:
+    for number in range(0, CASES, 10):
+        kernel, spec = case(number)
+        kept = replace(kernel.inputs[0], is_kept=True)
+        kernel = replace(kernel, inputs=(kept, *kernel.inputs[1:]))
+        objective = (*OBJECTIVES, *OF_ENERGY)[number // 10 % 5]
+        problem = problem_of(kernel, spec, "layer", objective)
+        least = [STRATEGIES[name](problem, Effort()).coverage.least for name in EXACT]
+        assert least[0] == pytest.approx(least[1], rel=1e-12), number
 
 
 @pytest.mark.parametrize("number", [296, 571, 1114, 1194, 1317])
