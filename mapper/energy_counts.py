@@ -4,9 +4,9 @@ Every function counts many loop nests at once: values are arrays that broadcast 
 are those of the run wherever main-memory bytes and the number of results are: ragged tiles count at
 their true size.
 
-# Approximation: a byte passes as many links of the network as those of all cores do on average, a
-shared buffer fetches what a core reads (how often several cores share one fetch is in the energies
-that `mapper.stages` gives a core), and the border of a tensor that is kept isn't filled.
+# Approximation: a byte passes as many links of the network as those of all cores do on average, and
+a shared buffer fetches what a core reads: how often cores share a fetch is in the energies that
+`mapper.stages` gives each. A kept output is written where outputs are, without its border.
 """
 
 from __future__ import annotations

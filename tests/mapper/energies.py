@@ -1,4 +1,4 @@
-"""Machines in which all that takes energy has one of its own, so that none can stand for another."""
+"""Machines in which all that takes energy has a number of its own."""
 
 from __future__ import annotations
 
