@@ -73,7 +73,7 @@ def is_exact(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping, work: Work
 def test_the_energy_of_a_mapping_is_that_of_its_run(operator: str) -> None:
     graphs = single_layers(operator, "int8") | single_layers(operator, "bf16")
 
-    @settings(relaxed, max_examples=40 if operator in ("conv", "linear", "matmul") else 10)
+    @settings(relaxed, max_examples=30 if operator in ("conv", "linear", "matmul") else 8)
     @given(graph=graphs, spec=st.sampled_from(LEAKING), data=st.data())
     def check(graph: Graph, spec: AcceleratorSpec, data: st.DataObject) -> None:
         (kernel,) = kernels_of(graph, graph.layers[0])

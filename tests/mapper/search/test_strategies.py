@@ -27,7 +27,7 @@ from tests.mapper.search.small import small_kernel, small_machine
 CASES = 300
 OBJECTIVES = ("latency", "dram", "latency+0.5*dram")
 #: Every so many cases are scanned with their energy.
-WITH_ENERGY = 4
+WITH_ENERGY = 8
 OF_ENERGY = ("energy", "edp", "latency+0.01*energy")
 #: Enough for the smallest nest to be scored with each number of buffers.
 EVALUATIONS = 200
