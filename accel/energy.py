@@ -41,7 +41,7 @@ class Traffic(Generic[Quantity]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyCounts(Generic[Quantity]):
-    """What happened, as far as it takes energy: numbers, or float arrays of one shape.
+    """What happened, as far as it takes energy: numbers, or float arrays that broadcast together.
 
     Parameters
     ----------
@@ -112,6 +112,14 @@ def required_energies(spec: AcceleratorSpec) -> EnergySpec:
             f"machine '{spec.name}': key 'energy' is missing but its energy is asked for; add it"
         )
     return spec.energy
+
+
+def leakage_pj(spec: AcceleratorSpec, time_s: Quantity) -> Quantity:
+    """Return the picojoules that leak in a time: none where the machine doesn't say how many.
+
+    Raises SpecError if it has no energies.
+    """
+    return time_s * ((required_energies(spec).leakage_mw or 0.0) * _PJ_PER_MW_S)
 
 
 def component_energies_pj(

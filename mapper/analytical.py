@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from accel.spec import AcceleratorSpec
 from isa.instruction import Operand, Queue
-from mapper.cost import memory_of
+from mapper.held import memory_of
 from mapper.kernel import Kernel
 from mapper.lower import lower
 from mapper.mapping import Mapping

@@ -7,26 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
-from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.scratchpad import port_cycles
-from accel.several_arrays import matmul_work
-from accel.spec import AcceleratorSpec, MemorySpec
-from accel.systolic import ArrayWork
-from accel.timing import larger
-from accel.vector import vector_cycles
-from foundation.dtype import DTYPES
-from mapper.kernel import Contraction, Copy, Kernel, Lookup, OperandMap, Role, VectorBody, axis_step
+from accel.energy import EnergyCounts, component_energies_pj, energy_pj, leakage_pj
+from accel.spec import AcceleratorSpec
+from mapper.energy_counts import computing_counts, moving_counts
+from mapper.held import HeldOperand, filled_bytes, psum_bytes, required_bytes, waiting_bytes
+from mapper.kernel import Kernel, Lookup, Role
 from mapper.mapping import Mapping
-from mapper.nest import Counts, Nests, nest_of, on_distinct
-
-Reals = NDArray[np.float64]
+from mapper.nest import Counts, Nests, Reals, nest_of
+from mapper.unit_cycles import (
+    NOTHING,
+    array_cycles,
+    memory_cycles,
+    vector_cycles,
+    waiting_cycles,
+)
 
 FS_PER_SECOND = 10**15
 
@@ -43,15 +44,27 @@ class CostEstimate:
         Main-memory bytes, padding counted as if it were fetched.
     tiles
         Number of tiles.
+    energy_pj
+        Picojoules, those that leak in ``cycles`` included; None where nobody asked for them.
     """
 
     cycles: float
     dram_bytes: int
     tiles: int
+    energy_pj: float | None = None
+
+    def at_cycles(self, cycles: float, spec: AcceleratorSpec) -> CostEstimate:
+        """Return the same cost with cycles that somebody knows better."""
+        if self.energy_pj is None:
+            return replace(self, cycles=cycles)
+        leaked = leakage_pj(spec, (cycles - self.cycles) / spec.clock_hz)
+        return replace(self, cycles=cycles, energy_pj=self.energy_pj + leaked)
 
 
-#: What a mapping costs: fields of estimates, and columns of scores.
-COSTS = tuple(one.name for one in fields(CostEstimate))
+#: What is known of every mapping: fields of estimates, and columns of scores.
+COSTS = ("cycles", "dram_bytes", "tiles")
+#: The same with what takes longer to find out.
+COSTS_WITH_ENERGY = (*COSTS, "energy_pj")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +79,8 @@ class Scores:
         Scratchpad name to bytes that the regions need, slots counted.
     num_buffers
         For each operand (inputs, then output): 1 or 2.
+    energy_pj
+        As in CostEstimate.
     """
 
     cycles: Reals
@@ -73,6 +88,7 @@ class Scores:
     tiles: Counts
     required_bytes: dict[str, Counts]
     num_buffers: list[Counts]
+    energy_pj: Reals | None = None
 
     def fits(self, spec: AcceleratorSpec) -> NDArray[np.bool_]:
         """Return which nests fit in every scratchpad."""
@@ -83,16 +99,37 @@ class Scores:
         return fitting
 
 
-def estimate(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> CostEstimate:
-    """Return the cost of one mapping."""
+def estimate(
+    kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping, costs: Sequence[str] = COSTS
+) -> CostEstimate:
+    """Return the cost of one mapping: ``COSTS``, or ``COSTS_WITH_ENERGY``."""
     slots = tuple(count > 1 for count in mapping.num_buffers)
-    scores = NestCosts(nest_of(kernel, mapping), spec).score(mapping.held, slots)
-    return estimate_of({name: getattr(scores, name) for name in COSTS}, 0)
+    scores = NestCosts(nest_of(kernel, mapping), spec).score(
+        mapping.held, slots, with_energy="energy_pj" in costs
+    )
+    return estimate_of({name: getattr(scores, name) for name in costs}, 0)
 
 
 def estimate_of(columns: Dictionary[str, NDArray[Any]], row: int) -> CostEstimate:
-    """Return one row of columns by the names of ``COSTS``."""
-    return CostEstimate(**{name: columns[name][row].item() for name in COSTS})
+    """Return one row of columns by the names of ``COSTS`` or ``COSTS_WITH_ENERGY``."""
+    return CostEstimate(**{name: column[row].item() for name, column in columns.items()})
+
+
+def energies_pj(
+    kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping, cycles: float
+) -> dict[str, float]:
+    """Return the picojoules of a mapping by component, as in `accel.energy.component_energies_pj`.
+
+    ``cycles`` is how long it takes.
+    """
+    costs = NestCosts(nest_of(kernel, mapping), spec)
+    found: dict[str, float] = {}
+    for counts in (costs.computing, costs.at(mapping.held).moving):
+        for component, part in component_energies_pj(spec, counts).items():
+            found[component] = found.get(component, 0.0) + float(np.max(part))
+    if "leakage" in found:
+        found["leakage"] = leakage_pj(spec, cycles / spec.clock_hz)
+    return found
 
 
 class NestCosts:
@@ -112,34 +149,46 @@ class NestCosts:
         kernel = nests.kernel
         sizes = [nests.size(nests.depth, d) for d in range(len(kernel.dimensions))]
         self.tiles = nests.turns(nests.depth)
-        self.array, self.array_latency = _array_cycles(kernel, spec, sizes, self.tiles)
-        self.vector = _vector_cycles(kernel, spec, sizes, nests)
+        self.array, self.array_latency = array_cycles(kernel, spec, sizes, self.tiles)
+        self.vector = vector_cycles(kernel, spec, sizes, nests)
         self.results = nests.moves(kernel.output, nests.depth)
         self.psums = psum_bytes(nests)
         latency_cycles = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
         #: Of the first loads, and of the last store: none where nothing is moved.
         self.load_latency = latency_cycles * any(not one.is_kept for one in kernel.inputs)
         self.store_latency = latency_cycles * (not kernel.output.is_kept)
-        self._at: dict[tuple[int, int], _Operand] = {}
+        self._at: dict[tuple[int, int], HeldOperand] = {}
 
     def at(self, held: Sequence[int]) -> PlaceCosts:
         """Return the costs where operands are held at these depths.
 
         ``held`` is as in `mapper.mapping.Mapping`.
         """
-        return PlaceCosts(self, self._operands(held), waiting_bytes(self.nests, held[-1]))
+        return PlaceCosts(self, held, self._operands(held), waiting_bytes(self.nests, held[-1]))
 
-    def score(self, held: Sequence[int], doubled: Sequence[bool]) -> Scores:
+    def score(
+        self, held: Sequence[int], doubled: Sequence[bool], *, with_energy: bool = False
+    ) -> Scores:
         """Return the costs at a place, one for each nest, as in `PlaceCosts.scores`."""
-        return self.at(held).scores(doubled)
+        return self.at(held).scores(doubled, with_energy=with_energy)
 
-    def _operand(self, number: int, depth: int) -> _Operand:
+    @cached_property
+    def computing(self) -> EnergyCounts[Reals]:
+        """What takes energy wherever operands are held."""
+        return computing_counts(self.nests, self.spec)
+
+    @cached_property
+    def computing_pj(self) -> Reals:
+        """The picojoules of it."""
+        return energy_pj(self.spec, self.computing)
+
+    def _operand(self, number: int, depth: int) -> HeldOperand:
         if (number, depth) not in self._at:
             operand = self.nests.kernel.operands[number]
-            self._at[number, depth] = _Operand.of(self.nests, operand, depth, self.spec)
+            self._at[number, depth] = HeldOperand.of(self.nests, operand, depth, self.spec)
         return self._at[number, depth]
 
-    def _operands(self, held: Sequence[int]) -> list[_Operand]:
+    def _operands(self, held: Sequence[int]) -> list[HeldOperand]:
         """Return the operands as they are held.
 
         Where psums wait outputs are stored tile by tile all the same, once each, and a bias comes
@@ -153,33 +202,17 @@ class NestCosts:
         operands[-1] = replace(tiles, traffic=operands[-1].traffic)
         reduced = frozenset(kernel.numbers(Role.K))
         operands[2:-1] = [
-            _Operand.of(nests, kernel.inputs[n], held[n], self.spec, reduced)
+            HeldOperand.of(nests, kernel.inputs[n], held[n], self.spec, reduced)
             for n in range(2, len(kernel.inputs))
         ]
         return operands
 
     @cached_property
     def waiting_cycles(self) -> Reals:
-        """The vector unit's cycles for psums that are added to those that wait.
-
-        They are read from the output's scratchpad and written there again.
-        """
+        """The vector unit's cycles for psums that are added to those that wait."""
         assert self.psums is not None, "only products have psums"
-        nests, output, accumulator = self.nests, self.nests.kernel.output, _accumulator(self.nests)
-        cycles = np.maximum(
-            vector_cycles(
-                self.spec.vector,
-                function="add",
-                activation="identity",
-                elements=(self.psums // accumulator).astype(np.float64),
-            ),
-            port_cycles(
-                2 * self.psums.astype(np.float64),
-                self.spec.scratchpad_of("output").bandwidth_bytes_per_cycle,
-            ),
-        )
-        result: Reals = cycles * (self.results - nests.distinct(output, nests.depth))
-        return result
+        additions = self.results - self.nests.distinct(self.nests.kernel.output, self.nests.depth)
+        return waiting_cycles(self.nests, self.spec, self.psums, additions)
 
 
 class PlaceCosts:
@@ -189,6 +222,8 @@ class PlaceCosts:
     ----------
     costs
         Of the nests.
+    held
+        As in `mapper.mapping.Mapping`.
     operands
         As they are held.
     waiting
@@ -206,9 +241,14 @@ class PlaceCosts:
     """
 
     def __init__(
-        self, costs: NestCosts, operands: Sequence[_Operand], waiting: Counts | None
+        self,
+        costs: NestCosts,
+        held: Sequence[int],
+        operands: Sequence[HeldOperand],
+        waiting: Counts | None,
     ) -> None:
         self._costs = costs
+        self._held = held
         self._operands = operands
         self._waiting = waiting
         self._vector = costs.vector if waiting is None else costs.vector + costs.waiting_cycles
@@ -217,8 +257,8 @@ class PlaceCosts:
         self._gathered = traffic[-1:] if isinstance(kernel.body, Lookup) else []
         self._moved = [operand.traffic * operand.bursts for operand in operands]
         first = [operand.first * operand.bursts for operand in operands]
-        self._fill = self._memory_cycles([*first[:-1], _NOTHING])
-        self._drain = self._memory_cycles([*(_NOTHING for _ in first[1:]), first[-1]])
+        self._fill = self._memory_cycles([*first[:-1], NOTHING])
+        self._drain = self._memory_cycles([*(NOTHING for _ in first[1:]), first[-1]])
         self.dram_bytes: Counts = sum([*traffic, *self._gathered], start=_NO_BYTES)
         self._last = self._vector / costs.results + costs.array_latency
 
@@ -238,15 +278,39 @@ class PlaceCosts:
         memory = self._memory_cycles([*self._moved, *self._gathered])
         return computing + latency_cycles, memory + costs.array / costs.tiles + latency_cycles
 
-    def scores(self, doubled: Sequence[bool]) -> Scores:
+    @cached_property
+    def moving(self) -> EnergyCounts[Reals]:
+        """What takes energy because operands are held here."""
+        nests = self._costs.nests
+        gathered = self._gathered[0] if self._gathered else 0
+        filled = [
+            filled_bytes(nests, what, depth, operand.traffic)
+            for what, depth, operand in zip(
+                nests.kernel.inputs, self._held[:-1], self._operands[:-1], strict=True
+            )
+        ]
+        moved = [operand.traffic for operand in self._operands]
+        return moving_counts(nests.kernel, self._costs.spec, moved, filled, gathered)
+
+    @cached_property
+    def _dynamic_pj(self) -> Reals:
+        """The picojoules of all but leakage, on which the number of buffers has no influence."""
+        return self._costs.computing_pj + energy_pj(self._costs.spec, self.moving)
+
+    def energy_pj(self, cycles: Reals) -> Reals:
+        """Return the picojoules of nests that take so many cycles."""
+        spec = self._costs.spec
+        return self._dynamic_pj + leakage_pj(spec, cycles / spec.clock_hz)
+
+    def scores(self, doubled: Sequence[bool], *, with_energy: bool = False) -> Scores:
         """Return the costs, one for each nest.
 
         ``doubled`` says for each operand whether it has two buffers where it moves more than once.
         """
         costs = self._costs
         moved = self._moved
-        loads = self._memory_cycles([*moved[:-1], _NOTHING, *self._gathered])
-        stores = self._memory_cycles([*(_NOTHING for _ in moved[1:]), moved[-1]])
+        loads = self._memory_cycles([*moved[:-1], NOTHING, *self._gathered])
+        stores = self._memory_cycles([*(NOTHING for _ in moved[1:]), moved[-1]])
         loading, storing = self._turns(
             loads + reduce(np.maximum, [o.moves for o in self._operands[:-1]]) * costs.load_latency,
             stores + costs.results * costs.store_latency,
@@ -262,8 +326,9 @@ class PlaceCosts:
                 bounds.append(self._alone(number))
         if not doubled[-1] and costs.psums is not None:
             bounds.append(self._psums_alone(stores))
+        cycles = reduce(np.maximum, bounds) + self._last
         return Scores(
-            cycles=_flat(reduce(np.maximum, bounds) + self._last, costs.nests),
+            cycles=_flat(cycles, costs.nests),
             dram_bytes=_flat(self.dram_bytes, costs.nests),
             tiles=_flat(costs.tiles, costs.nests),
             required_bytes={
@@ -271,6 +336,7 @@ class PlaceCosts:
                 for name, size in self.required_bytes(doubled).items()
             },
             num_buffers=[_flat(count, costs.nests) for count in self._buffers(doubled)],
+            energy_pj=_flat(self.energy_pj(cycles), costs.nests) if with_energy else None,
         )
 
     def required_bytes(self, doubled: Sequence[bool]) -> dict[str, Counts]:
@@ -317,7 +383,7 @@ class PlaceCosts:
         sweeps over the region.
         """
         costs, operand = self._costs, self._operands[number]
-        alone = [_NOTHING] * len(self._moved)
+        alone = [NOTHING] * len(self._moved)
         alone[number] = self._moved[number]
         load = self._memory_cycles(alone)
         user = costs.array if costs.array.any() else costs.vector
@@ -329,269 +395,7 @@ class PlaceCosts:
         return np.where(operand.moves > 1, whole + self._drain + costs.store_latency, 0.0)
 
     def _memory_cycles(self, traffic: Sequence[Counts | Reals]) -> Reals:
-        return _memory_cycles(self._costs.nests.kernel, self._costs.spec, traffic)
-
-
-def required_bytes(
-    kernel: Kernel,
-    spec: AcceleratorSpec,
-    regions: Sequence[Counts],
-    psums: Counts | None,
-    buffers: Sequence[Counts],
-    waiting: Counts | None = None,
-) -> dict[str, Counts]:
-    """Return scratchpad name to the bytes that are needed in it.
-
-    Parameters
-    ----------
-    kernel, spec
-        What is mapped, onto what.
-    regions
-        For each operand the bytes of its region.
-    psums
-        Bytes of a tile's psums, if the kernel has any; they have as many slots as the output.
-    buffers
-        For each operand its slots.
-    waiting
-        Bytes of the psums that wait in the output's scratchpad, if any do.
-    """
-    required: dict[str, Any] = {}
-
-    def hold(operand: str, size: Counts, slots: Counts) -> None:
-        pad = spec.scratchpad_of(operand)
-        aligned = -(-size // pad.alignment_bytes) * pad.alignment_bytes
-        required[pad.name] = required.get(pad.name, 0) + aligned * slots
-
-    for what, region, slots in zip(kernel.operands, regions, buffers, strict=True):
-        if what is not kernel.output or not is_copy(kernel):
-            hold(what.scratchpad, region, slots)
-    if psums is not None:
-        hold("psum", psums, buffers[-1])
-    if waiting is not None:
-        hold("output", waiting, np.ones((), dtype=np.int64))
-    return required
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Operand:
-    """One operand of many nests, held at a depth.
-
-    Parameters
-    ----------
-    region, first
-        Bytes of its largest region, and of the first strip that comes.
-    moves
-        How often its region is moved.
-    strips
-        Different parts that the tiles of a region use.
-    traffic
-        Bytes moved.
-    bursts
-        Bytes on a memory's bus for each of them.
-    """
-
-    region: Counts
-    first: Counts
-    moves: Counts
-    strips: Counts
-    traffic: Counts
-    bursts: Reals
-
-    @classmethod
-    def of(
-        cls,
-        nests: Nests,
-        operand: OperandMap,
-        depth: int,
-        spec: AcceleratorSpec,
-        without: frozenset[int] = frozenset(),
-    ) -> _Operand:
-        """Return what holding an operand at a depth means; what is kept needs nothing more.
-
-        It is only used in the first turns of loops over the dimensions in ``without``.
-        """
-        if operand.is_kept:
-            none, one = np.zeros(1, np.int64), np.ones(1, np.int64)
-            return cls(
-                region=none, first=none, moves=one, strips=one, traffic=none, bursts=np.ones(1)
-            )
-        region, first = nests.box_bytes(operand, depth), nests.box_bytes(operand, nests.depth)
-        strips = nests.distinct(operand, nests.depth) // nests.distinct(operand, depth)
-        is_whole = _comes_whole(nests, operand, depth)
-        if is_whole is not None:
-            first, strips = np.where(is_whole, region, first), np.where(is_whole, 1, strips)
-        return cls(
-            region=region,
-            first=first,
-            moves=nests.moves(operand, depth, without),
-            strips=strips,
-            traffic=nests.sweep_bytes(operand, depth) * nests.repeats(operand, depth, without),
-            bursts=burst_factor(operand, nests, depth, spec),
-        )
-
-
-def _comes_whole(nests: Nests, operand: OperandMap, depth: int) -> NDArray[np.bool_] | None:
-    """Return where a region doesn't come in strips, as in `mapper.residence.Residence`.
-
-    None where every region does.
-    """
-    windows = [axis for axis in operand.axes if len(axis.terms) > 1]
-    if not windows or depth == nests.depth:
-        return None
-    axes: Any = 0
-    by_taps: Any = np.False_
-    for axis in windows:
-        cut = sum(
-            (nests.size(nests.depth, d) < nests.size(depth, d)).astype(np.int64)
-            for d, _ in axis.terms
-        )
-        axes = axes + (cut > 0)
-        by_taps = by_taps | (cut > 1)
-    result: NDArray[np.bool_] = by_taps | (axes > 1)
-    return result
-
-
-def psum_bytes(nests: Nests) -> Counts | None:
-    """Return the bytes of a tile's psums, if the kernel has any."""
-    if not isinstance(nests.kernel.body, Contraction):
-        return None
-    return _psums_at(nests, nests.depth)
-
-
-def waiting_bytes(nests: Nests, depth: int) -> Counts | None:
-    """Return the bytes of psums that wait where the output is held at a depth, if any do."""
-    if depth == nests.depth or not isinstance(nests.kernel.body, Contraction):
-        return None
-    return _psums_at(nests, depth)
-
-
-def _psums_at(nests: Nests, depth: int) -> Counts:
-    numbers = nests.kernel.numbers(Role.GROUP, Role.M, Role.N)
-    one = np.asarray(_accumulator(nests), dtype=np.int64)
-    return prod((nests.size(depth, d) for d in numbers), start=one)
-
-
-def _accumulator(nests: Nests) -> int:
-    """Return the bytes of a psum."""
-    return DTYPES[nests.kernel.inputs[0].dtype.accumulator].size_bytes
-
-
-def is_copy(kernel: Kernel) -> bool:
-    """Whether the output's tile is the input's tile: nothing is computed on the way."""
-    return isinstance(kernel.body, Copy)
-
-
-def burst_factor(operand: OperandMap, nests: Nests, depth: int, spec: AcceleratorSpec) -> Reals:
-    """Return the bytes on a memory's bus for each byte of an operand's parts at a depth.
-
-    A DRAM moves whole bursts. A part's runs of contiguous bytes begin anywhere in a burst, unless
-    runs and what lies between their starts are whole bursts themselves.
-    # Approximation: bursts that two runs share count for both; tensors start at a burst.
-    """
-    memory = memory_of(operand, spec)
-    if memory.dram is None:
-        return np.ones(())
-    burst, element = memory.dram.transaction_bytes, operand.dtype.size_bytes
-    run = np.asarray(element)
-    pitch = np.asarray(element)
-    is_whole = np.ones((), dtype=np.bool_)
-    stride = element
-    for axis in reversed(operand.axes):
-        step = axis_step(axis, nests.kernel.extents)
-        box = 1 + sum((c // step * (nests.size(depth, d) - 1) for d, c in axis.terms), start=0)
-        joined = is_whole & (step == 1)
-        run = np.where(joined, run * np.minimum(box, axis.size), run)
-        pitch = np.where(is_whole & (box > 1), stride * (axis.size if step == 1 else step), pitch)
-        is_whole = joined & (box >= axis.size)
-        stride *= axis.size
-    is_aligned = (run % burst == 0) & (pitch % burst == 0)
-    factor: Reals = np.where(is_aligned, 1.0, (run - element + burst) / run)
-    return factor
-
-
-def _array_cycles(
-    kernel: Kernel, spec: AcceleratorSpec, sizes: Sequence[Counts], tiles: Counts
-) -> tuple[Reals, Reals]:
-    """Return the array's cycles for all tiles, and those of the last one's way out."""
-    if not isinstance(kernel.body, Contraction):
-        return _NOTHING, _NOTHING
-
-    def cycles(groups: Counts, m: Counts, n: Counts, k: Counts) -> tuple[Counts, Counts]:
-        work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=np.zeros_like(m))
-        occupancy = larger(work.timing.occupancy_cycles, _port_cycles(kernel, spec, work))
-        return occupancy, work.timing.latency_cycles - work.timing.occupancy_cycles
-
-    occupancy, latency = on_distinct(
-        cycles,
-        *(
-            prod((sizes[d] for d in kernel.numbers(role)), start=np.ones((), dtype=np.int64))
-            for role in (Role.GROUP, Role.M, Role.N, Role.K)
-        ),
-    )
-    return (tiles * occupancy).astype(np.float64), latency.astype(np.float64)
-
-
-def _port_cycles(kernel: Kernel, spec: AcceleratorSpec, work: ArrayWork[Counts]) -> Counts:
-    """Return the cycles in which the scratchpads can feed one tile's product."""
-    by_scratchpad: dict[str, Any] = {}
-    for operand, size in work.scratchpad_bytes(kernel.inputs[0].dtype).items():
-        name = spec.scratchpad_of(operand).name
-        by_scratchpad[name] = by_scratchpad.get(name, 0) + size
-    bandwidth = {s.name: s.bandwidth_bytes_per_cycle for s in spec.scratchpads}
-    cycles = [port_cycles(size, bandwidth[name]) for name, size in by_scratchpad.items()]
-    result: Counts = reduce(np.maximum, cycles).astype(np.int64)
-    return result
-
-
-def _vector_cycles(
-    kernel: Kernel, spec: AcceleratorSpec, sizes: Sequence[Counts], nests: Nests
-) -> Reals:
-    """Return the vector unit's cycles for all tiles."""
-    body = kernel.body
-    match body:
-        case Contraction():
-            function = body.result_function
-            numbers = kernel.numbers(Role.GROUP, Role.M, Role.N)
-        case VectorBody():
-            function = body.function
-            numbers = list(range(len(kernel.dimensions)))
-        case _:
-            return _NOTHING
-    elements = prod((sizes[d] for d in numbers[1:]), start=sizes[numbers[0]]).astype(np.float64)
-    cycles: Reals = vector_cycles(
-        spec.vector, function=function, activation=body.activation, elements=elements
-    )
-    for d in numbers:
-        cycles = cycles * nests.parts(nests.depth, d)
-    return cycles
-
-
-def _memory_cycles(
-    kernel: Kernel, spec: AcceleratorSpec, traffic: Sequence[Counts | Reals]
-) -> Reals:
-    """Return the core cycles in which the busiest main memory moves these bytes.
-
-    ``traffic`` is in the order of the operands, an embedding's table rows last.
-    """
-    operands = list(kernel.operands)
-    if isinstance(kernel.body, Lookup) and len(traffic) > len(operands):
-        operands.append(kernel.body.table)
-    by_memory: dict[str, Any] = {}
-    for operand, size in zip(operands, traffic, strict=True):
-        name = memory_of(operand, spec).name
-        by_memory[name] = by_memory.get(name, 0) + size
-    cycles = [
-        by_memory[memory.name] / memory.bandwidth_bytes_per_s * spec.clock_hz
-        for memory in spec.memories
-        if memory.name in by_memory
-    ]
-    result: Reals = reduce(np.maximum, cycles)
-    return result
-
-
-def memory_of(operand: OperandMap, spec: AcceleratorSpec) -> MemorySpec:
-    """Return the main memory that an operand's tensor lives in."""
-    return spec.memory_of("parameters" if operand.is_parameter else "activations")
+        return memory_cycles(self._costs.nests.kernel, self._costs.spec, traffic)
 
 
 def _flat(values: Any, nests: Nests) -> Any:
@@ -599,5 +403,4 @@ def _flat(values: Any, nests: Nests) -> Any:
     return np.broadcast_to(values, nests.shape).reshape(-1)
 
 
-_NOTHING: Reals = np.zeros(())
 _NO_BYTES: Counts = np.zeros((), dtype=np.int64)

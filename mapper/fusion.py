@@ -14,8 +14,9 @@ from accel.several_arrays import matmul_work
 from accel.spec import OPERANDS, AcceleratorSpec
 from accel.vector import vector_cycles
 from foundation.dtype import DTYPES
-from mapper.cost import FS_PER_SECOND, CostEstimate, NestCosts, Scores, memory_of
+from mapper.cost import FS_PER_SECOND, CostEstimate, NestCosts, Scores
 from mapper.group import Group, GroupMapping, Member, Steps, make_group
+from mapper.held import memory_of
 from mapper.kernel import (
     Contraction,
     Kernel,

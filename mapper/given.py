@@ -118,8 +118,8 @@ def _mapped(
     mapping = with_layouts(part, mapping, spec)
     cost = estimate(part, share, mapping)
     if can_price(part, share):
-        return mapping, replace(cost, cycles=exact_cycles(part, share, mapping))
-    return mapping, replace(cost, cycles=cost.cycles + conflict_cycles(part, mapping))
+        return mapping, cost.at_cycles(exact_cycles(part, share, mapping), share)
+    return mapping, cost.at_cycles(cost.cycles + conflict_cycles(part, mapping), share)
 
 
 def _mapping(kernel: Kernel, nest: WrittenNest) -> tuple[Mapping, list[Path_]]:

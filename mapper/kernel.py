@@ -230,14 +230,17 @@ def compulsory_bytes(kernel: Kernel) -> int:
 
     What is kept on the chip doesn't cross it.
     """
-    total = sum(_touched(operand, kernel) for operand in kernel.operands if not operand.is_kept)
+    total = sum(touched_bytes(operand, kernel) for operand in kernel.operands)
     if isinstance(kernel.body, Lookup):
         row = kernel.body.table.axes[-1].size * kernel.body.table.dtype.size_bytes
         return total + row  # at least one row; repeated indices could be served from it
     return total
 
 
-def _touched(operand: OperandMap, kernel: Kernel) -> int:
+def touched_bytes(operand: OperandMap, kernel: Kernel) -> int:
+    """Return the bytes of an operand that must cross the main memory's port; none if it is kept."""
+    if operand.is_kept:
+        return 0
     elements = 1
     for axis in operand.axes:
         if len(axis.terms) == 1:

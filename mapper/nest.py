@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -13,6 +14,7 @@ from mapper.kernel import Axis, Kernel, OperandMap, axis_step
 from mapper.mapping import Loop, Mapping, parts
 
 Counts = NDArray[np.int64]
+Reals = NDArray[np.float64]
 
 
 class Nests:
@@ -98,6 +100,27 @@ class Nests:
             self._known[key] = parts(_constant(self._extents[dimension]), outside)
         return self._known[key]
 
+    def folds(self, dimensions: Sequence[int], grain: int) -> Counts:
+        """Return how often ``grain`` places are filled, tile by tile, along some dimensions.
+
+        A tile is as long as the product of its sizes; ragged ones count at their true size.
+        """
+        lengths = (self._tile_sizes(d) for d in dimensions)
+        total: Any = 0
+        for choice in product(*lengths):
+            size = prod((size for size, _ in choice), start=_ONE)
+            total = total + prod((count for _, count in choice), start=_ONE) * -(-size // grain)
+        result: Counts = np.asarray(total)
+        return result
+
+    def _tile_sizes(self, dimension: int) -> list[tuple[Counts, Counts]]:
+        """Return the sizes of tiles along a dimension, and how many there are of each; 0 is one."""
+        extent, steps = _constant(self._extents[dimension]), self._steps(self.depth, dimension)
+        if not steps:
+            return [(extent, _ONE)]
+        whole, ragged = _ragged_parts(extent, steps)
+        return [(steps[-1], whole), *ragged]
+
     def turns(self, depth: int) -> Counts:
         """Return the turns of the outer ``depth`` loops: of all, the number of tiles."""
         key = ("turns", depth)
@@ -161,11 +184,11 @@ class Nests:
         result: Counts = np.asarray(size)
         return result
 
-    def sweep_bytes(self, operand: OperandMap, depth: int) -> Counts:
+    def sweep_bytes(self, operand: OperandMap, depth: int, *, with_padding: bool = False) -> Counts:
         """Return the bytes of all different parts of an operand, ragged ones at their true size.
 
-        # Approximation: padding counts as moved but for the outermost parts' where taps of a window
-        stay together.
+        # Approximation: without padding, it counts as moved all the same but for the outermost
+        parts' where taps of a window stay together.
         """
         size: Any = operand.dtype.size_bytes
         for axis in operand.axes:
@@ -176,7 +199,7 @@ class Nests:
             for d, c in long:
                 counts = self.parts(depth, d)
                 elements = elements + c // step * (self._extents[d] - counts) * (boxes // counts)
-            padding = _padding(axis, self._extents)
+            padding = 0 if with_padding else padding_of(axis, self._extents)
             if padding:
                 elements = elements - padding * (boxes == self.parts(depth, axis.terms[0][0]))
             size = size * elements
@@ -187,7 +210,7 @@ class Nests:
         return [column for number, column in self._loops[dimension] if number < depth]
 
 
-def _padding(axis: Axis, extents: Sequence[int]) -> int:
+def padding_of(axis: Axis, extents: Sequence[int]) -> int:
     """Return the elements outside of a tensor that an iteration space touches along an axis."""
     step = axis_step(axis, extents)
     last = axis.offset + sum(c * (extents[d] - 1) for d, c in axis.terms)
@@ -242,6 +265,25 @@ def _taken(column: Counts, index: tuple[Counts, ...]) -> Counts:
     (axis,) = [a for a, size in enumerate(column.shape) if size > 1] or [0]
     flat = column.reshape(-1)
     return flat[index[axis]] if len(flat) > 1 else np.repeat(flat, len(index[axis]))
+
+
+def _ragged_parts(
+    extent: Counts, steps: Sequence[Counts]
+) -> tuple[Counts, list[tuple[Counts, Counts]]]:
+    """Return how many whole innermost parts nested loops make, and size and number of the others.
+
+    Sizes may be 0.
+    """
+    step, *inner = steps
+    blocks, rest = extent // step, extent % step
+    if not inner:
+        return blocks, [(rest, _ONE)]
+    in_block, ragged_in_block = _ragged_parts(step, inner)
+    in_rest, ragged_in_rest = _ragged_parts(rest, inner)
+    return (
+        blocks * in_block + in_rest,
+        [*((size, blocks * count) for size, count in ragged_in_block), *ragged_in_rest],
+    )
 
 
 def _constant(value: int) -> Counts:

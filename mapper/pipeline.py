@@ -24,7 +24,7 @@ from accel.spec import AcceleratorSpec
 from accel.vector import vector_operations
 from isa.instruction import Access, Operand, Vector
 from mapper.boxes import OperandTiles
-from mapper.cost import memory_of
+from mapper.held import memory_of
 from mapper.instructions import Instructions, Place
 from mapper.kernel import Contraction, Copy, Kernel, Lookup, OperandMap, VectorBody, axis_step
 from mapper.lower import copy_slots

@@ -12,17 +12,19 @@ from itertools import groupby, zip_longest
 from math import inf, log, prod
 from typing import NamedTuple
 
+from accel.energy_spec import EnergySpec
 from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
-from foundation.errors import MappingError
+from foundation.errors import MappingError, SpecError
 from mapper.check import check
 from mapper.constraints import NO_RULES, LayerRules
-from mapper.cost import COSTS, CostEstimate
-from mapper.kernel import Contraction, Kernel, Role, box_bytes
+from mapper.cost import COSTS, CostEstimate, energies_pj
+from mapper.energy_counts import least_energy_pj
+from mapper.kernel import Contraction, Kernel, Role, box_bytes, touched_bytes
 from mapper.mapping import Mapping
 from mapper.parts import Part, cut, whole
 from mapper.search.find import DEFAULT, Found, SearchOptions, find_mapping
-from mapper.search.objective import objective_of
+from mapper.search.objective import Bounds, Objective, objective_of
 from mapper.splits import PARTIAL, Split, divided, reduction, splits
 
 #: How many splits are mapped, those with the lowest bounds.
@@ -74,7 +76,8 @@ class Stage:
     ----------
     kernels, splits, mappings, estimates
         One of each per kernel: the whole, how it is split, and how its largest part is mapped. Of
-        the estimates, cycles and tiles are those of the largest part, bytes those of all.
+        the estimates, cycles and tiles are those of the largest part, bytes and energy those of
+        all.
     cores
         Numbers of the cores that take part.
     """
@@ -174,8 +177,9 @@ def best_stages(
         return (_copies(kernels, spec, name, cores, options, rules),)
     (kernel,) = kernels
     found = rules.allowed_splits(kernel, splits(kernel, len(cores), choice), name)
+    objective = objective_of(options.objective)
     if len(found) > TRIED:
-        found = sorted(found, key=lambda split: _promise(kernel, split, spec))[:TRIED]
+        found = sorted(found, key=lambda split: _promise(kernel, split, spec, objective))[:TRIED]
     candidates: list[tuple[Stage, ...]] = []
     failures: list[MappingError] = []
     for split in found:
@@ -185,8 +189,12 @@ def best_stages(
             failures.append(error)
     if not candidates:
         raise failures[0]
-    objective = objective_of(options.objective)
-    return min(candidates, key=lambda stages: float(objective.value(_total(stages))))
+
+    def value(stages: tuple[Stage, ...]) -> tuple[float, float]:
+        total = _total(stages)
+        return float(objective.value(total)), total.cycles
+
+    return min(candidates, key=value)
 
 
 def estimated_cycles(stages: Sequence[Stage]) -> float:
@@ -197,8 +205,10 @@ def estimated_cycles(stages: Sequence[Stage]) -> float:
 def _total(stages: Sequence[Stage]) -> CostEstimate:
     """Return what stages that run one after the other cost together."""
     estimates = [estimate for stage in stages for estimate in stage.estimates]
+    energies = [one.energy_pj for one in estimates if one.energy_pj is not None]
     return CostEstimate(
-        **{name: sum(getattr(estimate, name) for estimate in estimates) for name in COSTS}
+        **{name: sum(getattr(estimate, name) for estimate in estimates) for name in COSTS},
+        energy_pj=sum(energies) if len(energies) == len(estimates) else None,
     )
 
 
@@ -252,11 +262,42 @@ def stage_of(
         kernels=tuple(kernels),
         splits=tuple(chosen),
         mappings=tuple(mapping for mapping, _ in found),
-        estimates=tuple(
-            replace(estimate, dram_bytes=count * estimate.dram_bytes) for _, estimate in found
-        ),
+        estimates=tuple(_of_all(estimate, count) for _, estimate in found),
         cores=tuple(cores[:count]),
     )
+
+
+def split_energies_pj(
+    kernel: Kernel, split: Split, spec: AcceleratorSpec, mapping: Mapping, cycles: float
+) -> dict[str, float] | None:
+    """Return the picojoules of a split kernel by component, in closed form.
+
+    None where the machine has no energies, or not those of all components that the kernel uses.
+
+    Parameters
+    ----------
+    kernel, split, spec
+        What is split over the cores of which machine.
+    mapping, cycles
+        Of its largest part.
+    """
+    if spec.energy is None:
+        return None
+    part, seen = largest_part(kernel, split, spec)
+    try:
+        found = energies_pj(part, seen, mapping, cycles)
+    except SpecError:
+        return None
+    return {component: split.parts * part_pj for component, part_pj in found.items()}
+
+
+def _of_all(estimate: CostEstimate, parts: int) -> CostEstimate:
+    """Return what parts cost side by side.
+
+    # Approximation: all move as much, and take as much energy, as the largest.
+    """
+    energy_pj = None if estimate.energy_pj is None else parts * estimate.energy_pj
+    return replace(estimate, dram_bytes=parts * estimate.dram_bytes, energy_pj=energy_pj)
 
 
 def search(
@@ -323,8 +364,8 @@ def _repeated(kernel: Kernel, largest: Kernel, parts: int) -> float:
 def _with_share(spec: AcceleratorSpec, cores: int, repeated: float) -> AcceleratorSpec:
     """Return a machine as one of several cores sees it.
 
-    # Approximation: each gets an equal part of the bandwidth of main memories and their ports. A
-    shared buffer gives what is moved ``repeated`` times from one fetch.
+    # Approximation: each gets an equal part of the bandwidth of main memories and their ports, and
+    of the leakage. A shared buffer gives what is moved ``repeated`` times from one fetch.
     """
     if cores == 1 and spec.network is None and spec.shared_buffer is None:
         return spec
@@ -342,24 +383,76 @@ def _with_share(spec: AcceleratorSpec, cores: int, repeated: float) -> Accelerat
         )
         for memory in spec.memories
     )
-    return replace(spec, memories=memories)
+    return replace(spec, memories=memories, energy=_share_of_energy(spec, cores, from_memory))
 
 
-def _promise(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> tuple[int, int]:
-    """Return what sorts splits: a bound of their cycles, then the number of cores."""
-    return round(log(_bound_cycles(kernel, split, spec)) / log(_NEAR)), split.parts
+def _share_of_energy(spec: AcceleratorSpec, cores: int, from_memory: float) -> EnergySpec | None:
+    """Return the energies of a machine as one of several cores sees them.
+
+    ``from_memory`` is the part of what it loads that is fetched for it.
+    """
+    energy = spec.energy
+    if energy is None:
+        return None
+    buffer = energy.shared_buffer
+    if buffer is not None:
+        buffer = replace(buffer, write_pj_per_bit=buffer.write_pj_per_bit * from_memory)
+    return replace(
+        energy,
+        memories={
+            name: replace(access, read_pj_per_bit=access.read_pj_per_bit * from_memory)
+            for name, access in energy.memories.items()
+        },
+        shared_buffer=buffer,
+        leakage_mw=None if energy.leakage_mw is None else energy.leakage_mw / cores,
+    )
 
 
-def _bound_cycles(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> float:
-    """Return the cycles that a split takes at least: of its largest part, and of all bytes."""
-    extents = split.largest_extents(kernel)
+def _promise(
+    kernel: Kernel, split: Split, spec: AcceleratorSpec, objective: Objective
+) -> tuple[int, int]:
+    """Return what sorts splits: a bound of their value, then the number of cores."""
+    moved = _moved_bytes(kernel, split, spec)
+    cycles = _bound_cycles(kernel, split, spec, moved)
+    energy_pj = _bound_energy_pj(kernel, split, spec, cycles) if objective.needs_energy else None
+    value = cycles
+    if objective.bound is not None:
+        value = float(objective.bound(Bounds(cycles, moved, split.parts, energy_pj)))
+    return round(log(max(1.0, value)) / log(_NEAR)), split.parts
+
+
+def _moved_bytes(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> int:
+    """Return the main-memory bytes that all parts of a split move at least."""
     # A shared buffer fetches once what several parts need.
-    times, space = (split.parts, extents) if spec.shared_buffer is None else (1, kernel.extents)
+    times, space = (
+        (split.parts, split.largest_extents(kernel))
+        if spec.shared_buffer is None
+        else (1, kernel.extents)
+    )
     moved = times * sum(box_bytes(operand, space) for operand in kernel.operands)
     along_k = split.along_k(kernel)
     if along_k > 1:  # partial sums are read again
         moved += (along_k + 1) * box_bytes(kernel.output, kernel.extents)
-    memory = moved / spec.bandwidth_bytes_per_s * spec.clock_hz
+    return moved
+
+
+def _bound_energy_pj(kernel: Kernel, split: Split, spec: AcceleratorSpec, cycles: float) -> float:
+    """Return what a split takes at least: as often as there are parts what the largest does."""
+    part, seen = largest_part(kernel, split, spec)
+    least = split.parts * _least_energy_pj(part, seen, cycles)
+    along_k = split.along_k(kernel)
+    return least + (_least_energy_pj(reduction(kernel, along_k), spec, 0.0) if along_k > 1 else 0.0)
+
+
+def _least_energy_pj(kernel: Kernel, spec: AcceleratorSpec, cycles: float) -> float:
+    touched = [touched_bytes(operand, kernel) for operand in kernel.operands]
+    return float(least_energy_pj(kernel, spec, touched, cycles))
+
+
+def _bound_cycles(kernel: Kernel, split: Split, spec: AcceleratorSpec, moved_bytes: int) -> float:
+    """Return the cycles that a split takes at least: of its largest part, and of all bytes."""
+    extents = split.largest_extents(kernel)
+    memory = moved_bytes / spec.bandwidth_bytes_per_s * spec.clock_hz
     if not isinstance(kernel.body, Contraction):
         return 1 + max(memory, prod(extents) / spec.vector.lanes)
     groups, m, n, k = (

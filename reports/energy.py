@@ -130,8 +130,13 @@ def energy_line(energies_pj: Mapping[str, float], *, inferences: int, has_leakag
     """Return the energy of an inference and its largest components, in one line."""
     energy_pj = sum(energies_pj.values()) / inferences
     without = "" if has_leakage else ", leakage not counted"
+    return f"{format_energy(energy_pj)} an inference{without}: {largest_shares(energies_pj)}"
+
+
+def largest_shares(energies_pj: Mapping[str, float]) -> str:
+    """Return the largest components with their shares: ``dram 77%, MACs 23%``."""
     shares = energy_shares(energies_pj)
     shown = [f"{name} {share:.0%}" for name, _, share in shares if share >= SMALLEST_SHARE]
     if len(shown) < len(shares):
         shown.append(f"others under {SMALLEST_SHARE:.0%} each")
-    return f"{format_energy(energy_pj)} an inference{without}: {', '.join(shown) or 'none'}"
+    return ", ".join(shown) or "none"

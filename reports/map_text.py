@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from accel.spec import AcceleratorSpec
-from accel.units import format_bytes
+from accel.units import format_bytes, format_energy
 from mapper.bounds import bounds, capacity_bytes
 from mapper.check import held
 from mapper.constraints import LayerRules
@@ -17,8 +17,9 @@ from mapper.search.find import Found
 from mapper.search.larger import next_better
 from mapper.search.problem import problem_of
 from mapper.splits import Split
-from mapper.stages import largest_part, search
+from mapper.stages import largest_part, search, split_energies_pj
 from mapper.works import PlannedLayer
+from reports.energy import largest_shares
 from reports.explain_group import group_lines, kept_lines, order_lines, prefetch_lines
 from reports.explain_mapping import stage_lines
 from reports.labels import operator_label, shape_label
@@ -63,10 +64,11 @@ def _layer_lines(plan: Plan, planned: PlannedLayer) -> Iterable[str]:
     yield from order_lines(plan, planned)
     for stage in work.stages:
         yield from stage_lines(stage, plan.spec)
-        for kernel, split, estimate in zip(
-            stage.kernels, stage.splits, stage.estimates, strict=True
+        for kernel, split, mapping, estimate in zip(
+            stage.kernels, stage.splits, stage.mappings, stage.estimates, strict=True
         ):
             yield from _bound_lines(kernel, plan.spec, estimate)
+            yield from _energy_lines(kernel, split, plan.spec, mapping, estimate.cycles)
             yield from _search_lines(kernel, split, plan, layer.name, work.rules)
 
 
@@ -87,6 +89,17 @@ def _bound_lines(kernel: Kernel, spec: AcceleratorSpec, estimate: CostEstimate) 
     )
 
 
+def _energy_lines(
+    kernel: Kernel, split: Split, spec: AcceleratorSpec, mapping: Mapping, cycles: float
+) -> Iterable[str]:
+    """Yield what the mapping takes on all cores, if that is known."""
+    energies = split_energies_pj(kernel, split, spec, mapping, cycles)
+    if energies is not None:
+        total = format_energy(sum(energies.values()))
+        without = "" if "leakage" in energies else ", leakage not counted"
+        yield f"    energy: {total}{without}: {largest_shares(energies)}"
+
+
 def _search_lines(
     kernel: Kernel, split: Split, plan: Plan, name: str, rules: LayerRules
 ) -> Iterable[str]:
@@ -102,13 +115,14 @@ def _search_lines(
         yield "    no larger scratchpad would allow a better mapping"
     else:
         lack = _lack(part, spec, larger.mapping)
-        yield f"    {lack} would allow {_cost(larger.cost, split)}"
+        cost = _cost(kernel, split, spec, larger.mapping, larger.cost)
+        yield f"    {lack} would allow {cost}"
     second = found.runner_up()
     if second is None:
         yield "    no other tile fits"
         return
     mapping, estimate = second
-    yield f"    runner-up, {_cost(estimate, split)}:"
+    yield f"    runner-up, {_cost(kernel, split, spec, mapping, estimate)}:"
     for line in nest_lines(part, spec, mapping):
         yield f"  {line}"
 
@@ -122,9 +136,15 @@ def _effort(found: Found) -> str:
     return f"{text}, the best can be {coverage.gap:.1%} better"
 
 
-def _cost(estimate: CostEstimate, split: Split) -> str:
-    moved = format_bytes(split.parts * estimate.dram_bytes)
-    return f"{estimate.cycles:,.0f} cycles and {moved} of main memory"
+def _cost(
+    kernel: Kernel, split: Split, spec: AcceleratorSpec, mapping: Mapping, estimate: CostEstimate
+) -> str:
+    cycles, moved = f"{estimate.cycles:,.0f} cycles", split.parts * estimate.dram_bytes
+    energies = split_energies_pj(kernel, split, spec, mapping, estimate.cycles)
+    if energies is None:
+        return f"{cycles} and {format_bytes(moved)} of main memory"
+    energy = format_energy(sum(energies.values()))
+    return f"{cycles}, {format_bytes(moved)} of main memory and {energy}"
 
 
 def _lack(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> str:

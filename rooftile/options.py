@@ -89,7 +89,8 @@ _SEARCH = (
         "--objective",
         default="latency",
         show_default=True,
-        help="What mappings make small: latency, dram, or a sum such as latency+0.5*dram.",
+        help="What mappings make small: latency, dram, energy, edp (energy times latency), or a sum"
+        " such as latency+0.5*dram.",
     ),
     click.option(
         "--search",

@@ -7,9 +7,11 @@ from math import inf
 
 import numpy as np
 
-from mapper.cost import NestCosts, Reals, psum_bytes, required_bytes, waiting_bytes
+from mapper.cost import NestCosts
+from mapper.energy_counts import least_energy_pj
+from mapper.held import psum_bytes, required_bytes, waiting_bytes
 from mapper.kernel import Role
-from mapper.nest import Counts
+from mapper.nest import Counts, Reals
 from mapper.search.exhaustive import open_site, search_site
 from mapper.search.objective import Bounds
 from mapper.search.problem import Deadline, Effort, Problem, Result, Site
@@ -62,53 +64,61 @@ def _node_bounds(problem: Problem, site: Site) -> Reals:
     nests = site.nests
     axis = site.axis
     others = tuple(a for a in range(len(nests.shape)) if a != axis)
-    moved = _least_bytes(problem, site, others)
-    spec = problem.spec
-    cycles = moved / spec.bandwidth_bytes_per_s * spec.clock_hz * (1 - 1e-12)
-    bounds = Bounds(np.maximum(cycles, problem.least_cycles), moved, np.ones_like(moved))
-    value = -np.inf if problem.objective.bound is None else problem.objective.bound(bounds)
+    by_operand = _least_moved(problem, site, others)
+    moved = sum(by_operand, start=np.zeros(nests.shape[axis], dtype=np.int64))
+    spec, objective = problem.spec, problem.objective
+    in_memory = moved / spec.bandwidth_bytes_per_s * spec.clock_hz * (1 - 1e-12)
+    cycles = np.maximum(in_memory, problem.least_cycles)
+    energy_pj = None
+    if objective.needs_energy:
+        energy_pj = least_energy_pj(problem.kernel, spec, by_operand, cycles)
+    bounds = Bounds(cycles, moved, np.ones_like(moved), energy_pj)
+    value = -np.inf if objective.bound is None else objective.bound(bounds)
     tried = np.broadcast_to(site.rows, nests.shape).any(axis=others)
     fits = _can_fit(problem, site, others)
     return np.where(tried & fits, value, np.inf)
 
 
-def _least_bytes(problem: Problem, site: Site, others: tuple[int, ...]) -> Counts:
-    """Return for each choice the bytes that are moved at least, whatever the others are.
+def _least_moved(problem: Problem, site: Site, others: tuple[int, ...]) -> list[Counts]:
+    """Return for each operand and choice the bytes that are moved at least.
 
-    Each operand's parts are those of the best of the others, and come again only in loops that
-    surround them where the others cut nothing: their first choice is the whole. Where psums wait no
-    choice is, and all are asked.
+    Whatever the others are: an operand's parts are those of the best of them, and come again only
+    in loops that surround them where the others cut nothing: their first choice is the whole. Where
+    psums wait no choice is, and all are asked; a bias comes with the first part of K only. What is
+    kept doesn't move.
     """
-    if site.held[-1] < site.nests.depth:
-        return _least_bytes_waiting(problem, site, others)
-    total = np.zeros(site.nests.shape[site.axis], dtype=np.int64)
-    whole = site.nests
+    nests, kernel = site.nests, problem.kernel
+    waits = site.held[-1] < nests.depth
+    reduced = frozenset(kernel.numbers(Role.K))
+    whole = nests
     for axis in others:
         whole = whole.within(axis, slice(0, 1))
-    for operand, depth in zip(problem.kernel.operands, site.held, strict=True):
-        parts = _least(site.nests.sweep_bytes(operand, depth), others)
-        total = total + parts * whole.repeats(operand, depth).reshape(-1)
-    return total
-
-
-def _least_bytes_waiting(problem: Problem, site: Site, others: tuple[int, ...]) -> Counts:
-    """Return as `_least_bytes` where psums wait: a bias comes with the first part of K only."""
-    nests = site.nests
-    reduced = frozenset(problem.kernel.numbers(Role.K))
-    total = np.zeros(nests.shape[site.axis], dtype=np.int64)
-    for number, (operand, depth) in enumerate(zip(problem.kernel.operands, site.held, strict=True)):
-        is_bias = 2 <= number < len(problem.kernel.inputs)
-        repeats = nests.repeats(operand, depth, reduced if is_bias else frozenset())
-        moved = nests.sweep_bytes(operand, depth) * repeats
-        total = total + _least(np.broadcast_to(moved, nests.shape), others)
-    return total
+    found = []
+    for number, (operand, depth) in enumerate(zip(kernel.operands, site.held, strict=True)):
+        if operand.is_kept:
+            moved = np.zeros(1, dtype=np.int64)
+        elif waits:
+            is_bias = 2 <= number < len(kernel.inputs)
+            repeats = nests.repeats(operand, depth, reduced if is_bias else frozenset())
+            every = nests.sweep_bytes(operand, depth) * repeats
+            moved = _least(np.broadcast_to(every, nests.shape), others)
+        else:
+            parts = _least(nests.sweep_bytes(operand, depth), others)
+            moved = parts * whole.repeats(operand, depth).reshape(-1)
+        found.append(np.broadcast_to(moved, nests.shape[site.axis]))
+    return found
 
 
 def _can_fit(problem: Problem, site: Site, others: tuple[int, ...]) -> Rows:
-    """Return for which choices something may fit: each region as small as the others make it."""
+    """Return for which choices something may fit: each region as small as the others make it.
+
+    What is kept on the chip takes no room of the mapping's.
+    """
     kernel, nests = problem.kernel, site.nests
     regions = [
-        _least(nests.box_bytes(operand, depth), others)
+        np.zeros(1, dtype=np.int64)
+        if operand.is_kept
+        else _least(nests.box_bytes(operand, depth), others)
         for operand, depth in zip(kernel.operands, (*site.held[:-1], nests.depth), strict=True)
     ]
     least, waiting = (

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mapper.cost import NestCosts, Reals
-from mapper.nest import Counts
+from mapper.cost import NestCosts
+from mapper.nest import Counts, Reals
 from mapper.search.problem import Deadline, Effort, Problem, Result, Site
 from mapper.search.shortlist import Shortlist
 

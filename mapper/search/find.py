@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -129,7 +129,7 @@ class Found:
             return best.mapping, best.cost
         mapping = with_layouts(self.kernel, best.mapping, self.spec)
         conflicts = conflict_cycles(self.kernel, mapping)
-        return mapping, replace(best.cost, cycles=best.cost.cycles + conflicts)
+        return mapping, best.cost.at_cycles(best.cost.cycles + conflicts, self.spec)
 
     def runner_up(self) -> tuple[Mapping, CostEstimate] | None:
         """Return the best mapping whose tile differs from the best; None if there is no other."""

@@ -8,8 +8,8 @@ from math import inf
 
 import numpy as np
 
-from mapper.cost import COSTS, NestCosts, Reals, estimate
-from mapper.nest import Counts
+from mapper.cost import NestCosts, estimate
+from mapper.nest import Counts, Reals
 from mapper.search.problem import Problem, Site
 from mapper.search.shortlist import Candidate, Scored
 
@@ -23,7 +23,7 @@ def next_better(problem: Problem, best: Candidate) -> Candidate | None:
     Better is one with a value that is less by more than the objective's tie, or within it and with
     less main-memory traffic, by closed form: a refined value isn't compared with it.
     """
-    cost = estimate(problem.kernel, problem.spec, best.mapping)
+    cost = estimate(problem.kernel, problem.spec, best.mapping, problem.costs)
     best = replace(best, cost=cost, value=float(problem.objective.value(cost)))
     found: Candidate | None = None
     least = inf
@@ -61,7 +61,9 @@ def _nearest(
     ``doubled`` is as in `mapper.cost.PlaceCosts.scores`.
     """
     nests = site.nests.at(numbers)
-    scores = NestCosts(nests, problem.spec).score(site.held, doubled)
+    scores = NestCosts(nests, problem.spec).score(
+        site.held, doubled, with_energy=problem.objective.needs_energy
+    )
     value, tie = problem.objective.value(scores), problem.objective.tie
     is_better = value < best.value * (1 - tie)
     is_better |= (value <= best.value * (1 + tie)) & (scores.dram_bytes < best.cost.dram_bytes)
@@ -74,7 +76,7 @@ def _nearest(
         nests=nests,
         held=site.held,
         value=value,
-        costs={name: getattr(scores, name) for name in COSTS},
+        costs={name: getattr(scores, name) for name in problem.costs},
         num_buffers=np.array(scores.num_buffers),
     )
     return float(lack[row]), scored.candidate(row)

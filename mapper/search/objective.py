@@ -27,6 +27,10 @@ class Costs(Protocol):
     def tiles(self) -> Any:
         """Number of tiles."""
 
+    @property
+    def energy_pj(self) -> Any:
+        """Picojoules; only there for objectives that need them."""
+
 
 class Bounds(NamedTuple):
     """Costs that mappings have at least: numbers, or arrays of them."""
@@ -34,6 +38,7 @@ class Bounds(NamedTuple):
     cycles: Any
     dram_bytes: Any
     tiles: Any
+    energy_pj: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,8 @@ class Objective:
         Values that are larger by less than this part count as equal to the least.
     then
         Costs that decide between equal values, the first first.
+    needs_energy
+        Whether the value, or a cost that decides, is made of the energy.
     """
 
     name: str
@@ -63,6 +70,7 @@ class Objective:
     bound: Callable[[Bounds], Any] | None = None
     tie: float = 0.0
     then: tuple[str, ...] = ("cycles", "dram_bytes", "tiles")
+    needs_energy: bool = False
 
 
 def _cycles(costs: Costs) -> Any:
@@ -71,6 +79,14 @@ def _cycles(costs: Costs) -> Any:
 
 def _dram_bytes(costs: Costs) -> Any:
     return costs.dram_bytes * 1.0
+
+
+def _energy_pj(costs: Costs) -> Any:
+    return costs.energy_pj
+
+
+def _energy_delay(costs: Costs) -> Any:
+    return costs.energy_pj * costs.cycles
 
 
 #: Estimated cycles closer than this count as equal: the closed form isn't more exact.
@@ -89,6 +105,16 @@ OBJECTIVES = {
             then=("dram_bytes", "tiles", "cycles"),
         ),
         Objective(name="dram", unit="B", value=_dram_bytes, bound=_dram_bytes),
+        Objective(name="energy", unit="pJ", value=_energy_pj, bound=_energy_pj, needs_energy=True),
+        Objective(
+            name="edp",
+            unit="pJ·cycles",
+            value=_energy_delay,
+            bound=_energy_delay,
+            tie=TIE,
+            then=("energy_pj", "tiles", "cycles"),
+            needs_energy=True,
+        ),
     )
 }
 
@@ -133,7 +159,13 @@ def weighted_sum(name: str, terms: Sequence[tuple[float, Objective]]) -> Objecti
         return sum(weight * of(costs) for weight, of in bounds)
 
     unit = " + ".join(f"{weight:g} {one.unit}" for weight, one in terms)
-    return Objective(name=name, unit=unit, value=value, bound=bound)
+    return Objective(
+        name=name,
+        unit=unit,
+        value=value,
+        bound=bound,
+        needs_energy=any(one.needs_energy for _, one in terms),
+    )
 
 
 def _term(text: str, part: str) -> tuple[float, Objective]:

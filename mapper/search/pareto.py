@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
 from mapper.constraints import NO_RULES, LayerRules
-from mapper.cost import Reals
 from mapper.kernel import Kernel
+from mapper.nest import Reals
 from mapper.search.objective import Objective, objective_of
 from mapper.search.problem import problem_of
 from mapper.search.shortlist import Candidate
@@ -71,9 +72,12 @@ def pareto_set(
     Notes
     -----
     All of the map space is looked at; what a mapping's bounds say is surpassed isn't scored. Two
-    buffers are never slower and move as much, so that the quickest numbers of buffers are enough.
+    buffers are never slower and move as much, for as much energy, so that the quickest numbers of
+    buffers are enough.
     """
-    problem = problem_of(kernel, spec, "", "latency", rules)
+    needs_energy = any(one.needs_energy for one in objectives)
+    quickest = replace(objective_of("latency"), needs_energy=needs_energy)
+    problem = problem_of(kernel, spec, "", quickest, rules)
     choices: list[Choice] = []
     front = np.zeros((0, len(objectives)))
     for site, costs in problem.sites():

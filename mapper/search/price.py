@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accel.spec import AcceleratorSpec
-from mapper.cost import memory_of
+from mapper.held import memory_of
 from mapper.kernel import Kernel
 from mapper.lower import lower
 from mapper.mapping import Mapping

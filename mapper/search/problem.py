@@ -11,11 +11,13 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from accel.energy import required_energies
 from accel.spec import AcceleratorSpec
 from accel.vector import pass_cycles
 from mapper.constraints import NO_RULES, LayerRules
-from mapper.cost import COSTS, NestCosts
-from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes
+from mapper.cost import COSTS, COSTS_WITH_ENERGY, NestCosts
+from mapper.energy_counts import least_energy_pj
+from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes, touched_bytes
 from mapper.nest import Counts, Nests
 from mapper.search.objective import Bounds, Objective, objective_of
 from mapper.search.shortlist import Scored, Shortlist
@@ -165,6 +167,11 @@ class Problem:
         self.buffers = tuple(buffers or buffer_choices(kernel))
         self.capacity = {pad.name: pad.capacity_bytes for pad in spec.scratchpads}
 
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """Names of the costs that are found out of mappings."""
+        return COSTS_WITH_ENERGY if self.objective.needs_energy else COSTS
+
     @cached_property
     def counted(self) -> int:
         """Mappings in the space."""
@@ -173,8 +180,14 @@ class Problem:
     @cached_property
     def floor(self) -> float:
         """What no mapping of the kernel is below, whatever its loops."""
-        bounds = Bounds(self.least_cycles, compulsory_bytes(self.kernel), 1)
-        return float(self.objective.bound(bounds)) if self.objective.bound else -inf
+        if self.objective.bound is None:
+            return -inf
+        energy_pj = None
+        if self.objective.needs_energy:
+            touched = [touched_bytes(one, self.kernel) for one in self.kernel.operands]
+            energy_pj = least_energy_pj(self.kernel, self.spec, touched, self.least_cycles)
+        moved = compulsory_bytes(self.kernel)
+        return float(self.objective.bound(Bounds(self.least_cycles, moved, 1, energy_pj)))
 
     def shortlist(self) -> Shortlist:
         """Return an empty one."""
@@ -252,7 +265,9 @@ class Problem:
     def bounds(self, site: Site, costs: NestCosts) -> Bounds:
         """Return what the mappings of a site's nests cost at least; broadcasts to the grid."""
         place = costs.at(site.held)
-        return Bounds(place.bound_cycles, place.dram_bytes, costs.tiles)
+        cycles = place.bound_cycles
+        energy_pj = place.energy_pj(cycles) if self.objective.needs_energy else None
+        return Bounds(cycles, place.dram_bytes, costs.tiles, energy_pj)
 
     def score(self, nests: Nests, held: tuple[int, ...]) -> tuple[Scored, int]:
         """Return the costs of nests that are listed one by one, and the number of scored mappings.
@@ -261,21 +276,22 @@ class Problem:
         that the others are only scored where all operands with two don't fit.
         """
         place = NestCosts(nests, self.spec).at(held)
-        first = place.scores(self.buffers[0])
+        needs_energy = self.objective.needs_energy
+        first = place.scores(self.buffers[0], with_energy=needs_energy)
         fits = first.fits(self.spec)
         value = np.where(fits, self.objective.value(first), inf)
-        columns = {name: getattr(first, name) for name in COSTS}
+        columns = {name: getattr(first, name) for name in self.costs}
         buffers = np.array(first.num_buffers)
         scored, is_open = len(nests), ~fits
         if is_open.any():
             for doubled in self.buffers[1:]:
-                scores = place.scores(doubled)
+                scores = place.scores(doubled, with_energy=needs_energy)
                 scored += int(is_open.sum())
                 is_better = is_open & scores.fits(self.spec)
                 found = self.objective.value(scores)
                 is_better &= found < value
                 value = np.where(is_better, found, value)
-                for name in COSTS:
+                for name in self.costs:
                     columns[name] = np.where(is_better, getattr(scores, name), columns[name])
                 buffers = np.where(is_better, np.array(scores.num_buffers), buffers)
         result = Scored(
@@ -313,12 +329,21 @@ def problem_of(
     objective: str | Objective,
     rules: LayerRules = NO_RULES,
 ) -> Problem:
-    """Return what a search for a kernel's mapping is given; as in `mapper.search.find`."""
+    """Return what a search for a kernel's mapping is given; as in `mapper.search.find`.
+
+    Raises
+    ------
+    SpecError
+        When the objective needs energies and the machine has none.
+    """
+    found = objective_of(objective) if isinstance(objective, str) else objective
+    if found.needs_energy:
+        required_energies(spec)
     return Problem(
         kernel,
         spec,
         map_space(kernel, spec, rules, name),
-        objective_of(objective) if isinstance(objective, str) else objective,
+        found,
         rules.buffer_choices(kernel, buffer_choices(kernel)),
     )
 

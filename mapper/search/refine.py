@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from accel.spec import AcceleratorSpec
 from mapper.kernel import Kernel
@@ -25,6 +24,8 @@ def refined(
     problem: Problem, result: Result, refine: Refine, effort: Effort
 ) -> tuple[Candidate, ...]:
     """Return the finalists by the objective of their refined cycles, best first.
+
+    Their energy is the closed form's, which counts what a run does, but for what leaks in them.
 
     Among them is the best that holds one tile of each operand, twice: a mapping that has no more
     refined cycles than that is always found.
@@ -48,5 +49,6 @@ def refined(
 
 def _priced(problem: Problem, one: Candidate, refine: Refine) -> Candidate:
     mapping = with_layouts(problem.kernel, one.mapping, problem.spec)
-    cost = replace(one.cost, cycles=float(refine(problem.kernel, problem.spec, mapping)))
+    cycles = float(refine(problem.kernel, problem.spec, mapping))
+    cost = one.cost.at_cycles(cycles, problem.spec)
     return Candidate(mapping=mapping, cost=cost, value=float(problem.objective.value(cost)))

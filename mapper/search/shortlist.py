@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapper.cost import COSTS, CostEstimate, Reals, estimate_of
+from mapper.cost import CostEstimate, estimate_of
 from mapper.mapping import Mapping
-from mapper.nest import Counts, Nests
+from mapper.nest import Counts, Nests, Reals
 from mapper.search.objective import Objective
 
 
@@ -36,7 +36,7 @@ class Scored:
     value
         Of the objective; infinite where nothing fits.
     costs
-        As in `mapper.cost.Scores`, by the names of `mapper.cost.COSTS`.
+        As in `mapper.cost.Scores`, by the names of `mapper.cost.COSTS`, or with energy.
     num_buffers
         Shape (operands, nests).
     """
@@ -161,7 +161,7 @@ class Shortlist:
         """Return the columns of all that was kept, and where each row is."""
         found = {
             name: np.concatenate([block.costs[name] for block, _, _ in self._blocks])
-            for name in COSTS
+            for name in self._blocks[0][0].costs
         }
         found["value"] = np.concatenate([block.value for block, _, _ in self._blocks])
         counts = [len(numbers) for _, _, numbers in self._blocks]

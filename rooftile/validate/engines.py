@@ -13,7 +13,7 @@ from accel.machine import Machine
 from accel.spec import AcceleratorSpec
 from accel.units import Clock
 from mapper.analytical import AnalyticalEngine, analytical_cycles
-from mapper.cost import memory_of
+from mapper.held import memory_of
 from mapper.kernel import Contraction, Kernel
 from mapper.lower import lower
 from mapper.mapping import Mapping

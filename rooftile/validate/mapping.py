@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from time import perf_counter
 
@@ -28,18 +29,23 @@ from workloads.graph import Graph
 
 _BYTES = ("dram_rd_bytes", "dram_wr_bytes", "dram_compulsory_bytes")
 _REQUIRED = ("accelerator", "layer", "shape", "latency_cycles", *_BYTES)
+_ENERGY = "energy_pj"
 _HEADS = ("DRAM bytes", "bounded", "closed form", "simulated")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reference:
-    """The best that the rows of one layer on one machine say: each by itself."""
+    """The best that the rows of one layer on one machine say: each by itself.
+
+    ``energy_pj`` is infinite where they don't say any.
+    """
 
     shape: str
     where: str
     compulsory_bytes: int
     dram_bytes: int
     cycles: float
+    energy_pj: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +53,14 @@ class _Found:
     """One of our mappings of a layer.
 
     ``bounded_cycles`` are those of the array's streams, all folds counted, or of the main memory
-    for ``dram_bytes``, whichever is more.
+    for ``dram_bytes``, whichever is more; ``energy_pj`` is the run's, None without energies.
     """
 
     dram_bytes: int
     bounded_cycles: float
     closed_cycles: float
     simulated_cycles: int
+    energy_pj: float | None
 
 
 def validate_mapping(reference: Path, progress: Callable[[str], None] | None = None) -> Validation:
@@ -61,12 +68,14 @@ def validate_mapping(reference: Path, progress: Callable[[str], None] | None = N
 
     A layer passes when one of our mappings moves no more main-memory bytes than the row with the
     fewest, and its bound, array or main memory, isn't above the latency of the fastest row: what a
-    mapping decides, not what two simulators assume of the rest.
+    mapping decides, not what two simulators assume of the rest. Energies are shown beside it where
+    the machine has some.
 
     Parameters
     ----------
     reference
-        CSV with accelerator (a preset or YAML file), layer, shape, latency, bytes read and written.
+        CSV with accelerator (a preset or YAML file), layer, shape, latency, bytes read and written,
+        and energy where it is known.
     progress
         Called with the name of each layer that is about to be mapped.
 
@@ -101,6 +110,7 @@ def _references(reference: Path) -> dict[tuple[str, str], _Reference]:
             compulsory_bytes=compulsory,
             dram_bytes=read + written,
             cycles=number_in(row, "latency_cycles", where),
+            energy_pj=number_in(row, _ENERGY, where) if _ENERGY in row else inf,
         )
         key = row["accelerator"], row["layer"]
         other = found.get(key, one)
@@ -110,6 +120,7 @@ def _references(reference: Path) -> dict[tuple[str, str], _Reference]:
             compulsory_bytes=other.compulsory_bytes,
             dram_bytes=min(one.dram_bytes, other.dram_bytes),
             cycles=min(one.cycles, other.cycles),
+            energy_pj=min(one.energy_pj, other.energy_pj),
         )
     return found
 
@@ -127,6 +138,8 @@ def _compared(
         "as few bytes": _best(kernel, spec, as_few).mapping,
         "fewest cycles": _best(kernel, spec, "latency").mapping,
     }
+    if spec.energy is not None:
+        mappings["least energy"] = _best(kernel, spec, "energy").mapping
     seconds = perf_counter() - started
     found = {name: _found(graph, kernel, one, spec) for name, one in mappings.items()}
     frugal = found["as few bytes"]
@@ -135,12 +148,14 @@ def _compared(
     lines = [
         f"{title}: {best.shape}, mapped in {seconds:.2f} s:"
         f" {'no worse' if is_as_good else 'WORSE'}",
-        f"  {'':<14}" + "".join(f"{head:>14}" for head in _HEADS),
-        f"  {'reference':<14}{best.dram_bytes:>14,}{best.cycles:>14,.0f}",
+        f"  {'':<14}" + "".join(f"{head:>14}" for head in _heads(spec)),
+        f"  {'reference':<14}{best.dram_bytes:>14,}{best.cycles:>14,.0f}"
+        + (f"{'':>28}{_microjoules(best.energy_pj)}" if best.energy_pj < inf else ""),
     ]
     lines += [
         f"  {name:<14}{one.dram_bytes:>14,}{one.bounded_cycles:>14,.0f}"
         f"{one.closed_cycles:>14,.0f}{one.simulated_cycles:>14,}"
+        + ("" if one.energy_pj is None else _microjoules(one.energy_pj))
         for name, one in found.items()
     ]
     lines.append(
@@ -148,6 +163,14 @@ def _compared(
         f"  (compulsory {least.compulsory_bytes:,} bytes; {least.resource})"
     )
     return lines, is_as_good
+
+
+def _heads(spec: AcceleratorSpec) -> tuple[str, ...]:
+    return _HEADS if spec.energy is None else (*_HEADS, "energy [uJ]")
+
+
+def _microjoules(energy_pj: float) -> str:
+    return f"{energy_pj / 1e6:>14,.2f}"
 
 
 def _best(kernel: Kernel, spec: AcceleratorSpec, objective: str | Objective) -> Candidate:
@@ -175,4 +198,5 @@ def _found(graph: Graph, kernel: Kernel, mapping: Mapping, spec: AcceleratorSpec
         bounded_cycles=max(stream_cycles(kernel, spec, mapping), memory_cycles),
         closed_cycles=estimated_cycles(result.plan.works[0].stages),
         simulated_cycles=layer.work.total_cycles,
+        energy_pj=None if result.report.no_energy else layer.work.energy_pj,
     )

@@ -1,8 +1,11 @@
 """Small machines that force tiling: every dataflow, split and unified scratchpads, two memories."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import inf
+from typing import Any
 
+from accel.energy_spec import AccessEnergy, EnergySpec
 from accel.spec import (
     AcceleratorSpec,
     ArraySpec,
@@ -68,6 +71,26 @@ def machine(
             for held in classes
         ),
     )
+
+
+def with_energies(spec: AcceleratorSpec, **others: Any) -> AcceleratorSpec:
+    """Return a machine in which every count has a number of its own; ``others`` replace some."""
+    places = [pad.name for pad in spec.scratchpads] + [memory.name for memory in spec.memories]
+    accesses = {
+        name: AccessEnergy(read_pj_per_bit=2.0 + number, write_pj_per_bit=0.25 + number)
+        for number, name in enumerate(places)
+    }
+    energy = EnergySpec(
+        mac_pj={"int8": 0.5, "bf16": 3.0},
+        vector_pj=0.125,
+        registers=None,
+        scratchpads={pad.name: accesses[pad.name] for pad in spec.scratchpads},
+        memories={memory.name: accesses[memory.name] for memory in spec.memories},
+        shared_buffer=None,
+        network_pj_per_bit=None,
+        leakage_mw=None,
+    )
+    return replace(spec, energy=replace(energy, **others))
 
 
 SPLIT: dict[str, tuple[int, tuple[str, ...]]] = {

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from accel.spec import AcceleratorSpec
 from isa.instruction import Load, Store
-from mapper.cost import estimate, memory_of
+from mapper.cost import estimate
+from mapper.held import memory_of
 from mapper.kernel import Kernel
 from mapper.lower import lower
 from mapper.mapping import Mapping

@@ -7,7 +7,7 @@ import pytest
 
 from accel.spec_file import load_preset
 from foundation.dtype import DTYPES
-from mapper.cost import burst_factor
+from mapper.held import burst_factor
 from mapper.nest import Nests
 from mapper.operators import kernels_of
 from tests.laws.graphs import Draft

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accel.energy_spec import AccessEnergy, EnergySpec
 from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset, parse_spec, preset_names
@@ -27,30 +25,10 @@ from reports.explain import explain_text
 from reports.tables import report_table
 from rooftile.simulation import simulate
 from tests.laws.graphs import Draft, chains
-from tests.laws.machines import MACHINES
+from tests.laws.machines import MACHINES, with_energies
 from tests.reports.runs import SMALL, VIEWS, run, small
 from workloads.graph import Graph
 from workloads.layers import Linear
-
-
-def with_energies(spec: AcceleratorSpec) -> AcceleratorSpec:
-    """Return a machine in which every count has a number of its own."""
-    places = [pad.name for pad in spec.scratchpads] + [memory.name for memory in spec.memories]
-    accesses = {
-        name: AccessEnergy(read_pj_per_bit=2.0 + number, write_pj_per_bit=0.25 + number)
-        for number, name in enumerate(places)
-    }
-    energy = EnergySpec(
-        mac_pj={"int8": 0.5, "bf16": 3.0},
-        vector_pj=0.125,
-        registers=None,
-        scratchpads={pad.name: accesses[pad.name] for pad in spec.scratchpads},
-        memories={memory.name: accesses[memory.name] for memory in spec.memories},
-        shared_buffer=None,
-        network_pj_per_bit=None,
-        leakage_mw=None,
-    )
-    return replace(spec, energy=energy)
 
 
 def counted(spec: AcceleratorSpec, graph: Graph) -> Counter[str]:

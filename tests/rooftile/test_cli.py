@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -222,6 +223,32 @@ def test_a_pareto_set_is_a_table(rooftile: Command, tiny: str) -> None:
     refused = rooftile(*asked)
     assert refused.status == 2
     assert "name it with --layer" in refused.err
+
+
+def test_energy_can_be_asked_for_where_the_machine_has_some(rooftile: Command, tiny: str) -> None:
+    done = rooftile("map", tiny, "--hw", "edge_32x32", "--objective", "edp", "--layer", "conv")
+    assert (done.status, done.err) == (0, "")
+    (line,) = re.findall(r"^    energy: .* [un]J, leakage not counted: (.*)$", done.out, re.M)
+    assert "dram " in line
+    assert re.search(
+        r"^    runner-up, [\d,]+ cycles, .* of main memory and .* [un]J:$", done.out, re.M
+    )
+    asked = ("map", tiny, "--layer", "conv", "--pareto", "latency,energy", "--hw")
+    heads = rooftile(*asked, "edge_32x32").out.splitlines()[1]
+    assert heads.split()[:4] == ["latency", "[cycles]", "energy", "[pJ]"]
+    message = (
+        "error: machine 'tpu_v1': key 'energy' is missing but its energy is asked for; add it\n"
+    )
+    for arguments in (
+        (*asked, "tpu_v1"),
+        ("map", tiny, "--hw", "tpu_v1", "--objective", "energy"),
+        ("run", tiny, "--hw", "tpu_v1", "--objective", "latency+2*energy"),
+    ):
+        refused = rooftile(*arguments)
+        assert (refused.status, refused.err) == (2, message)
+    bare = rooftile("map", tiny, "--hw", "tpu_v1", "--layer", "conv")
+    assert bare.status == 0
+    assert "energy" not in bare.out
 
 
 def test_mappings_are_kept_in_the_user_s_cache_unless_asked_not_to(

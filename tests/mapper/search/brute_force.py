@@ -10,7 +10,7 @@ from math import prod
 from accel.spec import AcceleratorSpec
 from foundation.dtype import DTYPES
 from mapper.boxes import OperandTiles
-from mapper.cost import CostEstimate, estimate
+from mapper.cost import COSTS, CostEstimate, estimate
 from mapper.kernel import Axis, Contraction, Copy, Kernel, Role
 from mapper.mapping import Loop, Mapping
 from mapper.space import blocks_of, nested_sizes, product_options, waiting_blocks, windows_overlap
@@ -193,7 +193,9 @@ def _tiles(kernel: Kernel, number: int) -> OperandTiles:
     return OperandTiles(kernel, kernel.operands[number])
 
 
-def all_fitting(kernel: Kernel, spec: AcceleratorSpec) -> list[tuple[Mapping, CostEstimate]]:
+def all_fitting(
+    kernel: Kernel, spec: AcceleratorSpec, costs: Sequence[str] = COSTS
+) -> list[tuple[Mapping, CostEstimate]]:
     """Return every mapping of the declared space that fits, and its cost.
 
     Of mappings that differ only in loops that cut nothing, or in buffers that are never used, the
@@ -206,7 +208,7 @@ def all_fitting(kernel: Kernel, spec: AcceleratorSpec) -> list[tuple[Mapping, Co
             continue
         same = _same(kernel, mapping)
         if same not in known:
-            known[same] = estimate(kernel, spec, mapping)
+            known[same] = estimate(kernel, spec, mapping, costs)
         found.append((mapping, known[same]))
     return found
 

@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from accel.energy import required_energies
 from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset
 from mapper.kernel import Kernel, Role
@@ -172,6 +173,7 @@ def test_the_folder_is_the_user_s(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def variants(spec: AcceleratorSpec) -> list[AcceleratorSpec]:
     """Return machines that differ in one field."""
     (pad, *pads), (memory, *memories) = spec.scratchpads, spec.memories
+    energy = required_energies(spec)
     array, vector = spec.array, spec.vector
     return [
         replace(spec, clock_hz=spec.clock_hz + 1),
@@ -183,6 +185,9 @@ def variants(spec: AcceleratorSpec) -> list[AcceleratorSpec]:
         replace(spec, dma=replace(spec.dma, outstanding=spec.dma.outstanding + 1)),
         replace(spec, scratchpads=(replace(pad, capacity_bytes=pad.capacity_bytes + 1), *pads)),
         replace(spec, memories=(replace(memory, latency_fs=memory.latency_fs + 1), *memories)),
+        replace(spec, energy=replace(energy, leakage_mw=1.0)),
+        replace(spec, energy=replace(energy, mac_pj={"int8": 7.0})),
+        replace(spec, energy=None),
     ]
 
 
@@ -210,6 +215,20 @@ def test_a_search_finds_the_same_with_and_without(cache: MappingCache, tmp_path:
     assert plainly == first == second
     assert second.runner_up() == plainly.runner_up()
     assert len(list((tmp_path / "cache").glob("*.json"))) == 1
+
+
+def test_other_energies_are_another_search(cache: MappingCache) -> None:
+    spec = load_preset("edge_32x32")
+    options = SearchOptions(objective="energy", cache=cache)
+    energy = required_energies(spec)
+    others = replace(energy, vector_pj=7.0)
+    first, same, other = (
+        find_mapping(kernel(), one, "layer", options).best()[1].energy_pj
+        for one in (spec, spec, replace(spec, energy=others))
+    )
+    assert first is not None
+    assert first == same
+    assert first != other
 
 
 def test_what_a_search_had_no_time_for_is_not_kept(cache: MappingCache, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from random import Random
 
@@ -11,12 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from foundation.errors import MappingError
-from mapper.cost import CostEstimate, Reals
-from mapper.search.find import STRATEGIES, SearchOptions
+from accel.spec_file import load_preset
+from foundation.errors import MappingError, SpecError
+from mapper.cost import COSTS, COSTS_WITH_ENERGY, CostEstimate
+from mapper.nest import Reals
+from mapper.search.find import STRATEGIES, SearchOptions, find_mapping
 from mapper.search.objective import Bounds, objective_of
 from mapper.search.pareto import non_dominated, objectives_of, pareto_set
 from rooftile import options
+from tests.mapper.energies import with_all_energies
 from tests.mapper.search.brute_force import all_fitting
 from tests.mapper.search.small import small_kernel, small_machine
 
@@ -32,10 +36,41 @@ def test_a_sum_adds_values_and_bounds() -> None:
     assert objective_of("2e-3*latency+1e+2*dram").value(COST) == pytest.approx(4000.201)
 
 
+def test_energy_and_its_product_with_the_cycles() -> None:
+    cost = replace(COST, energy_pj=8.0)
+    assert objective_of("energy").value(cost) == 8
+    assert objective_of("edp").value(cost) == 8 * 100.5
+    found = objective_of("latency+2*energy")
+    assert found.value(cost) == 100.5 + 16
+    assert found.needs_energy
+    assert not objective_of("latency+0.5*dram").needs_energy
+    product = objective_of("edp")
+    assert product.unit == "pJ·cycles"
+    assert product.bound is not None
+    assert product.bound(Bounds(10, 4, 1, 3)) == 30
+
+
+@pytest.mark.parametrize("objective", ["energy", "edp", "latency+2*energy"])
+def test_a_machine_without_energies_has_none_to_save(objective: str) -> None:
+    kernel, spec = small_kernel(Random(1)), load_preset("tpu_v1")
+    message = "^machine 'tpu_v1': key 'energy' is missing but its energy is asked for; add it$"
+    with pytest.raises(SpecError, match=message):
+        find_mapping(kernel, spec, "layer", SearchOptions(objective=objective))
+    with pytest.raises(SpecError, match=message):
+        pareto_set(kernel, spec, objectives_of(f"dram,{objective}"))
+
+
+def test_energy_is_found_out_only_where_it_is_asked_for() -> None:
+    kernel, spec = small_kernel(Random(1)), load_preset("edge_32x32")
+    for objective, is_there in (("latency", False), ("dram", False), ("energy", True)):
+        cost = find_mapping(kernel, spec, "layer", SearchOptions(objective=objective)).best()[1]
+        assert (cost.energy_pj is not None) == is_there
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("latensy", "'latensy' must be one of latency, dram; did you mean 'latency'?"),
+        ("latensy", "'latensy' must be one of latency, dram, energy, edp; did you mean 'latency'?"),
         ("latency+", "'' must be a name, or a weight and a name; write a sum as"),
         ("2+dram", "'2' must be a name, or a weight and a name; write a sum as"),
         ("0*dram+latency", "the weight of 'dram' must be positive and finite"),
@@ -79,13 +114,23 @@ def test_a_front_is_what_no_other_row_surpasses(values: Reals) -> None:
     assert len(found) == len(least)
 
 
-def test_a_pareto_set_is_that_of_a_scan() -> None:
-    objectives = objectives_of("latency,dram")
+@pytest.mark.parametrize(
+    ("names", "first", "last"), [("latency,dram", 2030, 2060), ("latency,energy", 2060, 2070)]
+)
+def test_a_pareto_set_is_that_of_a_scan(names: str, first: int, last: int) -> None:
+    objectives = objectives_of(names)
+    costs = COSTS_WITH_ENERGY if "energy" in names else COSTS
     sizes = []
-    for number in range(2030, 2060):
+    for number in range(first, last):
         random = Random(number)
-        kernel, spec = small_kernel(random), small_machine(random)
-        scan = {(cost.cycles, float(cost.dram_bytes)) for _, cost in all_fitting(kernel, spec)}
+        kernel, spec = (
+            small_kernel(random),
+            with_all_energies(small_machine(random), leakage_mw=0.5),
+        )
+        scan = {
+            tuple(float(one.value(cost)) for one in objectives)
+            for _, cost in all_fitting(kernel, spec, costs)
+        }
         front = sorted(
             one
             for one in scan

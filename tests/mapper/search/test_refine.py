@@ -9,7 +9,7 @@ import pytest
 
 from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset
-from mapper.cost import estimate
+from mapper.cost import energies_pj, estimate
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
 from mapper.operators import kernels_of
@@ -19,6 +19,7 @@ from mapper.search.objective import objective_of
 from mapper.search.problem import Effort, Problem
 from mapper.search.refine import FINALISTS
 from mapper.space import map_space, tile_by_tile
+from tests.mapper.energies import with_all_energies
 from tests.mapper.search.brute_force import all_fitting
 from tests.mapper.search.small import small_kernel, small_machine
 from workloads.loaders.yaml import load_zoo
@@ -94,3 +95,19 @@ def test_the_cheapest_by_the_model_is_taken_and_never_a_worse_one_than_tile_by_t
         assert second is None or second[0].tile != mapping.tile
         if any(is_plain(kernel, one) for one, _ in all_fitting(kernel, spec)):
             assert any(is_plain(kernel, replace(one, num_buffers=(2,) * 9)) for one in model.prices)
+
+
+def test_refined_cycles_count_in_the_energy_that_leaks_and_in_its_product() -> None:
+    for number, (kernel, plain) in enumerate(CASES[::4]):
+        spec = with_all_energies(plain, leakage_mw=2.0)
+        model = AnyPrice(number)
+        options = replace(DEFAULT, objective="edp", refine=model)
+        mapping, cost = find_mapping(kernel, spec, "layer", options).best()
+        energies = {
+            one: sum(energies_pj(kernel, spec, one, cycles).values())
+            for one, cycles in model.prices.items()
+        }
+        assert cost.cycles == model.prices[mapping]
+        assert cost.energy_pj == pytest.approx(energies[mapping])
+        least = min(energies[one] * cycles for one, cycles in model.prices.items())
+        assert energies[mapping] * cost.cycles == pytest.approx(least)

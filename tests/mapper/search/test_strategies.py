@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from math import inf
 from random import Random
@@ -11,19 +12,23 @@ import pytest
 
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
-from mapper.cost import CostEstimate, estimate
+from mapper.cost import COSTS, COSTS_WITH_ENERGY, CostEstimate, estimate
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
 from mapper.search.find import STRATEGIES, Found, SearchOptions, find_mapping
 from mapper.search.objective import Objective, objective_of
-from mapper.search.problem import Effort, Problem
+from mapper.search.problem import Effort, Problem, problem_of
 from mapper.space import map_space
+from tests.mapper.energies import with_all_energies
 from tests.mapper.search.brute_force import all_fitting, declared, fits
 from tests.mapper.search.small import small_kernel, small_machine
 
 #: Random layers on random machines, each scanned mapping by mapping.
 CASES = 300
 OBJECTIVES = ("latency", "dram", "latency+0.5*dram")
+#: Every so many cases are scanned with their energy.
+WITH_ENERGY = 8
+OF_ENERGY = ("energy", "edp", "latency+0.01*energy")
 #: Enough for the smallest nest to be scored with each number of buffers.
 EVALUATIONS = 200
 EXACT = [name for name in STRATEGIES if name in ("exhaustive", "branch_and_bound")]
@@ -32,12 +37,14 @@ EXACT = [name for name in STRATEGIES if name in ("exhaustive", "branch_and_bound
 @cache
 def case(number: int) -> tuple[Kernel, AcceleratorSpec]:
     random = Random(number)
-    return small_kernel(random), small_machine(random)
+    kernel, spec = small_kernel(random), small_machine(random)
+    return kernel, with_all_energies(spec, leakage_mw=(None, 2.0)[number // WITH_ENERGY % 2])
 
 
 @cache
 def scanned(number: int) -> list[tuple[Mapping, CostEstimate]]:
-    return all_fitting(*case(number))
+    costs = COSTS if number % WITH_ENERGY else COSTS_WITH_ENERGY
+    return all_fitting(*case(number), costs)
 
 
 def search(number: int, strategy: str, objective: str = "latency", seed: int = 0) -> Found | None:
@@ -75,6 +82,37 @@ def test_the_optimum_is_that_of_a_scan(strategy: str, first: int) -> None:
         chosen = found.chosen[0].cost
         for name in ("cycles", "dram_bytes", "tiles"):
             assert getattr(chosen, name) == pytest.approx(getattr(cost, name), rel=1e-12), number
+
+
+@pytest.mark.parametrize("strategy", EXACT)
+def test_the_least_energy_is_that_of_a_scan(strategy: str) -> None:
+    for number in range(0, CASES, WITH_ENERGY):
+        objective = objective_of(OF_ENERGY[number // WITH_ENERGY % len(OF_ENERGY)])
+        found, scan = search(number, strategy, objective.name), scanned(number)
+        if found is None:
+            assert not scan, number
+            continue
+        least, cost = best_of(scan, objective)
+        assert found.coverage.is_proved
+        assert found.coverage.least == pytest.approx(least, rel=1e-12), number
+        assert found.coverage.bound <= least * (1 + 1e-12)
+        kernel, spec = case(number)
+        problem = Problem(kernel, spec, map_space(kernel, spec), objective)
+        assert problem.floor <= least
+        chosen = found.chosen[0].cost
+        for name in COSTS_WITH_ENERGY:
+            assert getattr(chosen, name) == pytest.approx(getattr(cost, name), rel=1e-12), number
+
+
+def test_what_is_kept_on_the_chip_neither_moves_nor_takes_room() -> None:
+    for number in range(0, CASES, 10):
+        kernel, spec = case(number)
+        kept = replace(kernel.inputs[0], is_kept=True)
+        kernel = replace(kernel, inputs=(kept, *kernel.inputs[1:]))
+        objective = (*OBJECTIVES, *OF_ENERGY)[number // 10 % 5]
+        problem = problem_of(kernel, spec, "layer", objective)
+        least = [STRATEGIES[name](problem, Effort()).coverage.least for name in EXACT]
+        assert least[0] == pytest.approx(least[1], rel=1e-12), number
 
 
 @pytest.mark.parametrize("number", [296, 571, 1114, 1194, 1317])

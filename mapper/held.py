@@ -1,0 +1,212 @@
+"""Operands as loop nests hold them: regions, how often they move, and the bytes of both.
+
+Every function takes many loop nests at once, as `mapper.cost` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.spec import AcceleratorSpec, MemorySpec
+from foundation.dtype import DTYPES
+from mapper.kernel import Contraction, Copy, Kernel, OperandMap, Role, axis_step
+from mapper.nest import Counts, Nests, Reals, padding_of
+
+
+def required_bytes(
+    kernel: Kernel,
+    spec: AcceleratorSpec,
+    regions: Sequence[Counts],
+    psums: Counts | None,
+    buffers: Sequence[Counts],
+    waiting: Counts | None = None,
+) -> dict[str, Counts]:
+    """Return scratchpad name to the bytes that are needed in it.
+
+    Parameters
+    ----------
+    kernel, spec
+        What is mapped, onto what.
+    regions
+        For each operand the bytes of its region.
+    psums
+        Bytes of a tile's psums, if the kernel has any; they have as many slots as the output.
+    buffers
+        For each operand its slots.
+    waiting
+        Bytes of the psums that wait in the output's scratchpad, if any do.
+    """
+    required: dict[str, Any] = {}
+
+    def hold(operand: str, size: Counts, slots: Counts) -> None:
+        pad = spec.scratchpad_of(operand)
+        aligned = -(-size // pad.alignment_bytes) * pad.alignment_bytes
+        required[pad.name] = required.get(pad.name, 0) + aligned * slots
+
+    for what, region, slots in zip(kernel.operands, regions, buffers, strict=True):
+        if what is not kernel.output or not is_copy(kernel):
+            hold(what.scratchpad, region, slots)
+    if psums is not None:
+        hold("psum", psums, buffers[-1])
+    if waiting is not None:
+        hold("output", waiting, np.ones((), dtype=np.int64))
+    return required
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOperand:
+    """An operand of many nests, held at a depth.
+
+    Parameters
+    ----------
+    region, first
+        Bytes of its largest region, and of the first strip that comes.
+    moves
+        How often its region is moved.
+    strips
+        Different parts that the tiles of a region use.
+    traffic
+        Bytes moved.
+    bursts
+        Bytes on a memory's bus for each of them.
+    """
+
+    region: Counts
+    first: Counts
+    moves: Counts
+    strips: Counts
+    traffic: Counts
+    bursts: Reals
+
+    @classmethod
+    def of(
+        cls,
+        nests: Nests,
+        operand: OperandMap,
+        depth: int,
+        spec: AcceleratorSpec,
+        without: frozenset[int] = frozenset(),
+    ) -> HeldOperand:
+        """Return what holding an operand at a depth means; what is kept needs nothing more.
+
+        It is only used in the first turns of loops over the dimensions in ``without``.
+        """
+        if operand.is_kept:
+            none, one = np.zeros(1, np.int64), np.ones(1, np.int64)
+            return cls(
+                region=none, first=none, moves=one, strips=one, traffic=none, bursts=np.ones(1)
+            )
+        region, first = nests.box_bytes(operand, depth), nests.box_bytes(operand, nests.depth)
+        strips = nests.distinct(operand, nests.depth) // nests.distinct(operand, depth)
+        is_whole = _comes_whole(nests, operand, depth)
+        if is_whole is not None:
+            first, strips = np.where(is_whole, region, first), np.where(is_whole, 1, strips)
+        return cls(
+            region=region,
+            first=first,
+            moves=nests.moves(operand, depth, without),
+            strips=strips,
+            traffic=nests.sweep_bytes(operand, depth) * nests.repeats(operand, depth, without),
+            bursts=burst_factor(operand, nests, depth, spec),
+        )
+
+
+def filled_bytes(nests: Nests, operand: OperandMap, depth: int, traffic: Counts) -> Counts:
+    """Return the bytes that loads write into a scratchpad: what they move, and padding.
+
+    ``traffic`` is what they move of an operand that is held at a depth.
+    """
+    if operand.is_kept or not any(padding_of(x, nests.kernel.extents) for x in operand.axes):
+        return traffic
+    once = nests.sweep_bytes(operand, depth, with_padding=True)
+    return once * nests.repeats(operand, depth)
+
+
+def _comes_whole(nests: Nests, operand: OperandMap, depth: int) -> NDArray[np.bool_] | None:
+    """Return where a region doesn't come in strips, as in `mapper.residence.Residence`.
+
+    None where every region does.
+    """
+    windows = [axis for axis in operand.axes if len(axis.terms) > 1]
+    if not windows or depth == nests.depth:
+        return None
+    axes: Any = 0
+    by_taps: Any = np.False_
+    for axis in windows:
+        cut = sum(
+            (nests.size(nests.depth, d) < nests.size(depth, d)).astype(np.int64)
+            for d, _ in axis.terms
+        )
+        axes = axes + (cut > 0)
+        by_taps = by_taps | (cut > 1)
+    result: NDArray[np.bool_] = by_taps | (axes > 1)
+    return result
+
+
+def psum_bytes(nests: Nests) -> Counts | None:
+    """Return the bytes of a tile's psums, if the kernel has any."""
+    if not isinstance(nests.kernel.body, Contraction):
+        return None
+    return _psums_at(nests, nests.depth)
+
+
+def waiting_bytes(nests: Nests, depth: int) -> Counts | None:
+    """Return the bytes of psums that wait where the output is held at a depth, if any do."""
+    if depth == nests.depth or not isinstance(nests.kernel.body, Contraction):
+        return None
+    return _psums_at(nests, depth)
+
+
+def _psums_at(nests: Nests, depth: int) -> Counts:
+    numbers = nests.kernel.numbers(Role.GROUP, Role.M, Role.N)
+    one = np.asarray(accumulator_bytes(nests.kernel), dtype=np.int64)
+    return prod((nests.size(depth, d) for d in numbers), start=one)
+
+
+def accumulator_bytes(kernel: Kernel) -> int:
+    """Return the bytes of a psum."""
+    return DTYPES[kernel.inputs[0].dtype.accumulator].size_bytes
+
+
+def is_copy(kernel: Kernel) -> bool:
+    """Whether the output's tile is the input's tile: nothing is computed on the way."""
+    return isinstance(kernel.body, Copy)
+
+
+def burst_factor(operand: OperandMap, nests: Nests, depth: int, spec: AcceleratorSpec) -> Reals:
+    """Return the bytes on a memory's bus for each byte of an operand's parts at a depth.
+
+    A DRAM moves whole bursts. A part's runs of contiguous bytes begin anywhere in a burst, unless
+    runs and what lies between their starts are whole bursts themselves.
+    # Approximation: bursts that two runs share count for both; tensors start at a burst.
+    """
+    memory = memory_of(operand, spec)
+    if memory.dram is None:
+        return np.ones(())
+    burst, element = memory.dram.transaction_bytes, operand.dtype.size_bytes
+    run = np.asarray(element)
+    pitch = np.asarray(element)
+    is_whole = np.ones((), dtype=np.bool_)
+    stride = element
+    for axis in reversed(operand.axes):
+        step = axis_step(axis, nests.kernel.extents)
+        box = 1 + sum((c // step * (nests.size(depth, d) - 1) for d, c in axis.terms), start=0)
+        joined = is_whole & (step == 1)
+        run = np.where(joined, run * np.minimum(box, axis.size), run)
+        pitch = np.where(is_whole & (box > 1), stride * (axis.size if step == 1 else step), pitch)
+        is_whole = joined & (box >= axis.size)
+        stride *= axis.size
+    is_aligned = (run % burst == 0) & (pitch % burst == 0)
+    factor: Reals = np.where(is_aligned, 1.0, (run - element + burst) / run)
+    return factor
+
+
+def memory_of(operand: OperandMap, spec: AcceleratorSpec) -> MemorySpec:
+    """Return the main memory that an operand's tensor lives in."""
+    return spec.memory_of("parameters" if operand.is_parameter else "activations")

@@ -1,0 +1,134 @@
+"""The cycles of a core's units in closed form: array, vector unit, main memories.
+
+Every function takes many loop nests at once, as `mapper.cost` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from accel.scratchpad import port_cycles
+from accel.several_arrays import matmul_work
+from accel.spec import AcceleratorSpec
+from accel.systolic import ArrayWork
+from accel.timing import larger
+from accel.vector import vector_cycles as instruction_cycles
+from mapper.held import accumulator_bytes, memory_of
+from mapper.kernel import Contraction, Kernel, Lookup, Role, VectorBody
+from mapper.nest import Counts, Nests, Reals, on_distinct
+
+#: Of a unit that has nothing to do.
+NOTHING: Reals = np.zeros(())
+
+
+def array_cycles(
+    kernel: Kernel, spec: AcceleratorSpec, sizes: Sequence[Counts], tiles: Counts
+) -> tuple[Reals, Reals]:
+    """Return the array's cycles for all tiles, and those of the last one's way out."""
+    if not isinstance(kernel.body, Contraction):
+        return NOTHING, NOTHING
+
+    def cycles(groups: Counts, m: Counts, n: Counts, k: Counts) -> tuple[Counts, Counts]:
+        work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=np.zeros_like(m))
+        occupancy = larger(work.timing.occupancy_cycles, _port_cycles(kernel, spec, work))
+        return occupancy, work.timing.latency_cycles - work.timing.occupancy_cycles
+
+    occupancy, latency = on_distinct(
+        cycles,
+        *(
+            prod((sizes[d] for d in kernel.numbers(role)), start=np.ones((), dtype=np.int64))
+            for role in (Role.GROUP, Role.M, Role.N, Role.K)
+        ),
+    )
+    return (tiles * occupancy).astype(np.float64), latency.astype(np.float64)
+
+
+def _port_cycles(kernel: Kernel, spec: AcceleratorSpec, work: ArrayWork[Counts]) -> Counts:
+    """Return the cycles in which the scratchpads can feed one tile's product."""
+    by_scratchpad: dict[str, Any] = {}
+    for operand, size in work.scratchpad_bytes(kernel.inputs[0].dtype).items():
+        name = spec.scratchpad_of(operand).name
+        by_scratchpad[name] = by_scratchpad.get(name, 0) + size
+    bandwidth = {s.name: s.bandwidth_bytes_per_cycle for s in spec.scratchpads}
+    cycles = [port_cycles(size, bandwidth[name]) for name, size in by_scratchpad.items()]
+    result: Counts = reduce(np.maximum, cycles).astype(np.int64)
+    return result
+
+
+def vector_cycles(
+    kernel: Kernel, spec: AcceleratorSpec, sizes: Sequence[Counts], nests: Nests
+) -> Reals:
+    """Return the vector unit's cycles for all tiles."""
+    body = kernel.body
+    match body:
+        case Contraction():
+            function = body.result_function
+            numbers = kernel.numbers(Role.GROUP, Role.M, Role.N)
+        case VectorBody():
+            function = body.function
+            numbers = list(range(len(kernel.dimensions)))
+        case _:
+            return NOTHING
+    elements = prod((sizes[d] for d in numbers[1:]), start=sizes[numbers[0]]).astype(np.float64)
+    cycles: Reals = instruction_cycles(
+        spec.vector, function=function, activation=body.activation, elements=elements
+    )
+    for d in numbers:
+        cycles = cycles * nests.parts(nests.depth, d)
+    return cycles
+
+
+def waiting_cycles(nests: Nests, spec: AcceleratorSpec, psums: Counts, additions: Counts) -> Reals:
+    """Return the vector unit's cycles for psums that are added to those that wait.
+
+    They are read from the output's scratchpad and written there again.
+
+    Parameters
+    ----------
+    nests, spec
+        What is mapped, onto what.
+    psums
+        Bytes of a tile's psums.
+    additions
+        How many tiles' psums are added.
+    """
+    size = psums.astype(np.float64)
+    cycles = np.maximum(
+        instruction_cycles(
+            spec.vector,
+            function="add",
+            activation="identity",
+            elements=size / accumulator_bytes(nests.kernel),
+        ),
+        port_cycles(2 * size, spec.scratchpad_of("output").bandwidth_bytes_per_cycle),
+    )
+    result: Reals = cycles * additions
+    return result
+
+
+def memory_cycles(
+    kernel: Kernel, spec: AcceleratorSpec, traffic: Sequence[Counts | Reals]
+) -> Reals:
+    """Return the core cycles in which the busiest main memory moves these bytes.
+
+    ``traffic`` is in the order of the operands, an embedding's table rows last.
+    """
+    operands = list(kernel.operands)
+    if isinstance(kernel.body, Lookup) and len(traffic) > len(operands):
+        operands.append(kernel.body.table)
+    by_memory: dict[str, Any] = {}
+    for operand, size in zip(operands, traffic, strict=True):
+        name = memory_of(operand, spec).name
+        by_memory[name] = by_memory.get(name, 0) + size
+    cycles = [
+        by_memory[memory.name] / memory.bandwidth_bytes_per_s * spec.clock_hz
+        for memory in spec.memories
+        if memory.name in by_memory
+    ]
+    result: Reals = reduce(np.maximum, cycles)
+    return result
