@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError, nearest
 from isa.program import Program, side_by_side
+from mapper.concurrent import Concurrency
 from mapper.constraints import Constraints
 from mapper.fusion import FusedGroup
 from mapper.layer_mapper import LayerMapper, can_keep
 from mapper.lower import lower
 from mapper.lower_group import lower_group
 from mapper.mapping_file import LayerMapping, MappingFile, mappings_text
-from mapper.operands import Placement
+from mapper.operands import Placement, aligned
 from mapper.orders import Orders
 from mapper.residency import (
     MemoryPlan,
@@ -23,13 +24,11 @@ from mapper.residency import (
 )
 from mapper.search.find import DEFAULT, SearchOptions
 from mapper.stages import Piece
-from mapper.works import PARTIAL_SUMS, PlannedLayer, Work, roles_of
+from mapper.works import PARTIAL_SUMS, PlannedLayer, Unit, Work, places_of
 from workloads.graph import Graph, Layer, TensorKind
 
-#: Tensors start at multiples of this: a DRAM burst of 64 bytes (JESD79-4: 8 beats of 64 bits).
-ALIGNMENT_BYTES = 64
 #: Passes over several layers that can be switched on.
-ACROSS = ("fusion", "residency")
+ACROSS = ("fusion", "residency", "concurrent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,9 +99,8 @@ class Plan:
         work = self.works[planned.work]
         if work.fused is not None:
             yield self._group_program(planned, work.fused)
-        for stage in work.stages:
-            for pieces in stage.rounds:
-                yield self._program(planned, pieces)
+        for pieces in work.rounds:
+            yield self._program(planned, pieces)
 
     def all_programs(self) -> Iterator[Program]:
         """Yield the programs of all layers, in the order in which they run."""
@@ -112,7 +110,7 @@ class Plan:
     def program_count(self, planned: PlannedLayer) -> int:
         """Return the number of a layer's programs."""
         work = self.works[planned.work]
-        return sum(stage.round_count for stage in work.stages) + (work.fused is not None)
+        return work.round_count + (work.fused is not None)
 
     def distinct_programs(self, work: int) -> Iterator[tuple[Program, int]]:
         """Yield a work's programs that differ in more than addresses, and how often each runs."""
@@ -120,12 +118,11 @@ class Plan:
         fused = self.works[work].fused
         if fused is not None:
             yield self._group_program(planned, fused), 1
-        for stage in self.works[work].stages:
-            for pieces, count in stage.distinct_rounds:
-                yield self._program(planned, pieces), count
+        for pieces, count in self.works[work].distinct_rounds:
+            yield self._program(planned, pieces), count
 
     def _program(self, planned: PlannedLayer, pieces: tuple[Piece, ...]) -> Program:
-        places = self.places(planned.layer)
+        places = self.operand_places(planned)
         free_bytes = self.works[planned.work].free_bytes
         return side_by_side(
             [
@@ -133,7 +130,7 @@ class Plan:
                     piece.kernels,
                     piece.mappings,
                     self.spec,
-                    places,
+                    places[piece.layer],
                     self.memory_bytes,
                     free_bytes,
                     piece.core,
@@ -147,18 +144,23 @@ class Plan:
             fused.steps,
             fused.mapping,
             self.spec,
-            [self.places(layer) for layer in planned.computing],
+            self.operand_places(planned),
             self.memory_bytes,
             self.works[planned.work].free_bytes,
         )
 
     def places(self, layer: Layer) -> dict[str, Placement]:
         """Return the role of each operand of a layer to where its tensor lives."""
-        return {
-            role: self.placements[name]
-            for role, name in roles_of(layer).items()
-            if name in self.placements
-        }
+        return places_of(layer, self.placements)
+
+    def operand_places(self, planned: PlannedLayer) -> list[dict[str, Placement]]:
+        """Return ``places`` of each layer that computes, its own partial sums included."""
+        return self.works[planned.work].operand_places(planned.computing, self.placements)
+
+    def results(self, planned: PlannedLayer) -> tuple[Layer, ...]:
+        """Return the layers whose outputs leave a planned one."""
+        is_beside = self.works[planned.work].beside is not None
+        return planned.layers if is_beside else (planned.layer,)
 
     def layer(self, name: str) -> PlannedLayer:
         """Return the layer of this name.
@@ -276,18 +278,24 @@ def make_plan(
                 memory_plan = mapper.keep(memory_plan)
     kept = memory_plan.placements()
     placements, memory_bytes = _place(graph, spec, occupied or {}, kept, mapper.passed)
+    units = [
+        Unit(tuple(unit), *mapper.work(number, memory_plan))
+        for number, unit in enumerate(mapper.units)
+    ]
+    if "concurrent" in across and len(numbers) > 1:
+        units = Concurrency(graph, spec, numbers, units, placements, mapper.on_cores).units()
     known: dict[object, int] = {}
     works: list[Work] = []
     layers = []
-    for number, unit in enumerate(mapper.units):
-        own = tuple(graph.layers[n] for n in unit)
-        kind, work = mapper.work(number, memory_plan)
-        key = kind if share_equal_work else own[0].name
+    for unit in units:
+        own = tuple(graph.layers[n] for n in unit.numbers)
+        key = unit.kind if share_equal_work else own[0].name
         if key not in known:
             known[key] = len(works)
-            works.append(work)
+            works.append(unit.work)
         layers.append(PlannedLayer(layers=own, work=known[key]))
-    _place_partial_sums(works, spec, placements, memory_bytes)
+    partial_bytes = max((work.partial_starts[-1] for work in works), default=0)
+    memory_bytes[placements[PARTIAL_SUMS].memory] += partial_bytes
     return Plan(
         graph=graph,
         spec=spec,
@@ -312,7 +320,10 @@ def _place(
     kept: Dictionary[str, Placement],
     passed: set[str],
 ) -> tuple[dict[str, Placement], dict[str, int]]:
-    """Give tensors of main memory addresses of their own; a reshape's output is its input."""
+    """Give tensors of main memory addresses of their own; a reshape's output is its input.
+
+    Partial sums of all layers share one place behind the tensors.
+    """
     used = {memory.name: occupied.get(memory.name, 0) for memory in spec.memories}
     views = view_sources(graph)
     placements: dict[str, Placement] = dict(kept)
@@ -322,25 +333,10 @@ def _place(
         is_parameter = tensor.kind is TensorKind.PARAMETER
         memory = spec.memory_of("parameters" if is_parameter else "activations").name
         placements[tensor.name] = Placement(memory=memory, address=used[memory])
-        used[memory] += _aligned(tensor.size_bytes)
+        used[memory] += aligned(tensor.size_bytes)
     placements.update(
         {name: placements[source] for name, source in views.items() if source in placements}
     )
-    return placements, used
-
-
-def _place_partial_sums(
-    works: Sequence[Work],
-    spec: AcceleratorSpec,
-    placements: dict[str, Placement],
-    used: dict[str, int],
-) -> None:
-    """Give the partial sums of all layers one place behind the tensors."""
     memory = spec.memory_of("activations").name
-    sizes = [stage.partial_bytes for work in works for stage in work.stages]
     placements[PARTIAL_SUMS] = Placement(memory=memory, address=used[memory])
-    used[memory] += _aligned(max(sizes, default=0))
-
-
-def _aligned(size_bytes: int) -> int:
-    return -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+    return placements, used

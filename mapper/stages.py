@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, zip_longest
+from itertools import zip_longest
 from math import inf, log, prod
 from typing import NamedTuple
 
@@ -54,6 +54,8 @@ class Piece(NamedTuple):
     core: int
     part: tuple[Part, ...]
     number: int
+    #: Number of its layer, among those that run at the same time.
+    layer: int = 0
 
     @property
     def kernels(self) -> list[Kernel]:
@@ -77,6 +79,8 @@ class Stage:
         the estimates, cycles and tiles are those of the largest part, bytes those of all.
     cores
         Numbers of the cores that take part.
+    sharing
+        Cores among which the main memories' bandwidth is shared, where others work meanwhile.
     """
 
     kernels: tuple[Kernel, ...]
@@ -84,6 +88,7 @@ class Stage:
     mappings: tuple[Mapping, ...]
     estimates: tuple[CostEstimate, ...]
     cores: tuple[int, ...]
+    sharing: int = 1
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -117,13 +122,6 @@ class Stage:
             yield tuple(piece for piece in pieces if piece is not None)
 
     @property
-    def distinct_rounds(self) -> Iterator[tuple[tuple[Piece, ...], int]]:
-        """Yield rounds that differ in more than addresses, and how often each runs."""
-        for _, equal in groupby(self.rounds, lambda pieces: [(p.core, id(p.part)) for p in pieces]):
-            first, *others = equal
-            yield first, 1 + len(others)
-
-    @property
     def round_count(self) -> int:
         """Number of rounds."""
         return max(sum(len(part[0].lows) for part in share.parts) for share in self.shares)
@@ -143,6 +141,7 @@ def best_stages(
     choice: str,
     options: SearchOptions = DEFAULT,
     rules: LayerRules = NO_RULES,
+    sharing: int = 1,
 ) -> tuple[Stage, ...]:
     """Return the stages of a layer that are best by the search's objective.
 
@@ -162,6 +161,8 @@ def best_stages(
         What is asked of the search for mappings.
     rules
         What may not be tried.
+    sharing
+        As in `Stage`.
 
     Raises
     ------
@@ -171,16 +172,16 @@ def best_stages(
     if not kernels:
         return ()
     if len(kernels) > 1:
-        return (_copies(kernels, spec, name, cores, options, rules),)
+        return (_copies(kernels, spec, name, cores, options, rules, sharing),)
     (kernel,) = kernels
     found = rules.allowed_splits(kernel, splits(kernel, len(cores), choice), name)
     if len(found) > TRIED:
-        found = sorted(found, key=lambda split: _promise(kernel, split, spec))[:TRIED]
+        found = sorted(found, key=lambda split: _promise(kernel, split, spec, sharing))[:TRIED]
     candidates: list[tuple[Stage, ...]] = []
     failures: list[MappingError] = []
     for split in found:
         try:
-            candidates.append(_stages(kernel, split, spec, name, cores, options, rules))
+            candidates.append(_stages(kernel, split, spec, name, cores, options, rules, sharing))
         except MappingError as error:
             failures.append(error)
     if not candidates:
@@ -210,14 +211,17 @@ def _stages(
     cores: Sequence[int],
     options: SearchOptions,
     rules: LayerRules,
+    sharing: int,
 ) -> tuple[Stage, ...]:
-    first = _stage([kernel], [split], spec, name, cores, options, rules)
+    first = _stage([kernel], [split], spec, name, cores, options, rules, sharing)
     along_k = split.along_k(kernel)
     if along_k == 1:
         return (first,)
     return (
         first,
-        *best_stages([reduction(kernel, along_k)], spec, name, cores, "auto", options, rules),
+        *best_stages(
+            [reduction(kernel, along_k)], spec, name, cores, "auto", options, rules, sharing
+        ),
     )
 
 
@@ -229,15 +233,16 @@ def _stage(
     cores: Sequence[int],
     options: SearchOptions,
     rules: LayerRules,
+    sharing: int,
 ) -> Stage:
     """Return kernels as a stage: every core maps its parts as it would the largest one."""
     found = []
     for kernel, split in zip(kernels, chosen, strict=True):
-        mapping, estimate = search(kernel, split, spec, name, options, rules).best()
+        mapping, estimate = search(kernel, split, spec, name, options, rules, sharing).best()
         mapping = mapping.canonical(split.largest_extents(kernel))
         check(next(divided(kernel, split)), spec, mapping)
         found.append((mapping, estimate))
-    return stage_of(kernels, chosen, found, cores)
+    return stage_of(kernels, chosen, found, cores, sharing)
 
 
 def stage_of(
@@ -245,6 +250,7 @@ def stage_of(
     chosen: Sequence[Split],
     found: Sequence[tuple[Mapping, CostEstimate]],
     cores: Sequence[int],
+    sharing: int = 1,
 ) -> Stage:
     """Return kernels as a stage of ``cores``, with the mapping of each one's largest part."""
     count = chosen[0].parts
@@ -256,6 +262,7 @@ def stage_of(
             replace(estimate, dram_bytes=count * estimate.dram_bytes) for _, estimate in found
         ),
         cores=tuple(cores[:count]),
+        sharing=sharing,
     )
 
 
@@ -266,20 +273,22 @@ def search(
     name: str,
     options: SearchOptions = DEFAULT,
     rules: LayerRules = NO_RULES,
+    sharing: int = 1,
 ) -> Found:
     """Return what the search for the mapping of a split kernel's largest part finds.
 
     ``name`` is the layer's, for the error when nothing fits or ``rules`` leave nothing.
     """
-    return find_mapping(*largest_part(kernel, split, spec), name, options, rules)
+    return find_mapping(*largest_part(kernel, split, spec, sharing), name, options, rules)
 
 
 def largest_part(
-    kernel: Kernel, split: Split, spec: AcceleratorSpec
+    kernel: Kernel, split: Split, spec: AcceleratorSpec, sharing: int = 1
 ) -> tuple[Kernel, AcceleratorSpec]:
     """Return the largest part of a split kernel, and the machine as its core sees it."""
     largest = next(divided(kernel, split))
-    return largest, _with_share(spec, split.parts, _repeated(kernel, largest, split.parts))
+    cores = max(split.parts, sharing)
+    return largest, _with_share(spec, cores, _repeated(kernel, largest, split.parts))
 
 
 def _parts(kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> tuple[tuple[Part, ...], ...]:
@@ -296,6 +305,7 @@ def _copies(
     cores: Sequence[int],
     options: SearchOptions,
     rules: LayerRules,
+    sharing: int,
 ) -> Stage:
     """Return the stage of several copies, all split over equally many cores.
 
@@ -308,7 +318,7 @@ def _copies(
             Split(ways=((next(d for d, e in enumerate(k.extents) if e >= count), count),))
             for k in kernels
         ]
-    return _stage(kernels, chosen, spec, name, cores, options, rules)
+    return _stage(kernels, chosen, spec, name, cores, options, rules, sharing)
 
 
 def _repeated(kernel: Kernel, largest: Kernel, parts: int) -> float:
@@ -345,12 +355,12 @@ def _with_share(spec: AcceleratorSpec, cores: int, repeated: float) -> Accelerat
     return replace(spec, memories=memories)
 
 
-def _promise(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> tuple[int, int]:
+def _promise(kernel: Kernel, split: Split, spec: AcceleratorSpec, sharing: int) -> tuple[int, int]:
     """Return what sorts splits: a bound of their cycles, then the number of cores."""
-    return round(log(_bound_cycles(kernel, split, spec)) / log(_NEAR)), split.parts
+    return round(log(_bound_cycles(kernel, split, spec, sharing)) / log(_NEAR)), split.parts
 
 
-def _bound_cycles(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> float:
+def _bound_cycles(kernel: Kernel, split: Split, spec: AcceleratorSpec, sharing: int) -> float:
     """Return the cycles that a split takes at least: of its largest part, and of all bytes."""
     extents = split.largest_extents(kernel)
     # A shared buffer fetches once what several parts need.
@@ -359,7 +369,7 @@ def _bound_cycles(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> float:
     along_k = split.along_k(kernel)
     if along_k > 1:  # partial sums are read again
         moved += (along_k + 1) * box_bytes(kernel.output, kernel.extents)
-    memory = moved / spec.bandwidth_bytes_per_s * spec.clock_hz
+    memory = moved / spec.bandwidth_bytes_per_s * spec.clock_hz * max(1, sharing / split.parts)
     if not isinstance(kernel.body, Contraction):
         return 1 + max(memory, prod(extents) / spec.vector.lanes)
     groups, m, n, k = (

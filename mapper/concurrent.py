@@ -1,0 +1,305 @@
+"""Concurrent layers: operators that don't depend on each other, at the same time on other cores.
+
+Sets of layers are found that are near each other in the network's order, each gets a share of the
+cores, and those that save most run together. The order of the others changes only where a set needs
+it, and never against a dependency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping as Dictionary
+from dataclasses import replace
+from heapq import heapify, heappop, heappush
+from itertools import combinations, pairwise, zip_longest
+from typing import NamedTuple
+
+from accel.spec import AcceleratorSpec
+from mapper.cost import CostEstimate
+from mapper.kernel import box_bytes
+from mapper.operands import Placement
+from mapper.rounds import Rounds
+from mapper.works import Beside, Unit, Work, roles_of
+from workloads.graph import Graph
+
+#: Layers that run at the same time, at most.
+MOST = 4
+#: How far apart they may be in the network's order, views not counted.
+REACH = 8
+#: Into how many portions the cores of a large chip are dealt out; a small one's one by one.
+PORTIONS = 8
+
+#: A layer's number and a number of cores to its work on so many; None where it doesn't fit.
+OnCores = Callable[[int, int], Work | None]
+Numbers = tuple[int, ...]
+
+
+class _Candidate(NamedTuple):
+    """Layers that could run together, sorted by what that would save: cycles, then bytes."""
+
+    more_cycles: float
+    more_bytes: int
+    numbers: Numbers
+    unit: Unit
+    is_priced: bool
+
+
+class Concurrency:
+    """Chooses which layers of a network run at the same time.
+
+    Parameters
+    ----------
+    graph, spec
+        What is mapped, onto what.
+    cores
+        Numbers of the cores that take part.
+    units
+        The network's layers, each alone on all cores.
+    placements
+        Where every tensor lives.
+    on_cores
+        Maps a layer onto some of the cores, while the others work as well.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        spec: AcceleratorSpec,
+        cores: Sequence[int],
+        units: Sequence[Unit],
+        placements: Dictionary[str, Placement],
+        on_cores: OnCores,
+    ) -> None:
+        self._graph = graph
+        self._cores = cores
+        self._units = units
+        self._placements = placements
+        self._on_cores = on_cores
+        self._rounds = Rounds(spec)
+        places = {layer.name: number for number, layer in enumerate(graph.layers)}
+        #: Of each layer those that compute its inputs.
+        self._needs = [
+            [places[name] for name in layer.inputs if name in places] for layer in graph.layers
+        ]
+        self._shares: dict[object, tuple[int, ...] | None] = {}
+        self._prices: dict[object, float] = {}
+
+    def units(self) -> list[Unit]:
+        """Return the network in an order in which it can run, sets of layers as one unit.
+
+        Those that save most by estimate are priced first. A set that doesn't take less than its
+        layers one after the other, when both are priced by the analytical engine, is none.
+        """
+        heap = list(self._candidates())
+        heapify(heap)
+        chosen: dict[Numbers, Unit] = {}
+        taken: set[int] = set()
+        while heap:
+            best = heappop(heap)
+            if taken & set(best.numbers) or self._order([*chosen, best.numbers]) is None:
+                continue
+            if not best.is_priced:
+                priced = self._priced(best)
+                if priced is not None:
+                    heappush(heap, priced)
+                continue
+            chosen[best.numbers] = best.unit
+            taken.update(best.numbers)
+        order = self._order(list(chosen))
+        assert order is not None, "what is chosen can run"
+        return [chosen[one] if one in chosen else self._units[one[0]] for one in order]
+
+    def _candidates(self) -> Iterator[_Candidate]:
+        for numbers in self._independent():
+            unit = self._together(numbers)
+            if unit is not None:
+                candidate = _candidate(numbers, unit, is_priced=False)
+                if (candidate.more_cycles, candidate.more_bytes) < (0, 0):
+                    yield candidate
+
+    def _independent(self) -> Iterator[Numbers]:
+        """Yield sets of layers that are near each other, none of which needs another's result."""
+        before = [0] * len(self._needs)  # the layers before each, as bits
+        for number, needs in enumerate(self._needs):
+            for one in needs:
+                before[number] |= before[one] | 1 << one
+        computing = [n for n, unit in enumerate(self._units) if unit.work.kernels]
+        most = min(MOST, len(self._cores))
+        for place, first in enumerate(computing):
+            near = computing[place + 1 : place + REACH]
+            for count in range(1, most):
+                for others in combinations(near, count):
+                    numbers = (first, *others)
+                    if not any(before[b] >> a & 1 for a, b in combinations(numbers, 2)):
+                        yield numbers
+
+    def _together(self, numbers: Numbers) -> Unit | None:
+        """Return layers as one unit with the shares of cores that are estimated best."""
+        kind = tuple(self._units[n].kind for n in numbers)
+        if kind not in self._shares:
+            found = [
+                (_cost(_estimate(members)), shares)
+                for shares in self._dealt_out(numbers)
+                if (members := self._members(numbers, shares)) is not None
+            ]
+            self._shares[kind] = min(found)[1] if found else None
+        shares = self._shares[kind]
+        if shares is None:
+            return None
+        members = self._members(numbers, shares)
+        assert members is not None, "what is estimated fits"
+        alone = [self._units[n].work for n in numbers]
+        shared_bytes = self._shared_bytes(numbers)
+        work = Work(
+            kernels=tuple(kernel for member in members for kernel in member.kernels),
+            stages=(),
+            free_bytes=alone[0].free_bytes,
+            beside=Beside(
+                members=members,
+                estimate=_estimate(members),
+                apart=_sum([one for work in alone for one in work.estimates]),
+                shared_bytes=shared_bytes,
+            ),
+        )
+        return Unit(numbers, (kind, shared_bytes), work)
+
+    def _dealt_out(self, numbers: Numbers) -> Iterator[tuple[int, ...]]:
+        """Yield how many cores each of some layers could get; all cores are dealt out.
+
+        Of a large chip, only shares are tried that are near those of the layers' time alone.
+        """
+        count = len(self._cores)
+        portions = min(count, PORTIONS)
+        cycles = [sum(e.cycles for e in self._units[n].work.estimates) for n in numbers]
+        even = [one * portions / sum(cycles) for one in cycles]
+        for cuts in combinations(range(1, portions), len(numbers) - 1):
+            bounds = (0, *cuts, portions)
+            dealt = [high - low for low, high in pairwise(bounds)]
+            is_near = all(abs(own - due) < 1.5 for own, due in zip(dealt, even, strict=True))
+            if is_near or portions == count:
+                ends = [bound * count // portions for bound in bounds]
+                yield tuple(high - low for low, high in pairwise(ends))
+
+    def _members(self, numbers: Numbers, shares: tuple[int, ...]) -> tuple[Work, ...] | None:
+        """Return the works of layers on shares of the cores; None where one doesn't fit."""
+        members, first = [], 0
+        for number, share in zip(numbers, shares, strict=True):
+            work = self._on_cores(number, share)
+            if work is None:
+                return None
+            own = self._cores[first : first + share]
+            stages = tuple(
+                replace(stage, cores=tuple(own[: len(stage.cores)])) for stage in work.stages
+            )
+            members.append(replace(work, stages=stages))
+            first += share
+        return tuple(members)
+
+    def _shared_bytes(self, numbers: Numbers) -> int:
+        """Return the bytes of tensors that several layers read, counted for all but one."""
+        read: dict[str, list[int]] = {}
+        for number in numbers:
+            names = roles_of(self._graph.layers[number])
+            for kernel in self._units[number].work.kernels:
+                for operand in kernel.inputs:
+                    size = box_bytes(operand, kernel.extents)
+                    read.setdefault(names[operand.role], []).append(size)
+        return sum(sum(sizes) - max(sizes) for sizes in read.values())
+
+    def _priced(self, candidate: _Candidate) -> _Candidate | None:
+        """Return a candidate with the exact cycles of its set; None if it doesn't pay."""
+        beside = candidate.unit.work.beside
+        assert beside is not None
+        apart = sum(self._price(self._units[n]) for n in candidate.numbers)
+        together = self._price(candidate.unit)
+        priced = replace(
+            beside,
+            estimate=replace(beside.estimate, cycles=together),
+            apart=replace(beside.apart, cycles=apart),
+        )
+        if _cost(priced.estimate) >= _cost(priced.apart):
+            return None
+        work = replace(candidate.unit.work, beside=priced)
+        return _candidate(candidate.numbers, candidate.unit._replace(work=work), is_priced=True)
+
+    def _price(self, unit: Unit) -> float:
+        """Return the cycles of a unit's programs, where its first equal lives."""
+        if unit.kind not in self._prices:
+            layers = [self._graph.layers[n] for n in unit.numbers]
+            places = unit.work.operand_places(layers, self._placements)
+            self._prices[unit.kind] = float(
+                sum(
+                    count
+                    * self._rounds.run(
+                        self._rounds.cores(pieces, places, unit.work.free_bytes)
+                    ).cycles
+                    for pieces, count in unit.work.distinct_rounds
+                )
+            )
+        return self._prices[unit.kind]
+
+    def _order(self, sets: Sequence[Numbers]) -> list[Numbers] | None:
+        """Return the network's layers, sets as one, each behind what it needs; None if none is.
+
+        Of what can run, the first in the network's order does.
+        """
+        unit_of = {number: one for one in sets for number in one}
+        units = {n: unit_of.get(n, (n,)) for n in range(len(self._units))}
+        waits: dict[Numbers, set[Numbers]] = {one: set() for one in units.values()}
+        readers: dict[Numbers, set[Numbers]] = {one: set() for one in units.values()}
+        for number, needs in enumerate(self._needs):
+            for one in needs:
+                waits[units[number]].add(units[one])
+                readers[units[one]].add(units[number])
+        ready = [one for one, needed in waits.items() if not needed]
+        heapify(ready)
+        order = []
+        while ready:
+            order.append(heappop(ready))
+            for reader in readers[order[-1]]:
+                waits[reader].remove(order[-1])
+                if not waits[reader]:
+                    heappush(ready, reader)
+        return order if len(order) == len(waits) else None
+
+
+def _candidate(numbers: Numbers, unit: Unit, *, is_priced: bool) -> _Candidate:
+    beside = unit.work.beside
+    assert beside is not None
+    return _Candidate(
+        beside.estimate.cycles - beside.apart.cycles,
+        beside.estimate.dram_bytes - beside.apart.dram_bytes,
+        numbers,
+        unit,
+        is_priced,
+    )
+
+
+def _estimate(members: Sequence[Work]) -> CostEstimate:
+    """Return what works cost side by side: in each round as much as the slowest.
+
+    # Approximation: a stage's rounds are of one length, and every core has an equal part of the
+    main memories' bandwidth until the last has finished.
+    """
+    lines = [
+        [
+            sum(estimate.cycles for estimate in stage.estimates) / stage.round_count
+            for stage in member.stages
+            for _ in range(stage.round_count)
+        ]
+        for member in members
+    ]
+    total = _sum([estimate for member in members for estimate in member.estimates])
+    return replace(total, cycles=sum(max(turn) for turn in zip_longest(*lines, fillvalue=0.0)))
+
+
+def _sum(estimates: Sequence[CostEstimate]) -> CostEstimate:
+    return CostEstimate(
+        cycles=sum(one.cycles for one in estimates),
+        dram_bytes=sum(one.dram_bytes for one in estimates),
+        tiles=sum(one.tiles for one in estimates),
+    )
+
+
+def _cost(estimate: CostEstimate) -> tuple[float, int]:
+    return estimate.cycles, estimate.dram_bytes
