@@ -12,7 +12,6 @@ from collections.abc import Mapping as Dictionary
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from itertools import combinations, pairwise, zip_longest
-from typing import NamedTuple
 
 from accel.spec import AcceleratorSpec
 from mapper.cost import CostEstimate
@@ -29,19 +28,13 @@ REACH = 8
 #: Into how many portions the cores of a large chip are dealt out; a small one's one by one.
 PORTIONS = 8
 
+#: Up to this part more than one after the other may a set cost by estimate and still be priced
+#: exactly: the closed form is off by so much where DRAM is modelled bank by bank.
+NEAR = 1.4
+
 #: A layer's number and a number of cores to its work on so many; None where it doesn't fit.
 OnCores = Callable[[int, int], Work | None]
 Numbers = tuple[int, ...]
-
-
-class _Candidate(NamedTuple):
-    """Layers that could run together, sorted by what that would save: cycles, then bytes."""
-
-    more_cycles: float
-    more_bytes: int
-    numbers: Numbers
-    unit: Unit
-    is_priced: bool
 
 
 class Concurrency:
@@ -81,41 +74,31 @@ class Concurrency:
         self._needs = [
             [places[name] for name in layer.inputs if name in places] for layer in graph.layers
         ]
-        self._shares: dict[object, tuple[int, ...] | None] = {}
         self._prices: dict[object, float] = {}
 
     def units(self) -> list[Unit]:
         """Return the network in an order in which it can run, sets of layers as one unit.
 
-        Those that save most by estimate are priced first. A set that doesn't take less than its
-        layers one after the other, when both are priced by the analytical engine, is none.
+        Sets that save most cycles for each of their layers come first.
         """
-        heap = list(self._candidates())
-        heapify(heap)
         chosen: dict[Numbers, Unit] = {}
         taken: set[int] = set()
-        while heap:
-            best = heappop(heap)
-            if taken & set(best.numbers) or self._order([*chosen, best.numbers]) is None:
-                continue
-            if not best.is_priced:
-                priced = self._priced(best)
-                if priced is not None:
-                    heappush(heap, priced)
-                continue
-            chosen[best.numbers] = best.unit
-            taken.update(best.numbers)
+        for unit in sorted(self._saving(), key=_saved, reverse=True):
+            numbers = unit.numbers
+            if not taken & set(numbers) and self._order([*chosen, numbers]) is not None:
+                chosen[numbers] = unit
+                taken.update(numbers)
         order = self._order(list(chosen))
         assert order is not None, "what is chosen can run"
         return [chosen[one] if one in chosen else self._units[one[0]] for one in order]
 
-    def _candidates(self) -> Iterator[_Candidate]:
+    def _saving(self) -> Iterator[Unit]:
+        """Yield sets of layers, on shares of the cores, that cost less than one after the other."""
         for numbers in self._independent():
-            unit = self._together(numbers)
-            if unit is not None:
-                candidate = _candidate(numbers, unit, is_priced=False)
-                if (candidate.more_cycles, candidate.more_bytes) < (0, 0):
-                    yield candidate
+            for shares in self._dealt_out(numbers):
+                unit = self._priced(numbers, shares)
+                if unit is not None:
+                    yield unit
 
     def _independent(self) -> Iterator[Numbers]:
         """Yield sets of layers that are near each other, none of which needs another's result."""
@@ -133,37 +116,37 @@ class Concurrency:
                     if not any(before[b] >> a & 1 for a, b in combinations(numbers, 2)):
                         yield numbers
 
-    def _together(self, numbers: Numbers) -> Unit | None:
-        """Return layers as one unit with the shares of cores that are estimated best."""
-        kind = tuple(self._units[n].kind for n in numbers)
-        if kind not in self._shares:
-            found = [
-                (_cost(_estimate(members)), shares)
-                for shares in self._dealt_out(numbers)
-                if (members := self._members(numbers, shares)) is not None
-            ]
-            self._shares[kind] = min(found)[1] if found else None
-        shares = self._shares[kind]
-        if shares is None:
-            return None
+    def _priced(self, numbers: Numbers, shares: Numbers) -> Unit | None:
+        """Return layers as one unit; None if it costs no less than one after the other.
+
+        What is estimated to be much dearer isn't priced exactly.
+        """
         members = self._members(numbers, shares)
-        assert members is not None, "what is estimated fits"
-        alone = [self._units[n].work for n in numbers]
+        if members is None:
+            return None
+        alone = [self._units[n] for n in numbers]
+        apart = _sum([one for unit in alone for one in unit.work.estimates])
+        estimate = _estimate(members)
+        if estimate.cycles > NEAR * apart.cycles:
+            return None
         shared_bytes = self._shared_bytes(numbers)
         work = Work(
             kernels=tuple(kernel for member in members for kernel in member.kernels),
             stages=(),
-            free_bytes=alone[0].free_bytes,
+            free_bytes=alone[0].work.free_bytes,
             beside=Beside(
-                members=members,
-                estimate=_estimate(members),
-                apart=_sum([one for work in alone for one in work.estimates]),
-                shared_bytes=shared_bytes,
+                members=members, estimate=estimate, apart=apart, shared_bytes=shared_bytes
             ),
         )
-        return Unit(numbers, (kind, shared_bytes), work)
+        kind = (tuple(unit.kind for unit in alone), shares, shared_bytes)
+        estimate = replace(estimate, cycles=self._cycles(Unit(numbers, kind, work)))
+        apart = replace(apart, cycles=sum(map(self._cycles, alone)))
+        if _cost(estimate) >= _cost(apart):
+            return None
+        beside = Beside(members=members, estimate=estimate, apart=apart, shared_bytes=shared_bytes)
+        return Unit(numbers, kind, replace(work, beside=beside))
 
-    def _dealt_out(self, numbers: Numbers) -> Iterator[tuple[int, ...]]:
+    def _dealt_out(self, numbers: Numbers) -> Iterator[Numbers]:
         """Yield how many cores each of some layers could get; all cores are dealt out.
 
         Of a large chip, only shares are tried that are near those of the layers' time alone.
@@ -180,7 +163,7 @@ class Concurrency:
                 ends = [bound * count // portions for bound in bounds]
                 yield tuple(high - low for low, high in pairwise(ends))
 
-    def _members(self, numbers: Numbers, shares: tuple[int, ...]) -> tuple[Work, ...] | None:
+    def _members(self, numbers: Numbers, shares: Numbers) -> tuple[Work, ...] | None:
         """Return the works of layers on shares of the cores; None where one doesn't fit."""
         members, first = [], 0
         for number, share in zip(numbers, shares, strict=True):
@@ -206,24 +189,8 @@ class Concurrency:
                     read.setdefault(names[operand.role], []).append(size)
         return sum(sum(sizes) - max(sizes) for sizes in read.values())
 
-    def _priced(self, candidate: _Candidate) -> _Candidate | None:
-        """Return a candidate with the exact cycles of its set; None if it doesn't pay."""
-        beside = candidate.unit.work.beside
-        assert beside is not None
-        apart = sum(self._price(self._units[n]) for n in candidate.numbers)
-        together = self._price(candidate.unit)
-        priced = replace(
-            beside,
-            estimate=replace(beside.estimate, cycles=together),
-            apart=replace(beside.apart, cycles=apart),
-        )
-        if _cost(priced.estimate) >= _cost(priced.apart):
-            return None
-        work = replace(candidate.unit.work, beside=priced)
-        return _candidate(candidate.numbers, candidate.unit._replace(work=work), is_priced=True)
-
-    def _price(self, unit: Unit) -> float:
-        """Return the cycles of a unit's programs, where its first equal lives."""
+    def _cycles(self, unit: Unit) -> float:
+        """Return the exact cycles of a unit's programs, where the first of its kind lives."""
         if unit.kind not in self._prices:
             layers = [self._graph.layers[n] for n in unit.numbers]
             places = unit.work.operand_places(layers, self._placements)
@@ -263,16 +230,12 @@ class Concurrency:
         return order if len(order) == len(waits) else None
 
 
-def _candidate(numbers: Numbers, unit: Unit, *, is_priced: bool) -> _Candidate:
-    beside = unit.work.beside
-    assert beside is not None
-    return _Candidate(
-        beside.estimate.cycles - beside.apart.cycles,
-        beside.estimate.dram_bytes - beside.apart.dram_bytes,
-        numbers,
-        unit,
-        is_priced,
-    )
+def _saved(unit: Unit) -> tuple[float, float]:
+    """Return what a set saves for each of its layers: cycles, then bytes."""
+    beside, count = unit.work.beside, len(unit.numbers)
+    assert beside is not None, "a set"
+    (cycles, moved), (less, fewer) = _cost(beside.apart), _cost(beside.estimate)
+    return (cycles - less) / count, (moved - fewer) / count
 
 
 def _estimate(members: Sequence[Work]) -> CostEstimate:
