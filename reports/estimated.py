@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mapper.analytical import Estimate
-from mapper.bounds import bounds
 from mapper.plan import Plan
 from reports.report import (
     BYTE_CLASSES,
@@ -15,6 +14,7 @@ from reports.report import (
     assembled,
     bound_by,
     bound_cycles,
+    least_of,
     transfer_cycles,
 )
 from reports.stats import added
@@ -63,7 +63,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Estimate]) -> WorkRep
         **transfer_cycles(spec, memory_bytes),
     }
     compute = array if macs else vector
-    least = [bounds(kernel, spec) for kernel in work.kernels]
+    least = least_of(work, spec)
     return WorkReport(
         compute_cycles=compute,
         stall_cycles=total - compute,
@@ -79,14 +79,14 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Estimate]) -> WorkRep
         mac_utilization=macs / (spec.pes * total) if total else 0.0,
         dram_bytes=dram_bytes,
         memory_bytes=memory_bytes,
-        compulsory_bytes=sum(one.compulsory_bytes for one in least),
+        compulsory_bytes=least.compulsory_bytes,
         scratchpad_accesses={},
         folds=folds,
-        tiles=sum(sum(stage.tile_counts) for stage in work.stages),
+        tiles=work.tile_count,
         events=0,
         bound_by=bound_by(resources, total),
         energies_pj={},
-        lower_bound_cycles=sum(one.cycles for one in least),
-        lower_bound_bytes=sum(one.traffic_bytes for one in least),
+        lower_bound_cycles=least.cycles,
+        lower_bound_bytes=least.traffic_bytes,
         bound_cycles=bound_cycles(spec, macs, operations, memory_bytes),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,13 @@ from accel.spec import AcceleratorSpec
 from accel.trace import Repeated, Trace
 from accel.units import FS_PER_SECOND, Clock, format_bytes
 from accel.vector import peak_operations_per_cycle
+from foundation.dtype import Dtype
 from foundation.errors import SpecError
 from isa.instruction import Operand
-from mapper.bounds import Bounds, bounds
+from mapper.bounds import bounds
+from mapper.kernel import Contraction
 from mapper.plan import Plan
-from mapper.works import PlannedLayer
+from mapper.works import PlannedLayer, Work
 from reports.cores import plain_name
 from reports.cycles import total_cycles
 from reports.energy import by_part, energy_counts
@@ -96,7 +98,7 @@ class WorkReport:
         doesn't say what they are.
     lower_bound_cycles, lower_bound_bytes
         The least cycles and main-memory bytes of any mapping onto this machine
-        (`mapper.bounds.Bounds`), of its kernels one after the other.
+        (`mapper.bounds.Bounds`), of its kernels one after the other unless layers run together.
     """
 
     compute_cycles: int
@@ -326,30 +328,57 @@ def _with_energies(
                 result.append(work)
                 continue
             time_s = work.total_cycles / spec.clock_hz
-            counts = energy_counts(spec, planned.kernels[0].inputs[0].dtype, pieces, time_s)
+            counts = energy_counts(spec, _multiplied(planned), pieces, time_s)
             result.append(replace(work, energies_pj=component_energies_pj(spec, counts)))
     except SpecError as error:
         return works, str(error)
     return result, ""
 
 
+def _multiplied(work: Work) -> Dtype:
+    """Return the type of what a work's products multiply, or of what it computes on."""
+    products = (kernel for kernel in work.kernels if isinstance(kernel.body, Contraction))
+    return next(products, work.kernels[0]).inputs[0].dtype
+
+
 def _layer_report(plan: Plan, planned: PlannedLayer, works: Sequence[WorkReport]) -> LayerReport:
     return LayerReport(
         name=planned.name,
         operator=" + ".join(operator_label(layer) for layer in planned.computing),
-        shape=shape_label(plan.graph, planned.layer),
+        shape=" + ".join(shape_label(plan.graph, layer) for layer in plan.results(planned)),
         operations=sum(plan.graph.operations(layer) for layer in planned.layers),
         work_number=planned.work,
         work=works[planned.work],
     )
 
 
-def _least_cycles(least: Sequence[Bounds], *, is_group: bool) -> float:
-    """Return the least cycles of kernels, one after the other; layers of a group overlap."""
-    if not is_group:
-        return sum(one.cycles for one in least)
-    resources = {name for one in least for name in one.by_resource}
-    return max(sum(one.by_resource.get(name, 0.0) for one in least) for name in resources)
+class Least(NamedTuple):
+    """What a work takes at least: cycles, and bytes once and as far as the chip's size allows."""
+
+    cycles: float
+    compulsory_bytes: int
+    traffic_bytes: float
+
+
+def least_of(work: Work, spec: AcceleratorSpec) -> Least:
+    """Return the least of a work's kernels, one after the other; layers that run together overlap.
+
+    What several of them read at the same time may come once.
+    """
+    each = [bounds(kernel, spec) for kernel in work.kernels]
+    compulsory = sum(one.compulsory_bytes for one in each)
+    traffic = sum(one.traffic_bytes for one in each)
+    if work.beside is not None and work.beside.shared_bytes:
+        compulsory -= work.beside.shared_bytes
+        traffic = max(compulsory, *(one.traffic_bytes for one in each))
+    if work.fused is None and work.beside is None:
+        return Least(sum(one.cycles for one in each), compulsory, traffic)
+    cycles = max(
+        traffic / spec.bandwidth_bytes_per_s * spec.clock_hz,
+        sum(one.array_cycles for one in each),
+        sum(one.vector_cycles for one in each),
+    )
+    return Least(cycles, compulsory, traffic)
 
 
 def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkReport:
@@ -359,7 +388,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
     sums = {name: _total(pieces, name) for name in _SUMMED}
     macs, folds = sums["macs"], sums["folds"]
     memory_bytes = _total_by(pieces, lambda trace: _bytes_by_memory(spec, trace))
-    least = [bounds(kernel, spec) for kernel in work.kernels]
+    least = least_of(work, spec)
     resources = {
         "array": _busiest(units, "matrix"),
         "vector": _busiest(units, "vector"),
@@ -380,7 +409,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
         mac_utilization=macs / (spec.pes * total) if total else 0.0,
         dram_bytes=_total_by(pieces, _bytes_by_operand),
         memory_bytes=memory_bytes,
-        compulsory_bytes=sum(one.compulsory_bytes for one in least),
+        compulsory_bytes=least.compulsory_bytes,
         scratchpad_accesses={
             name: sums[name]
             for name in ("input_reads", "weight_reads", "psum_reads", "psum_writes")
@@ -391,8 +420,8 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
         bound_by=bound_by(resources, total),
         bound_cycles=bound_cycles(spec, macs, sums["operations"], memory_bytes),
         energies_pj={},
-        lower_bound_cycles=_least_cycles(least, is_group=work.fused is not None),
-        lower_bound_bytes=sum(one.traffic_bytes for one in least),
+        lower_bound_cycles=least.cycles,
+        lower_bound_bytes=least.traffic_bytes,
     )
 
 
