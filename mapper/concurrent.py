@@ -7,7 +7,7 @@ it, and never against a dependency.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import replace
 from heapq import heapify, heappop, heappush
@@ -17,6 +17,7 @@ from accel.spec import AcceleratorSpec
 from mapper.cost import CostEstimate
 from mapper.kernel import box_bytes
 from mapper.operands import Placement
+from mapper.residency import view_sources
 from mapper.rounds import Rounds
 from mapper.works import Beside, Unit, Work, roles_of
 from workloads.graph import Graph
@@ -27,7 +28,6 @@ MOST = 4
 REACH = 8
 #: Into how many portions the cores of a large chip are dealt out; a small one's one by one.
 PORTIONS = 8
-
 #: Up to this part more than one after the other may a set cost by estimate and still be priced
 #: exactly: the closed form is off by so much where DRAM is modelled bank by bank.
 NEAR = 1.4
@@ -69,12 +69,13 @@ class Concurrency:
         self._placements = placements
         self._on_cores = on_cores
         self._rounds = Rounds(spec)
+        self._sources = view_sources(graph)
         places = {layer.name: number for number, layer in enumerate(graph.layers)}
         #: Of each layer those that compute its inputs.
         self._needs = [
             [places[name] for name in layer.inputs if name in places] for layer in graph.layers
         ]
-        self._prices: dict[object, float] = {}
+        self._prices: dict[object, CostEstimate] = {}
 
     def units(self) -> list[Unit]:
         """Return the network in an order in which it can run, sets of layers as one unit.
@@ -130,21 +131,18 @@ class Concurrency:
         if estimate.cycles > NEAR * apart.cycles:
             return None
         shared_bytes = self._shared_bytes(numbers)
+        beside = Beside(members=members, estimate=estimate, apart=apart, shared_bytes=shared_bytes)
         work = Work(
             kernels=tuple(kernel for member in members for kernel in member.kernels),
             stages=(),
             free_bytes=alone[0].work.free_bytes,
-            beside=Beside(
-                members=members, estimate=estimate, apart=apart, shared_bytes=shared_bytes
-            ),
+            beside=beside,
         )
-        kind = (tuple(unit.kind for unit in alone), shares, shared_bytes)
-        estimate = replace(estimate, cycles=self._cycles(Unit(numbers, kind, work)))
-        apart = replace(apart, cycles=sum(map(self._cycles, alone)))
-        if _cost(estimate) >= _cost(apart):
+        unit = Unit(numbers, (tuple(one.kind for one in alone), shares, shared_bytes), work)
+        exact = replace(beside, estimate=self._price(unit), apart=_sum(map(self._price, alone)))
+        if _cost(exact.estimate) >= _cost(exact.apart):
             return None
-        beside = Beside(members=members, estimate=estimate, apart=apart, shared_bytes=shared_bytes)
-        return Unit(numbers, kind, replace(work, beside=beside))
+        return unit._replace(work=replace(work, beside=exact))
 
     def _dealt_out(self, numbers: Numbers) -> Iterator[Numbers]:
         """Yield how many cores each of some layers could get; all cores are dealt out.
@@ -154,7 +152,7 @@ class Concurrency:
         count = len(self._cores)
         portions = min(count, PORTIONS)
         cycles = [sum(e.cycles for e in self._units[n].work.estimates) for n in numbers]
-        even = [one * portions / sum(cycles) for one in cycles]
+        even = [one * portions / max(1.0, sum(cycles)) for one in cycles]
         for cuts in combinations(range(1, portions), len(numbers) - 1):
             bounds = (0, *cuts, portions)
             dealt = [high - low for low, high in pairwise(bounds)]
@@ -179,29 +177,29 @@ class Concurrency:
         return tuple(members)
 
     def _shared_bytes(self, numbers: Numbers) -> int:
-        """Return the bytes of tensors that several layers read, counted for all but one."""
+        """Return the bytes of tensors that are read several times, counted for all but one."""
         read: dict[str, list[int]] = {}
         for number in numbers:
             names = roles_of(self._graph.layers[number])
             for kernel in self._units[number].work.kernels:
                 for operand in kernel.inputs:
                     size = box_bytes(operand, kernel.extents)
-                    read.setdefault(names[operand.role], []).append(size)
+                    name = names[operand.role]
+                    read.setdefault(self._sources.get(name, name), []).append(size)
         return sum(sum(sizes) - max(sizes) for sizes in read.values())
 
-    def _cycles(self, unit: Unit) -> float:
-        """Return the exact cycles of a unit's programs, where the first of its kind lives."""
+    def _price(self, unit: Unit) -> CostEstimate:
+        """Return the exact cost of a unit's programs, where the first of its kind lives."""
         if unit.kind not in self._prices:
             layers = [self._graph.layers[n] for n in unit.numbers]
             places = unit.work.operand_places(layers, self._placements)
-            self._prices[unit.kind] = float(
-                sum(
-                    count
-                    * self._rounds.run(
-                        self._rounds.cores(pieces, places, unit.work.free_bytes)
-                    ).cycles
-                    for pieces, count in unit.work.distinct_rounds
-                )
+            cycles = moved = 0
+            for pieces, count in unit.work.distinct_rounds:
+                cores = self._rounds.cores(pieces, places, unit.work.free_bytes)
+                cycles += count * self._rounds.run(cores).cycles
+                moved += count * sum(core.moved_bytes for core in cores)
+            self._prices[unit.kind] = CostEstimate(
+                cycles=cycles, dram_bytes=moved, tiles=unit.work.tile_count
             )
         return self._prices[unit.kind]
 
@@ -256,7 +254,8 @@ def _estimate(members: Sequence[Work]) -> CostEstimate:
     return replace(total, cycles=sum(max(turn) for turn in zip_longest(*lines, fillvalue=0.0)))
 
 
-def _sum(estimates: Sequence[CostEstimate]) -> CostEstimate:
+def _sum(estimates: Iterable[CostEstimate]) -> CostEstimate:
+    estimates = list(estimates)
     return CostEstimate(
         cycles=sum(one.cycles for one in estimates),
         dram_bytes=sum(one.dram_bytes for one in estimates),

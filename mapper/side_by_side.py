@@ -35,6 +35,11 @@ class Core:
     woven: Woven | Written
     addresses: Addresses
 
+    @property
+    def moved_bytes(self) -> int:
+        """Bytes that it moves from and to main memories."""
+        return sum(self.woven.script.bytes_by_memory.values())
+
 
 @dataclass(frozen=True, slots=True)
 class _Move:

@@ -137,7 +137,7 @@ class Beside:
     apart
         What they cost one after the other, each on all cores.
     shared_bytes
-        Bytes that several members read of the same tensors, counted for all but one.
+        Bytes of tensors that are read several times, counted for all but one.
     """
 
     members: tuple[Work, ...]
