@@ -72,36 +72,31 @@ def side_by_side(programs: Sequence[Program]) -> Program:
     All must have the same address spaces. Every core has all semaphores, so that equal ones of
     several programs are one; those that differ only in their first count get another name.
     """
-    spaces, semaphores = programs[0].spaces, list(programs[0].semaphores)
+    spaces = programs[0].spaces
+    number_of: dict[Semaphore, int] = {}
+    semaphores: dict[str, Semaphore] = {}
     streams: dict[Stream, tuple[Instruction, ...]] = {}
     for program in programs:
         assert program.spaces == spaces, "one machine"
         assert not streams.keys() & program.streams.keys(), "one program for each core"
-        numbers: list[int] = []
-        for semaphore in program.semaphores:
-            numbers.append(_number_in(semaphores, semaphore, numbers))
+        for one in program.semaphores:
+            if one not in number_of:
+                number_of[one] = len(semaphores)
+                name = unused_name(one.name, semaphores)
+                semaphores[name] = replace(one, name=name)
+        numbers = [number_of[one] for one in program.semaphores]
         streams.update(
             (stream, _renumbered(instructions, numbers))
             for stream, instructions in program.streams.items()
         )
-    return Program(spaces=spaces, semaphores=tuple(semaphores), streams=streams)
+    return Program(spaces=spaces, semaphores=tuple(semaphores.values()), streams=streams)
 
 
 def unused_name(name: str, taken: Container[str]) -> str:
     """Return a semaphore's name with a number if the name is taken: ``weight2_ready``."""
-    role, _, end = name.rpartition("_")
-    numbered = (f"{role}{'' if n == 1 else n}_{end}" for n in count(1))
+    role, mark, end = name.rpartition("_")
+    numbered = (f"{role}{'' if n == 1 else n}{mark}{end}" for n in count(1))
     return next(one for one in numbered if one not in taken)
-
-
-def _number_in(semaphores: list[Semaphore], wanted: Semaphore, taken: Container[int]) -> int:
-    """Return the number of a semaphore that isn't taken; it is added unless it is there."""
-    for number, semaphore in enumerate(semaphores):
-        if semaphore == wanted and number not in taken:
-            return number
-    name = unused_name(wanted.name, [semaphore.name for semaphore in semaphores])
-    semaphores.append(replace(wanted, name=name))
-    return len(semaphores) - 1
 
 
 def _renumbered(
