@@ -28,8 +28,8 @@ MOST = 4
 REACH = 8
 #: Into how many portions the cores of a large chip are dealt out; a small one's one by one.
 PORTIONS = 8
-#: Up to this part more than one after the other may a set cost by estimate and still be priced
-#: exactly: the closed form is off by so much where DRAM is modelled bank by bank.
+#: A set is priced exactly if its estimate is at most so many times that of its layers one after the
+#: other: the closed form is off by as much where DRAM is modelled bank by bank.
 NEAR = 1.4
 
 #: A layer's number and a number of cores to its work on so many; None where it doesn't fit.

@@ -250,11 +250,11 @@ class LayerMapper:
                 self._progress(layer.name)
             free = {pad.name: pad.capacity_bytes for pad in self._spec.scratchpads}
             try:
-                work = self._alone(layer, self.kernels[number], self._spec, free, count)
+                self._on_cores[key] = self._alone(
+                    layer, self.kernels[number], self._spec, free, count
+                )
             except MappingError:
                 self._on_cores[key] = None
-            else:
-                self._on_cores[key] = work
         return self._on_cores[key]
 
     def _alone(

@@ -24,7 +24,7 @@ from workloads.layers import Convolution, Elementwise, Embedding, Linear, Normal
 
 CONCURRENT = ("concurrent",)
 relaxed = settings(
-    max_examples=12,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -135,7 +135,7 @@ def four_cores(spec: AcceleratorSpec = MACHINES[0]) -> AcceleratorSpec:
 
 WHERE = [
     (projections(), four_cores(MACHINES[1])),
-    (block(), four_cores()),
+    (projections(), four_cores()),
     (projections(), load_preset("npu_4core")),
     (block(), load_preset("npu_4core")),
     (projections(), SHARING),
