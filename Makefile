@@ -5,7 +5,7 @@
 # make rtl     the array against its Verilog: 540 programs (needs Icarus Verilog or Verilator 5)
 # make dram    the DRAM controllers against DRAMsim3 and Ramulator 2.1: 735 streams
 # make engines the analytical engine against the cycle engine: the zoo on all presets
-# make across  what fusion and residency save: the table in DESIGN.md (some minutes)
+# make across  what passes over several layers save: the tables in DESIGN.md (some minutes)
 # make bench   the speed claims of the README, measured here
 # make soak    10^8 requests through one DRAM controller, and the memory that takes
 # make clean   remove what make made

@@ -16,8 +16,8 @@ from mapper.moves import Amount, Woven
 from mapper.operands import Placement
 from mapper.pipeline import Pipeline, is_plain, replay
 from mapper.plan import Plan
+from mapper.rounds import Rounds
 from mapper.side_by_side import Core, SideBySide
-from mapper.works import Work
 from mapper.written import Written, written
 
 
@@ -59,54 +59,29 @@ class AnalyticalEngine:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._pipeline = Pipeline(plan.spec)
+        self._rounds = Rounds(plan.spec)
 
     def estimates(self, work: int) -> tuple[Estimate, ...]:
         """Return what a work's distinct rounds take; none for a reshape.
 
         What tiles alone don't say is priced by its programs: groups of layers, tensors that stay on
-        the chip, and psums that wait.
+        the chip, weights that come early, and psums that wait.
         """
-        places = self._plan.places(self._plan.representative(work).layer)
-        addresses = {role: place.address for role, place in places.items()}
-        if _needs_programs(self._plan.works[work]):
-            return tuple(
-                self._estimate(
-                    [
-                        Core(number=core, woven=one)
-                        for core, one in written(program, self._plan.spec).items()
-                    ],
-                    count,
-                    addresses,
-                )
-                for program, count in self._plan.distinct_programs(work)
-            )
+        own = self._plan.works[work]
+        if own.fused is not None or own.prefetch is not None or own.fetches is not None:
+            ((program, _),) = self._plan.distinct_programs(work)
+            scripts = written(program, self._plan.spec)
+            cores = [Core(number=n, woven=one, addresses={}) for n, one in scripts.items()]
+            return (self._estimate(cores, 1),)
+        places = self._plan.operand_places(self._plan.representative(work))
         return tuple(
-            self._estimate(
-                [
-                    Core(
-                        number=piece.core,
-                        woven=self._pipeline.woven(piece.kernels, piece.mappings),
-                    )
-                    for piece in pieces
-                ],
-                count,
-                addresses,
-            )
-            for stage in self._plan.works[work].stages
-            for pieces, count in stage.distinct_rounds
+            self._estimate(self._rounds.cores(pieces, places, own.free_bytes), count)
+            for pieces, count in own.distinct_rounds
         )
 
-    def _estimate(
-        self, cores: Sequence[Core], count: int, addresses: Dictionary[str, int]
-    ) -> Estimate:
+    def _estimate(self, cores: Sequence[Core], count: int) -> Estimate:
         spec = self._plan.spec
-        if is_plain(spec):
-            queues = replay(spec, [core.woven.script for core in cores])
-            cycles = queues.run()
-        else:
-            together = SideBySide(spec, cores, addresses)
-            cycles, queues = together.run(), together.queues
+        cycles, queues = self._rounds.run(cores)
         operand_bytes: dict[Operand, int] = {}
         memory_bytes = dict.fromkeys((memory.name for memory in spec.memories), 0)
         names = list(memory_bytes)
@@ -128,18 +103,6 @@ class AnalyticalEngine:
         )
 
 
-def _needs_programs(work: Work) -> bool:
-    mappings = (mapping for stage in work.stages for mapping in stage.mappings)
-    operands = (operand for kernel in work.kernels for operand in kernel.operands)
-    return (
-        work.fused is not None
-        or work.prefetch is not None
-        or work.fetches is not None
-        or any(operand.is_kept for operand in operands)
-        or any(mapping.psums_wait for mapping in mappings)
-    )
-
-
 def analytical_cycles(
     kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping, addresses: Dictionary[str, int]
 ) -> int:
@@ -154,7 +117,7 @@ def analytical_cycles(
     )
     if is_plain(spec):
         return replay(spec, [woven.script]).run()
-    return SideBySide(spec, [Core(number=0, woven=woven)], addresses).run()
+    return SideBySide(spec, [Core(number=0, woven=woven, addresses=addresses)]).run()
 
 
 def _written(

@@ -73,6 +73,7 @@ class LayerMapper:
         self._ordered = [orders.signature(layer) for layer in graph.layers]
         self._works: dict[object, Work | MappingError] = {}
         self._prices: dict[object, float] = {}
+        self._on_cores: dict[object, Work | None] = {}
         kernels: dict[object, tuple[Kernel, ...]] = {}
         #: Of each layer.
         self.kernels: list[tuple[Kernel, ...]] = []
@@ -161,7 +162,6 @@ class LayerMapper:
                 fused.steps, fused.mapping, self._spec, places, nothing, work.free_bytes
             )
             return program_cycles(program, self._spec)
-        rounds = [one for stage in work.stages for one in stage.distinct_rounds]
         return sum(
             count
             * program_cycles(
@@ -170,7 +170,7 @@ class LayerMapper:
                 ),
                 self._spec,
             )
-            for (piece,), count in rounds
+            for (piece,), count in work.distinct_rounds
         )
 
     def _somewhere(self, layer: Layer, plan: MemoryPlan) -> dict[str, Placement]:
@@ -267,20 +267,50 @@ class LayerMapper:
             fused=fused,
         )
 
+    def on_cores(self, number: int, count: int) -> Work | None:
+        """Return the work of a layer on the first ``count`` cores; None where it doesn't fit.
+
+        The other cores work meanwhile: all share the main memories' bandwidth.
+        """
+        layer = self.graph.layers[number]
+        key = (count, self._signatures[number], self._ordered[number])
+        if key not in self._on_cores:
+            if self._progress is not None:
+                self._progress(layer.name)
+            free = {pad.name: pad.capacity_bytes for pad in self._spec.scratchpads}
+            try:
+                self._on_cores[key] = self._alone(
+                    layer, self.kernels[number], self._spec, free, count
+                )
+            except MappingError:
+                self._on_cores[key] = None
+        return self._on_cores[key]
+
     def _alone(
         self,
         layer: Layer,
         kernels: tuple[Kernel, ...],
         spec: AcceleratorSpec,
         free: Dictionary[str, int],
+        count: int | None = None,
     ) -> Work:
-        """Return the work of a layer that runs alone: as a file says, or as the search finds."""
+        """Return the work of a layer: as a file says, or as the search finds.
+
+        It has all cores, or the first ``count`` while others work.
+        """
         written, rules = self._orders.mapping(layer), self._orders.rules(layer)
         if written is not None:
             stages = given_stages(kernels, written, spec, self._cores)
         else:
             stages = best_stages(
-                kernels, spec, layer.name, self._cores, self._split, self._options, rules
+                kernels,
+                spec,
+                layer.name,
+                self._cores[:count],
+                self._split,
+                self._options,
+                rules,
+                sharing=1 if count is None else len(self._cores),
             )
         return Work(kernels=kernels, stages=stages, free_bytes=free, rules=rules)
 

@@ -15,6 +15,14 @@ from mapper.mapping import Mapping, Tile
 from mapper.residence import Residence
 from mapper.rings import Flag, ProgramBuilder, Ring
 
+#: Tensors start at multiples of this: a DRAM burst of 64 bytes (JESD79-4: 8 beats of 64 bits).
+ALIGNMENT_BYTES = 64
+
+
+def aligned(size_bytes: int) -> int:
+    """Return a size rounded up so that another tensor can follow."""
+    return -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:

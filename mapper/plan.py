@@ -20,11 +20,11 @@ from mapper.residency import (
 )
 from mapper.search.find import DEFAULT, SearchOptions
 from mapper.stages import Piece
-from mapper.works import PlannedLayer, Work, roles_of
+from mapper.works import PlannedLayer, Work, places_of
 from workloads.graph import Graph, Layer
 
 #: Passes over several layers that can be switched on.
-ACROSS = ("fusion", "residency", "prefetch", "order")
+ACROSS = ("fusion", "residency", "prefetch", "order", "concurrent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +103,8 @@ class Plan:
         """Yield the programs of a layer's work, each as if it loaded all it needs itself."""
         if work.fused is not None:
             yield self._group_program(planned, work, work.fused)
-        for stage in work.stages:
-            for pieces in stage.rounds:
-                yield self._program(planned, work, pieces)
+        for pieces in work.rounds:
+            yield self._program(planned, work, pieces)
 
     def all_programs(self) -> Iterator[Program]:
         """Yield the programs of all layers, in the order in which they run."""
@@ -121,9 +120,8 @@ class Plan:
         planned, own = self.representative(work), self.works[work]
         if own.fused is not None:
             yield self._moved(planned, own, self._group_program(planned, own, own.fused)), 1
-        for stage in own.stages:
-            for pieces, count in stage.distinct_rounds:
-                yield self._moved(planned, own, self._program(planned, own, pieces)), count
+        for pieces, count in own.distinct_rounds:
+            yield self._moved(planned, own, self._program(planned, own, pieces)), count
 
     def _moved(self, planned: PlannedLayer, work: Work, program: Program) -> Program:
         """Return a program without what the one before loads, and with what it loads itself."""
@@ -143,14 +141,14 @@ class Plan:
         return next((one for one in self.layers[place + 1 :] if self.program_count(one)), None)
 
     def _program(self, planned: PlannedLayer, work: Work, pieces: tuple[Piece, ...]) -> Program:
-        places = self.places(planned.layer)
+        places = work.operand_places(planned.computing, self.placements)
         return side_by_side(
             [
                 lower(
                     piece.kernels,
                     piece.mappings,
                     self.spec,
-                    places,
+                    places[piece.layer],
                     self.memory_bytes,
                     work.free_bytes,
                     piece.core,
@@ -165,7 +163,7 @@ class Plan:
             fused.steps,
             fused.mapping,
             self.spec,
-            [self.places(layer) for layer in planned.computing],
+            self.operand_places(planned),
             self.memory_bytes,
             work.free_bytes,
             work.placed,
@@ -173,11 +171,16 @@ class Plan:
 
     def places(self, layer: Layer) -> dict[str, Placement]:
         """Return the role of each operand of a layer to where its tensor lives."""
-        return {
-            role: self.placements[name]
-            for role, name in roles_of(layer).items()
-            if name in self.placements
-        }
+        return places_of(layer, self.placements)
+
+    def operand_places(self, planned: PlannedLayer) -> list[dict[str, Placement]]:
+        """Return ``places`` of each layer that computes, its own partial sums included."""
+        return self.works[planned.work].operand_places(planned.computing, self.placements)
+
+    def results(self, planned: PlannedLayer) -> tuple[Layer, ...]:
+        """Return the layers whose outputs leave a planned one."""
+        is_beside = self.works[planned.work].beside is not None
+        return planned.layers if is_beside else (planned.layer,)
 
     def layer(self, name: str) -> PlannedLayer:
         """Return the layer of this name.

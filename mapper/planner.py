@@ -7,21 +7,19 @@ from collections.abc import Mapping as Dictionary
 from dataclasses import replace
 
 from accel.spec import AcceleratorSpec
+from mapper.concurrent import Concurrency
 from mapper.constraints import Constraints
 from mapper.layer_mapper import LayerMapper, can_keep
 from mapper.mapping_file import MappingFile
-from mapper.operands import Placement
+from mapper.operands import Placement, aligned
 from mapper.order import best_order
 from mapper.orders import Orders
 from mapper.plan import Plan
 from mapper.prefetcher import Prefetcher
 from mapper.residency import MemoryPlan, view_sources
 from mapper.search.find import DEFAULT, SearchOptions
-from mapper.works import PARTIAL_SUMS, PlannedLayer, Work
+from mapper.works import PARTIAL_SUMS, PlannedLayer, Unit
 from workloads.graph import Graph, TensorKind
-
-#: Tensors start at multiples of this: a DRAM burst of 64 bytes (JESD79-4: 8 beats of 64 bits).
-ALIGNMENT_BYTES = 64
 
 
 def make_plan(
@@ -83,16 +81,21 @@ def make_plan(
     memory_plan = _memory_plan(mapper, nothing, across) if can_keep(spec, numbers) else nothing
     kept = memory_plan.placements()
     placements, memory_bytes = _place(graph, spec, occupied or {}, kept, mapper.passed)
-    found = [mapper.work(number, memory_plan) for number in range(len(mapper.units))]
-    works, kinds = [work for _, work in found], [kind for kind, _ in found]
-    _place_partial_sums(works, spec, placements, memory_bytes)
+    units = [
+        Unit(tuple(unit), *mapper.work(number, memory_plan))
+        for number, unit in enumerate(mapper.units)
+    ]
+    if "concurrent" in across and len(numbers) > 1:
+        units = Concurrency(graph, spec, numbers, units, placements, mapper.on_cores).units()
+    partial_bytes = max((unit.work.partial_starts[-1] for unit in units), default=0)
+    memory_bytes[placements[PARTIAL_SUMS].memory] += partial_bytes
     plan = Plan(
         graph=graph,
         spec=spec,
-        works=tuple(works),
+        works=tuple(unit.work for unit in units),
         layers=tuple(
-            PlannedLayer(layers=tuple(graph.layers[n] for n in unit), work=number)
-            for number, unit in enumerate(mapper.units)
+            PlannedLayer(layers=tuple(graph.layers[n] for n in unit.numbers), work=number)
+            for number, unit in enumerate(units)
         ),
         placements=placements,
         memory_bytes=memory_bytes,
@@ -102,6 +105,7 @@ def make_plan(
         lifetimes=memory_plan.lifetimes,
         options=options,
     )
+    kinds = [unit.kind for unit in units]
     if "prefetch" in across and can_keep(spec, numbers):
         plan, kinds = Prefetcher(plan, kinds, mapper, memory_plan).run()
     return _with_shared_works(plan, kinds) if share_equal_work else plan
@@ -153,7 +157,10 @@ def _place(
     kept: Dictionary[str, Placement],
     passed: set[str],
 ) -> tuple[dict[str, Placement], dict[str, int]]:
-    """Give tensors of main memory addresses of their own; a reshape's output is its input."""
+    """Give tensors of main memory addresses of their own; a reshape's output is its input.
+
+    Partial sums of all layers share one place behind the tensors.
+    """
     used = {memory.name: occupied.get(memory.name, 0) for memory in spec.memories}
     views = view_sources(graph)
     placements: dict[str, Placement] = dict(kept)
@@ -163,25 +170,10 @@ def _place(
         is_parameter = tensor.kind is TensorKind.PARAMETER
         memory = spec.memory_of("parameters" if is_parameter else "activations").name
         placements[tensor.name] = Placement(memory=memory, address=used[memory])
-        used[memory] += _aligned(tensor.size_bytes)
+        used[memory] += aligned(tensor.size_bytes)
     placements.update(
         {name: placements[source] for name, source in views.items() if source in placements}
     )
-    return placements, used
-
-
-def _place_partial_sums(
-    works: Sequence[Work],
-    spec: AcceleratorSpec,
-    placements: dict[str, Placement],
-    used: dict[str, int],
-) -> None:
-    """Give the partial sums of all layers one place behind the tensors."""
     memory = spec.memory_of("activations").name
-    sizes = [stage.partial_bytes for work in works for stage in work.stages]
     placements[PARTIAL_SUMS] = Placement(memory=memory, address=used[memory])
-    used[memory] += _aligned(max(sizes, default=0))
-
-
-def _aligned(size_bytes: int) -> int:
-    return -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+    return placements, used

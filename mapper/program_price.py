@@ -14,5 +14,6 @@ def program_cycles(program: Program, spec: AcceleratorSpec) -> int:
     """Return the cycles of a program on a machine whose memories are all its own."""
     if is_plain(spec):
         return replay(spec, scripts_of(program, spec)).run()
-    cores = [Core(number=core, woven=one) for core, one in written(program, spec).items()]
-    return SideBySide(spec, cores, {}).run()
+    scripts = written(program, spec)
+    cores = [Core(number=core, woven=one, addresses={}) for core, one in scripts.items()]
+    return SideBySide(spec, cores).run()

@@ -13,7 +13,7 @@ from itertools import count
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
 from isa.instruction import Instruction, Queue, Signal, Wait
-from isa.program import Program, Semaphore, Space, Stream
+from isa.program import Program, Semaphore, Space, Stream, unused_name
 
 
 class ProgramBuilder:
@@ -146,11 +146,7 @@ class ProgramBuilder:
         return Flag(self, len(self._semaphores) - 1, signaller, waiter)
 
     def _unused(self, name: str) -> str:
-        """Return a semaphore's name with a number if the name is taken: ``weight2_ready``."""
-        names = {semaphore.name for semaphore in self._semaphores}
-        role, _, end = name.rpartition("_")
-        numbered = (f"{role}{'' if n == 1 else n}_{end}" for n in count(1))
-        return next(one for one in numbered if one not in names)
+        return unused_name(name, {semaphore.name for semaphore in self._semaphores})
 
     def program(self) -> Program:
         """Return what was collected."""

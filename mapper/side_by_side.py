@@ -27,10 +27,18 @@ class Core:
         Of the core.
     woven
         Its script.
+    addresses
+        Role of each operand to its tensor's address.
     """
 
     number: int
     woven: Woven | Written
+    addresses: Addresses
+
+    @property
+    def moved_bytes(self) -> int:
+        """Bytes that it moves from and to main memories."""
+        return sum(self.woven.script.bytes_by_memory.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,7 @@ class _Move:
     engine: int
     queue: Queue
     number: int
-    woven: Woven | Written
-    addresses: Addresses
+    core: Core
 
     @property
     def is_write(self) -> bool:
@@ -51,11 +58,11 @@ class _Move:
     @property
     def size_bytes(self) -> int:
         """Bytes moved."""
-        return self.woven.script.queues[self.queue].sizes[self.number]
+        return self.core.woven.script.queues[self.queue].sizes[self.number]
 
     def runs(self) -> Runs:
         """Return the bytes that it moves."""
-        return self.woven.runs(self.queue, self.number, self.addresses)
+        return self.core.woven.runs(self.queue, self.number, self.core.addresses)
 
 
 class SideBySide:
@@ -66,15 +73,12 @@ class SideBySide:
     spec
         The machine.
     cores
-        What they run.
-    addresses
-        Role of each operand to its tensor's address.
+        What they run, in the order of their numbers.
     """
 
-    def __init__(self, spec: AcceleratorSpec, cores: Sequence[Core], addresses: Addresses) -> None:
+    def __init__(self, spec: AcceleratorSpec, cores: Sequence[Core]) -> None:
         self._names = [memory.name for memory in spec.memories]
         self._cores = cores
-        self._addresses = addresses
         self._memories = Memories(spec, [core.number for core in cores])
         #: The queues of all cores.
         self.queues: Replay = replay(spec, [core.woven.script for core in cores], self)
@@ -88,7 +92,7 @@ class SideBySide:
         place, own = divmod(queue, len(Queue))
         core, kind = self._cores[place], Queue(own)
         engine = self._memories.engine(core.number, is_write=kind is Queue.STORE)
-        move = _Move(engine, kind, number, core.woven, self._addresses)
+        move = _Move(engine, kind, number, core)
         memory = self._names[core.woven.script.queues[own].memories[number]]
         served = partial(self._served, queue, number)
         self._memories.request(now_fs, memory, core.number, move, served)

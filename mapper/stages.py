@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, zip_longest
+from itertools import zip_longest
 from math import inf, log, prod
 from typing import NamedTuple
 
@@ -56,6 +56,8 @@ class Piece(NamedTuple):
     core: int
     part: tuple[Part, ...]
     number: int
+    #: Number of its layer, among those that run at the same time.
+    layer: int = 0
 
     @property
     def kernels(self) -> list[Kernel]:
@@ -80,6 +82,8 @@ class Stage:
         all.
     cores
         Numbers of the cores that take part.
+    sharing
+        Cores among which the main memories' bandwidth is shared, where others work meanwhile.
     """
 
     kernels: tuple[Kernel, ...]
@@ -87,6 +91,7 @@ class Stage:
     mappings: tuple[Mapping, ...]
     estimates: tuple[CostEstimate, ...]
     cores: tuple[int, ...]
+    sharing: int = 1
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -120,13 +125,6 @@ class Stage:
             yield tuple(piece for piece in pieces if piece is not None)
 
     @property
-    def distinct_rounds(self) -> Iterator[tuple[tuple[Piece, ...], int]]:
-        """Yield rounds that differ in more than addresses, and how often each runs."""
-        for _, equal in groupby(self.rounds, lambda pieces: [(p.core, id(p.part)) for p in pieces]):
-            first, *others = equal
-            yield first, 1 + len(others)
-
-    @property
     def round_count(self) -> int:
         """Number of rounds."""
         return max(sum(len(part[0].lows) for part in share.parts) for share in self.shares)
@@ -146,6 +144,7 @@ def best_stages(
     choice: str,
     options: SearchOptions = DEFAULT,
     rules: LayerRules = NO_RULES,
+    sharing: int = 1,
 ) -> tuple[Stage, ...]:
     """Return the stages of a layer that are best by the search's objective.
 
@@ -165,6 +164,8 @@ def best_stages(
         What is asked of the search for mappings.
     rules
         What may not be tried.
+    sharing
+        As in `Stage`.
 
     Raises
     ------
@@ -174,17 +175,17 @@ def best_stages(
     if not kernels:
         return ()
     if len(kernels) > 1:
-        return (_copies(kernels, spec, name, cores, options, rules),)
+        return (_copies(kernels, spec, name, cores, options, rules, sharing),)
     (kernel,) = kernels
     found = rules.allowed_splits(kernel, splits(kernel, len(cores), choice), name)
     objective = objective_of(options.objective)
     if len(found) > TRIED:
-        found = sorted(found, key=lambda split: _promise(kernel, split, spec, objective))[:TRIED]
+        found = sorted(found, key=lambda one: _promise(kernel, one, spec, objective, sharing))
     candidates: list[tuple[Stage, ...]] = []
     failures: list[MappingError] = []
-    for split in found:
+    for split in found[:TRIED]:
         try:
-            candidates.append(_stages(kernel, split, spec, name, cores, options, rules))
+            candidates.append(_stages(kernel, split, spec, name, cores, options, rules, sharing))
         except MappingError as error:
             failures.append(error)
     if not candidates:
@@ -220,14 +221,17 @@ def _stages(
     cores: Sequence[int],
     options: SearchOptions,
     rules: LayerRules,
+    sharing: int,
 ) -> tuple[Stage, ...]:
-    first = _stage([kernel], [split], spec, name, cores, options, rules)
+    first = _stage([kernel], [split], spec, name, cores, options, rules, sharing)
     along_k = split.along_k(kernel)
     if along_k == 1:
         return (first,)
     return (
         first,
-        *best_stages([reduction(kernel, along_k)], spec, name, cores, "auto", options, rules),
+        *best_stages(
+            [reduction(kernel, along_k)], spec, name, cores, "auto", options, rules, sharing
+        ),
     )
 
 
@@ -239,15 +243,16 @@ def _stage(
     cores: Sequence[int],
     options: SearchOptions,
     rules: LayerRules,
+    sharing: int,
 ) -> Stage:
     """Return kernels as a stage: every core maps its parts as it would the largest one."""
     found = []
     for kernel, split in zip(kernels, chosen, strict=True):
-        mapping, estimate = search(kernel, split, spec, name, options, rules).best()
+        mapping, estimate = search(kernel, split, spec, name, options, rules, sharing).best()
         mapping = mapping.canonical(split.largest_extents(kernel))
         check(next(divided(kernel, split)), spec, mapping)
         found.append((mapping, estimate))
-    return stage_of(kernels, chosen, found, cores)
+    return stage_of(kernels, chosen, found, cores, sharing)
 
 
 def stage_of(
@@ -255,6 +260,7 @@ def stage_of(
     chosen: Sequence[Split],
     found: Sequence[tuple[Mapping, CostEstimate]],
     cores: Sequence[int],
+    sharing: int = 1,
 ) -> Stage:
     """Return kernels as a stage of ``cores``, with the mapping of each one's largest part."""
     count = chosen[0].parts
@@ -264,6 +270,7 @@ def stage_of(
         mappings=tuple(mapping for mapping, _ in found),
         estimates=tuple(_of_all(estimate, count) for _, estimate in found),
         cores=tuple(cores[:count]),
+        sharing=sharing,
     )
 
 
@@ -307,20 +314,22 @@ def search(
     name: str,
     options: SearchOptions = DEFAULT,
     rules: LayerRules = NO_RULES,
+    sharing: int = 1,
 ) -> Found:
     """Return what the search for the mapping of a split kernel's largest part finds.
 
     ``name`` is the layer's, for the error when nothing fits or ``rules`` leave nothing.
     """
-    return find_mapping(*largest_part(kernel, split, spec), name, options, rules)
+    return find_mapping(*largest_part(kernel, split, spec, sharing), name, options, rules)
 
 
 def largest_part(
-    kernel: Kernel, split: Split, spec: AcceleratorSpec
+    kernel: Kernel, split: Split, spec: AcceleratorSpec, sharing: int = 1
 ) -> tuple[Kernel, AcceleratorSpec]:
     """Return the largest part of a split kernel, and the machine as its core sees it."""
     largest = next(divided(kernel, split))
-    return largest, _with_share(spec, split.parts, _repeated(kernel, largest, split.parts))
+    cores = max(split.parts, sharing)
+    return largest, _with_share(spec, cores, _repeated(kernel, largest, split.parts))
 
 
 def _parts(kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> tuple[tuple[Part, ...], ...]:
@@ -337,6 +346,7 @@ def _copies(
     cores: Sequence[int],
     options: SearchOptions,
     rules: LayerRules,
+    sharing: int,
 ) -> Stage:
     """Return the stage of several copies, all split over equally many cores.
 
@@ -349,7 +359,7 @@ def _copies(
             Split(ways=((next(d for d, e in enumerate(k.extents) if e >= count), count),))
             for k in kernels
         ]
-    return _stage(kernels, chosen, spec, name, cores, options, rules)
+    return _stage(kernels, chosen, spec, name, cores, options, rules, sharing)
 
 
 def _repeated(kernel: Kernel, largest: Kernel, parts: int) -> float:
@@ -409,11 +419,11 @@ def _share_of_energy(spec: AcceleratorSpec, cores: int, from_memory: float) -> E
 
 
 def _promise(
-    kernel: Kernel, split: Split, spec: AcceleratorSpec, objective: Objective
+    kernel: Kernel, split: Split, spec: AcceleratorSpec, objective: Objective, sharing: int
 ) -> tuple[int, int]:
     """Return what sorts splits: a bound of their value, then the number of cores."""
     moved = _moved_bytes(kernel, split, spec)
-    cycles = _bound_cycles(kernel, split, spec, moved)
+    cycles = _bound_cycles(kernel, split, spec, moved, sharing)
     energy_pj = _bound_energy_pj(kernel, split, spec, cycles) if objective.needs_energy else None
     value = cycles
     if objective.bound is not None:
@@ -449,10 +459,13 @@ def _least_energy_pj(kernel: Kernel, spec: AcceleratorSpec, cycles: float) -> fl
     return float(least_energy_pj(kernel, spec, touched, cycles))
 
 
-def _bound_cycles(kernel: Kernel, split: Split, spec: AcceleratorSpec, moved_bytes: int) -> float:
+def _bound_cycles(
+    kernel: Kernel, split: Split, spec: AcceleratorSpec, moved_bytes: int, sharing: int
+) -> float:
     """Return the cycles that a split takes at least: of its largest part, and of all bytes."""
     extents = split.largest_extents(kernel)
     memory = moved_bytes / spec.bandwidth_bytes_per_s * spec.clock_hz
+    memory *= max(1, sharing / split.parts)
     if not isinstance(kernel.body, Contraction):
         return 1 + max(memory, prod(extents) / spec.vector.lanes)
     groups, m, n, k = (

@@ -12,6 +12,7 @@ from mapper.plan import Plan
 from mapper.splits import divided
 from mapper.stages import Stage
 from mapper.works import PlannedLayer
+from reports.explain_beside import beside_lines, members_with_heads
 from reports.explain_group import group_lines, kept_lines, order_lines, prefetch_lines
 from reports.nest_text import nest_lines
 from reports.report import WorkReport
@@ -22,10 +23,14 @@ def mapping_lines(plan: Plan, planned: PlannedLayer, work: WorkReport) -> Iterab
     own = plan.works[planned.work]
     if own.fused is not None:
         yield from group_lines(own.fused, plan.spec)
-    for number, stage in enumerate(stages := own.stages):
-        if len(stages) > 1:
-            yield "  first partial sums" if number == 0 else "  then their sum"
-        yield from stage_lines(stage, plan.spec)
+    if own.beside is not None:
+        yield from beside_lines(own.beside)
+    for head, member in members_with_heads(planned, own):
+        yield from head
+        for number, stage in enumerate(stages := member.stages):
+            if len(stages) > 1:
+                yield "  first partial sums" if number == 0 else "  then their sum"
+            yield from stage_lines(stage, plan.spec)
     yield from kept_lines(plan, planned)
     yield from prefetch_lines(plan, planned)
     yield from order_lines(plan, planned)

@@ -25,22 +25,25 @@ class Least(NamedTuple):
 def least_of(work: Work, spec: AcceleratorSpec) -> Least:
     """Return the lower bounds of a work.
 
-    Kernels run one after the other; layers of a group overlap. Weights that the program before
-    loads count there.
+    Kernels run one after the other; layers that run together overlap. Weights that the program
+    before loads count there. What several layers read at the same time may come once.
     """
     kernels = [bounds(kernel, spec) for kernel in work.kernels]
     if kernels:
         kernels[0] = _with_more_bytes(kernels[0], _fetched_bytes(work), spec)
-    if work.fused is None:
-        cycles = sum(one.cycles for one in kernels)
-    else:
-        resources = {name for one in kernels for name in one.by_resource}
-        cycles = max(sum(one.by_resource.get(name, 0.0) for one in kernels) for name in resources)
-    return Least(
-        cycles=cycles,
-        compulsory_bytes=sum(one.compulsory_bytes for one in kernels),
-        traffic_bytes=sum(one.traffic_bytes for one in kernels),
-    )
+    compulsory = sum(one.compulsory_bytes for one in kernels)
+    traffic = sum(one.traffic_bytes for one in kernels)
+    if work.beside is not None and work.beside.shared_bytes:
+        compulsory -= work.beside.shared_bytes
+        traffic = max(compulsory, *(one.traffic_bytes for one in kernels))
+    cycles = sum(one.cycles for one in kernels)
+    if work.fused is not None or work.beside is not None:
+        cycles = max(
+            traffic / spec.bandwidth_bytes_per_s * spec.clock_hz,
+            sum(one.array_cycles for one in kernels),
+            sum(one.vector_cycles for one in kernels),
+        )
+    return Least(cycles=cycles, compulsory_bytes=compulsory, traffic_bytes=traffic)
 
 
 def _fetched_bytes(work: Work) -> int:

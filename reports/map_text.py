@@ -17,9 +17,10 @@ from mapper.search.find import Found
 from mapper.search.larger import next_better
 from mapper.search.problem import problem_of
 from mapper.splits import Split
-from mapper.stages import largest_part, search, split_energies_pj
+from mapper.stages import Stage, largest_part, search, split_energies_pj
 from mapper.works import PlannedLayer
 from reports.energy import largest_shares
+from reports.explain_beside import beside_lines, members_with_heads
 from reports.explain_group import group_lines, kept_lines, order_lines, prefetch_lines
 from reports.explain_mapping import stage_lines
 from reports.labels import operator_label, shape_label
@@ -54,22 +55,32 @@ def _layer_lines(plan: Plan, planned: PlannedLayer) -> Iterable[str]:
     equal = sum(other.work == planned.work for other in plan.layers)
     times = f" (as {equal - 1} more)" if equal > 1 else ""
     operators = " + ".join(operator_label(one) for one in planned.computing)
-    yield f"{planned.name}: {operators} {shape_label(plan.graph, layer)}{times}"
+    shapes = " + ".join(shape_label(plan.graph, one) for one in plan.results(planned))
+    yield f"{planned.name}: {operators} {shapes}{times}"
     if not work.kernels:
         yield "  a view: no data moves"
     if work.fused is not None:
         yield from group_lines(work.fused, plan.spec)
+    if work.beside is not None:
+        yield from beside_lines(work.beside)
     yield from kept_lines(plan, planned)
     yield from prefetch_lines(plan, planned)
     yield from order_lines(plan, planned)
-    for stage in work.stages:
-        yield from stage_lines(stage, plan.spec)
-        for kernel, split, mapping, estimate in zip(
-            stage.kernels, stage.splits, stage.mappings, stage.estimates, strict=True
-        ):
-            yield from _bound_lines(kernel, plan.spec, estimate)
-            yield from _energy_lines(kernel, split, plan.spec, mapping, estimate.cycles)
-            yield from _search_lines(kernel, split, plan, layer.name, work.rules)
+    for head, member in members_with_heads(planned, work):
+        yield from head
+        for stage in member.stages:
+            yield from _stage_lines(stage, plan, layer.name, member.rules)
+
+
+def _stage_lines(stage: Stage, plan: Plan, name: str, rules: LayerRules) -> Iterable[str]:
+    """Yield how a stage is mapped, how good that is, and what else there was."""
+    yield from stage_lines(stage, plan.spec)
+    for number, (kernel, split, mapping, estimate) in enumerate(
+        zip(stage.kernels, stage.splits, stage.mappings, stage.estimates, strict=True)
+    ):
+        yield from _bound_lines(kernel, plan.spec, estimate)
+        yield from _energy_lines(kernel, split, plan.spec, mapping, estimate.cycles)
+        yield from _search_lines(stage, number, plan, name, rules)
 
 
 def _bound_lines(kernel: Kernel, spec: AcceleratorSpec, estimate: CostEstimate) -> Iterable[str]:
@@ -101,29 +112,29 @@ def _energy_lines(
 
 
 def _search_lines(
-    kernel: Kernel, split: Split, plan: Plan, name: str, rules: LayerRules
+    stage: Stage, number: int, plan: Plan, name: str, rules: LayerRules
 ) -> Iterable[str]:
-    """Yield what else there was: how much was tried, what binds, and the runner-up."""
-    spec = plan.spec
-    found = search(kernel, split, spec, name, plan.options, rules)
+    """Yield what else there was for a kernel: how much was tried, what binds, the runner-up."""
+    kernel, split, sharing = stage.kernels[number], stage.splits[number], stage.sharing
+    found = search(kernel, split, plan.spec, name, plan.options, rules, sharing)
     pad, share = max(found.fill().items(), key=lambda item: item[1])
     yield f"    {_effort(found)}; '{pad}' is the fullest scratchpad, {share:.0%}"
-    part, seen = largest_part(kernel, split, spec)
+    part, seen = largest_part(kernel, split, plan.spec, sharing)
     problem = problem_of(part, seen, name, plan.options.objective, rules)
     larger = next_better(problem, found.chosen[0])
     if larger is None:
         yield "    no larger scratchpad would allow a better mapping"
     else:
-        lack = _lack(part, spec, larger.mapping)
-        cost = _cost(kernel, split, spec, larger.mapping, larger.cost)
+        lack = _lack(part, plan.spec, larger.mapping)
+        cost = _cost(kernel, split, plan.spec, larger.mapping, larger.cost)
         yield f"    {lack} would allow {cost}"
     second = found.runner_up()
     if second is None:
         yield "    no other tile fits"
         return
     mapping, estimate = second
-    yield f"    runner-up, {_cost(kernel, split, spec, mapping, estimate)}:"
-    for line in nest_lines(part, spec, mapping):
+    yield f"    runner-up, {_cost(kernel, split, plan.spec, mapping, estimate)}:"
+    for line in nest_lines(part, plan.spec, mapping):
         yield f"  {line}"
 
 

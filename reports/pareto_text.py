@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from accel.spec import AcceleratorSpec
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
 from mapper.plan import Plan
 from mapper.search.objective import Objective
 from mapper.search.pareto import Choice, pareto_set
 from mapper.stages import largest_part
+from mapper.works import Work
 
 
 def pareto_text(plan: Plan, layer: str, objectives: Sequence[Objective]) -> str:
@@ -31,16 +33,24 @@ def pareto_text(plan: Plan, layer: str, objectives: Sequence[Objective]) -> str:
     """
     planned = plan.layer(layer)
     lines = [f"{layer}: mappings of which no other is as good in every objective"]
-    work = plan.works[planned.work]
-    for stage in work.stages:
-        for kernel, split in zip(stage.kernels, stage.splits, strict=True):
-            part, share = largest_part(kernel, split, plan.spec)
-            if split.parts > 1:
-                lines.append(f"  {split.label(kernel)}; of the largest part")
-            lines += _table(part, pareto_set(part, share, objectives, work.rules), objectives)
+    members = plan.works[planned.work].members
+    for one, work in zip(plan.results(planned), members, strict=True):
+        if layer in (one.name, planned.name):
+            lines += _member_lines(work, plan.spec, objectives)
     if len(lines) == 1:
         lines.append("  a view: no data moves")
     return "\n".join(lines)
+
+
+def _member_lines(
+    work: Work, spec: AcceleratorSpec, objectives: Sequence[Objective]
+) -> Iterable[str]:
+    for stage in work.stages:
+        for kernel, split in zip(stage.kernels, stage.splits, strict=True):
+            part, share = largest_part(kernel, split, spec, stage.sharing)
+            if split.parts > 1:
+                yield f"  {split.label(kernel)}; of the largest part"
+            yield from _table(part, pareto_set(part, share, objectives, work.rules), objectives)
 
 
 def _table(

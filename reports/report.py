@@ -15,10 +15,12 @@ from accel.spec import AcceleratorSpec
 from accel.trace import Repeated, Trace
 from accel.units import FS_PER_SECOND, Clock, format_bytes
 from accel.vector import peak_operations_per_cycle
+from foundation.dtype import Dtype
 from foundation.errors import SpecError
 from isa.instruction import Operand
+from mapper.kernel import Contraction
 from mapper.plan import Plan
-from mapper.works import PlannedLayer
+from mapper.works import PlannedLayer, Work
 from reports.cores import plain_name
 from reports.cycles import total_cycles
 from reports.energy import by_part, energy_counts
@@ -96,7 +98,7 @@ class WorkReport:
         doesn't say what they are.
     lower_bound_cycles, lower_bound_bytes
         The least cycles and main-memory bytes of any mapping onto this machine
-        (`mapper.bounds.Bounds`), of its kernels one after the other.
+        (`mapper.bounds.Bounds`), of its kernels one after the other unless layers run together.
     """
 
     compute_cycles: int
@@ -326,18 +328,24 @@ def _with_energies(
                 result.append(work)
                 continue
             time_s = work.total_cycles / spec.clock_hz
-            counts = energy_counts(spec, planned.kernels[0].inputs[0].dtype, pieces, time_s)
+            counts = energy_counts(spec, _multiplied(planned), pieces, time_s)
             result.append(replace(work, energies_pj=component_energies_pj(spec, counts)))
     except SpecError as error:
         return works, str(error)
     return result, ""
 
 
+def _multiplied(work: Work) -> Dtype:
+    """Return the type of what a work's products multiply, or of what it computes on."""
+    products = (kernel for kernel in work.kernels if isinstance(kernel.body, Contraction))
+    return next(products, work.kernels[0]).inputs[0].dtype
+
+
 def _layer_report(plan: Plan, planned: PlannedLayer, works: Sequence[WorkReport]) -> LayerReport:
     return LayerReport(
         name=planned.name,
         operator=" + ".join(operator_label(layer) for layer in planned.computing),
-        shape=shape_label(plan.graph, planned.layer),
+        shape=" + ".join(shape_label(plan.graph, layer) for layer in plan.results(planned)),
         operations=sum(plan.graph.operations(layer) for layer in planned.layers),
         work_number=planned.work,
         work=works[planned.work],

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from accel.spec import AcceleratorSpec
+from mapper.constraints import LayerRules
 from mapper.cost import NestCosts
 from mapper.kernel import Kernel
 from mapper.plan import Plan
 from mapper.search.problem import Problem, Site, problem_of
 from mapper.space import Family, Rows
-from mapper.stages import largest_part
+from mapper.stages import Stage, largest_part
 from mapper.works import PlannedLayer
 from reports.labels import operator_label, shape_label
 
@@ -39,16 +41,23 @@ def space_text(plan: Plan, layer: str | None = None) -> str:
 
 
 def _layer_lines(plan: Plan, planned: PlannedLayer) -> Iterable[str]:
-    layer, work = planned.layer, plan.works[planned.work]
-    yield f"{layer.name}: {operator_label(layer)} {shape_label(plan.graph, layer)}"
-    if not work.stages:
-        yield "  a view: no data moves"
-    for stage in work.stages:
-        for kernel, split in zip(stage.kernels, stage.splits, strict=True):
-            if plan.spec.cores > 1:
-                yield f"  {split.label(kernel)}; of the largest part"
-            part, spec = largest_part(kernel, split, plan.spec)
-            yield from _kernel_lines(problem_of(part, spec, layer.name, "latency", work.rules))
+    work = plan.works[planned.work]
+    for layer, member in zip(plan.results(planned), work.members, strict=True):
+        yield f"{layer.name}: {operator_label(layer)} {shape_label(plan.graph, layer)}"
+        if not member.kernels:
+            yield "  a view: no data moves"
+        for stage in member.stages:
+            yield from _stage_lines(stage, plan.spec, layer.name, member.rules)
+
+
+def _stage_lines(
+    stage: Stage, machine: AcceleratorSpec, name: str, rules: LayerRules
+) -> Iterable[str]:
+    for kernel, split in zip(stage.kernels, stage.splits, strict=True):
+        if machine.cores > 1:
+            yield f"  {split.label(kernel)}; of the largest part"
+        part, spec = largest_part(kernel, split, machine, stage.sharing)
+        yield from _kernel_lines(problem_of(part, spec, name, "latency", rules))
 
 
 def _kernel_lines(problem: Problem) -> Iterator[str]:

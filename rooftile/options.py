@@ -61,7 +61,8 @@ across = click.option(
     show_default=True,
     metavar="LIST",
     callback=lambda _, __, value: _passes_across(value),
-    help="Passes over several layers: all, none, or some of fusion, residency, prefetch and order.",
+    help="Passes over several layers: all, none, or some of fusion, residency, prefetch, order and"
+    " concurrent.",
 )
 
 

@@ -17,9 +17,9 @@ from mapper.held import memory_of
 from mapper.kernel import Contraction, Kernel
 from mapper.lower import lower
 from mapper.mapping import Mapping
-from mapper.operands import Placement
+from mapper.operands import Placement, aligned
 from mapper.plan import Plan
-from mapper.planner import ALIGNMENT_BYTES, make_plan
+from mapper.planner import make_plan
 from mapper.search.sample import sample_mappings
 from rooftile.validate.validation import Validation
 from workloads.graph import Graph
@@ -208,7 +208,7 @@ def _both(kernel: Kernel, mapping: Mapping, spec: AcceleratorSpec) -> tuple[int,
     for operand in kernel.operands:
         name = memory_of(operand, spec).name
         places[operand.role] = Placement(memory=name, address=used[name])
-        used[name] += -(-operand.tensor_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+        used[name] += aligned(operand.tensor_bytes)
     program = lower([kernel], [mapping], spec, places, used, {})
     simulated = Clock(hz=spec.clock_hz).cycle_at_or_after(Machine(spec).run(program).end_fs)
     addresses = {role: place.address for role, place in places.items()}

@@ -225,15 +225,33 @@ def chains(draw: DrawFn, dtype: str) -> Graph:
     builder = Draft(DTYPES[dtype])
     tensors = [builder.add_input(image(draw))]
     for _ in range(draw(st.integers(2, 5))):
-        tensor = draw(st.sampled_from(tensors))
-        large_enough = len(tensor.shape) == 4 and min(tensor.shape[1:3]) >= 3
-        choices = {**ON_ALL, **(ON_IMAGES if large_enough else {})}
-        if tensor.size_elements > 2000:
-            choices = {"reduce": add_reduce, "slice": add_slice}
-        if tensor.size_elements > LARGEST_REDUCED_BYTES:
-            choices = {"slice": add_slice}
-        tensors.append(choices[draw(st.sampled_from(sorted(choices)))](draw, builder, tensor))
+        tensors.append(add_any(draw, builder, draw(st.sampled_from(tensors))))
     return builder.graph()
+
+
+@st.composite
+def branches(draw: DrawFn, dtype: str) -> Graph:
+    """Draw a graph of two to four branches of one or two layers, which may begin on each other."""
+    builder = Draft(DTYPES[dtype])
+    roots = [builder.add_input(image(draw)) for _ in range(draw(st.integers(1, 2)))]
+    for _ in range(draw(st.integers(2, 4))):
+        first = add_any(draw, builder, draw(st.sampled_from(roots)))
+        if draw(st.booleans()):
+            add_any(draw, builder, first)
+        if draw(st.booleans()):
+            roots.append(first)
+    return builder.graph()
+
+
+def add_any(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add any layer that a tensor's shape and size allow."""
+    large_enough = len(tensor.shape) == 4 and min(tensor.shape[1:3]) >= 3
+    choices = {**ON_ALL, **(ON_IMAGES if large_enough else {})}
+    if tensor.size_elements > 2000:
+        choices = {"reduce": add_reduce, "slice": add_slice}
+    if tensor.size_elements > LARGEST_REDUCED_BYTES:
+        choices = {"slice": add_slice}
+    return choices[draw(st.sampled_from(sorted(choices)))](draw, builder, tensor)
 
 
 def graphs(dtype: str) -> SearchStrategy[Graph]:

@@ -152,7 +152,7 @@ def test_branches_run_in_the_order_that_keeps_more_on_the_chip() -> None:
     assert plan.given is given
     names = [layer.name for layer in plan.graph.layers]
     assert names == ["layer1", "layer2", "layer0", "layer3", "layer4"]
-    assert {first, second} <= plan.lifetimes.keys()
+    assert {first.name, second.name} <= plan.lifetimes.keys()
     assert validate_plan(plan, seed=0).passed
     assert estimated(given, spec, "residency", "order") < 0.75 * estimated(given, spec, "residency")
     assert "runs behind layer2 (before: behind nothing)" in map_text(plan)

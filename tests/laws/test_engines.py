@@ -77,7 +77,7 @@ def check(plan: Plan) -> None:
     spec = plan.spec
     pipeline, clock = Pipeline(spec), Clock(hz=spec.clock_hz)
     for number, work in enumerate(plan.works):
-        pieces = [pieces for stage in work.stages for pieces, _ in stage.distinct_rounds]
+        pieces = [pieces for pieces, _ in work.distinct_rounds]
         programs = [program for program, _ in plan.distinct_programs(number)]
         for (piece,), program in zip(pieces, programs, strict=True):
             (lowered,) = scripts_of(program, spec)

@@ -37,10 +37,9 @@ for hardware in ("edge_32x32", "tpu_v1"):
     plan = make_plan(load_zoo("mobilenet_v2", dtype="int8"), load_preset(hardware))
     pipeline = Pipeline(plan.spec)
     for number, work in enumerate(plan.works):
-        for stage in work.stages:
-            for (piece,), _ in stage.distinct_rounds:
-                cycles = pipeline.cycles(piece.kernels, piece.mappings)
-                result[f"{hardware} {number}"] = cycles
+        for (piece,), _ in work.distinct_rounds:
+            cycles = pipeline.cycles(piece.kernels, piece.mappings)
+            result[f"{hardware} {number}"] = cycles
 print(json.dumps([mapper.tiling.__file__, result]))
 """
 
