@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accel.dram.memory_spec import DramMemorySpec
 from accel.energy_spec import EnergySpec
@@ -30,6 +30,8 @@ class ArraySpec:
         Size of one array in PEs, one MAC per PE and cycle.
     dataflow
         Which operand stays in the PEs: ``WS``, ``OS`` or ``IS`` (`accel.systolic.DATAFLOWS`).
+    other_dataflows
+        Those that an instruction may ask for instead.
     timing
         When it does what.
     dtypes
@@ -44,6 +46,12 @@ class ArraySpec:
     timing: Timing
     dtypes: tuple[str, ...]
     count: int = 1
+    other_dataflows: tuple[str, ...] = ()
+
+    @property
+    def dataflows(self) -> tuple[str, ...]:
+        """All dataflows, the first one being that of instructions that ask for none."""
+        return (self.dataflow, *self.other_dataflows)
 
     @property
     def pes(self) -> int:
@@ -52,9 +60,9 @@ class ArraySpec:
 
     @property
     def label(self) -> str:
-        """Number, size and dataflow: ``4 of 128x128 WS``."""
+        """Number, size and dataflows: ``4 of 128x128 WS``, ``16x16 WS or OS``."""
         several = f"{self.count} of " if self.count > 1 else ""
-        return f"{several}{self.rows}x{self.columns} {self.dataflow}"
+        return f"{several}{self.rows}x{self.columns} {' or '.join(self.dataflows)}"
 
 
 #: How a tile lies in a scratchpad (`mapper.layouts`).
@@ -326,6 +334,24 @@ class AcceleratorSpec:
                 f"machine '{self.name}': its array multiplies {supported}, not {dtype}"
                 f"{nearest(dtype.name, self.array.dtypes)}; choose one with --dtype"
             )
+
+    def with_dataflow(self, dataflow: str | None) -> AcceleratorSpec:
+        """Return the machine as if its array had one dataflow only: the first for None.
+
+        Raises
+        ------
+        SpecError
+            When the array doesn't have it.
+        """
+        wanted, known = dataflow or self.array.dataflow, self.array.dataflows
+        if known == (wanted,):
+            return self
+        if wanted not in known:
+            raise SpecError(
+                f"machine '{self.name}': its array has dataflow {' and '.join(known)} but"
+                f" {wanted} is asked for; add it to 'array.dataflow'"
+            )
+        return replace(self, array=replace(self.array, dataflow=wanted, other_dataflows=()))
 
     @property
     def label(self) -> str:

@@ -86,7 +86,8 @@ class Scores:
 def estimate(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> CostEstimate:
     """Return the cost of one mapping."""
     slots = tuple(count > 1 for count in mapping.num_buffers)
-    scores = NestCosts(nest_of(kernel, mapping), spec).score(mapping.held, slots)
+    machine = spec.with_dataflow(mapping.dataflow)
+    scores = NestCosts(nest_of(kernel, mapping), machine).score(mapping.held, slots)
     return estimate_of({name: getattr(scores, name) for name in COSTS}, 0)
 
 
@@ -103,7 +104,7 @@ class NestCosts:
     nests
         The loop nests.
     spec
-        The machine.
+        The machine, whose array runs its first dataflow.
     """
 
     def __init__(self, nests: Nests, spec: AcceleratorSpec) -> None:

@@ -21,6 +21,7 @@ from mapper.cost import COSTS, CostEstimate
 from mapper.kernel import Contraction, Kernel, Role, box_bytes
 from mapper.mapping import Mapping
 from mapper.parts import Part, cut, whole
+from mapper.search.dataflows import dataflows_of
 from mapper.search.find import DEFAULT, Found, SearchOptions, find_mapping
 from mapper.search.objective import objective_of
 from mapper.splits import PARTIAL, Split, divided, reduction, splits
@@ -175,7 +176,7 @@ def best_stages(
     (kernel,) = kernels
     found = rules.allowed_splits(kernel, splits(kernel, len(cores), choice), name)
     if len(found) > TRIED:
-        found = sorted(found, key=lambda split: _promise(kernel, split, spec))[:TRIED]
+        found = _promising(kernel, found, spec, dataflows_of(kernel, spec, name, rules))
     candidates: list[tuple[Stage, ...]] = []
     failures: list[MappingError] = []
     for split in found:
@@ -343,6 +344,21 @@ def _with_share(spec: AcceleratorSpec, cores: int, repeated: float) -> Accelerat
         for memory in spec.memories
     )
     return replace(spec, memories=memories)
+
+
+def _promising(
+    kernel: Kernel,
+    found: Sequence[Split],
+    spec: AcceleratorSpec,
+    dataflows: Sequence[str | None],
+) -> list[Split]:
+    """Return the splits with the lowest bounds: ``TRIED`` for each dataflow."""
+    chosen: dict[Split, None] = {}
+    for dataflow in dataflows:
+        machine = spec.with_dataflow(dataflow)
+        ordered = sorted(found, key=lambda split: _promise(kernel, split, machine))
+        chosen |= dict.fromkeys(ordered[:TRIED])
+    return list(chosen)
 
 
 def _promise(kernel: Kernel, split: Split, spec: AcceleratorSpec) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import numpy as np
 from mapper.cost import NestCosts
 from mapper.kernel import Kernel
 from mapper.plan import Plan
+from mapper.search.dataflows import dataflows_of
 from mapper.search.problem import Problem, Site, problem_of
 from mapper.space import Family, Rows
 from mapper.stages import largest_part
@@ -48,7 +49,13 @@ def _layer_lines(plan: Plan, planned: PlannedLayer) -> Iterable[str]:
             if plan.spec.cores > 1:
                 yield f"  {split.label(kernel)}; of the largest part"
             part, spec = largest_part(kernel, split, plan.spec)
-            yield from _kernel_lines(problem_of(part, spec, layer.name, "latency", work.rules))
+            for dataflow in dataflows_of(part, spec, layer.name, work.rules):
+                if dataflow is not None:
+                    yield f"  dataflow {dataflow}"
+                machine = spec.with_dataflow(dataflow)
+                yield from _kernel_lines(
+                    problem_of(part, machine, layer.name, "latency", work.rules)
+                )
 
 
 def _kernel_lines(problem: Problem) -> Iterator[str]:
