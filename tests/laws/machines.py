@@ -23,6 +23,7 @@ def machine(
     rows: int,
     columns: int,
     dataflow: str,
+    other_dataflows: tuple[str, ...] = (),
     timing: str = "rtl",
     scratchpads: Mapping[str, tuple[int, tuple[str, ...]]],
     bandwidth_bytes_per_s: float = 4e9,
@@ -42,6 +43,7 @@ def machine(
             rows=rows,
             columns=columns,
             dataflow=dataflow,
+            other_dataflows=other_dataflows,
             timing=TIMINGS[timing],
             dtypes=ALL_DTYPES,
         ),
@@ -86,4 +88,12 @@ MACHINES = (
     machine("os", rows=3, columns=5, dataflow="OS", scratchpads=UNIFIED, two_memories=True),
     machine("is", rows=5, columns=4, dataflow="IS", scratchpads=UNIFIED, port_bytes_per_cycle=16.0),
     machine("serial", rows=7, columns=2, dataflow="WS", timing="scalesim", scratchpads=SPLIT),
+    machine(
+        "several",
+        rows=4,
+        columns=3,
+        dataflow="WS",
+        other_dataflows=("OS", "IS"),
+        scratchpads=UNIFIED,
+    ),
 )

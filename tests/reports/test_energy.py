@@ -43,7 +43,7 @@ def with_energies(spec: AcceleratorSpec) -> AcceleratorSpec:
     energy = EnergySpec(
         mac_pj={"int8": 0.5, "bf16": 3.0},
         vector_pj=0.125,
-        registers=None,
+        registers=AccessEnergy(read_pj_per_bit=0.5, write_pj_per_bit=0.75),
         scratchpads={pad.name: accesses[pad.name] for pad in spec.scratchpads},
         memories={memory.name: accesses[memory.name] for memory in spec.memories},
         shared_buffer=None,
@@ -85,13 +85,17 @@ def count_matmul(
     spec: AcceleratorSpec, what: MatMul, names: list[str], found: Counter[str]
 ) -> None:
     groups, m, n, k = what.extents
-    work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=int(what.accumulate))
+    array = spec.with_dataflow(what.dataflow).array
+    work = matmul_work(array, groups=groups, m=m, n=n, k=k, accumulate=int(what.accumulate))
     size, sum_size = what.dtype.size_bytes, DTYPES[what.dtype.accumulator].size_bytes
     found[f"mac {what.dtype}"] += groups * m * n * k
     found[f"{names[what.input.space]} read"] += work.input_reads * size
     found[f"{names[what.weight.space]} read"] += work.weight_reads * size
     found[f"{names[what.psum.space]} read"] += work.psum_reads * sum_size
     found[f"{names[what.psum.space]} written"] += work.psum_writes * sum_size
+    macs, stays_in_pes = groups * m * n * k, array.dataflow != "OS"
+    found["registers read"] += macs * (size if stays_in_pes else sum_size)
+    found["registers written"] += work.mapped_pes * size if stays_in_pes else macs * sum_size
 
 
 def count_vector(what: Vector, names: list[str], found: Counter[str]) -> None:
@@ -118,6 +122,7 @@ def expected_pj(spec: AcceleratorSpec, found: Counter[str]) -> dict[str, float]:
         for key, access in accesses.items()
     }
     result["mac"] = sum(found[f"mac {dtype}"] * pj for dtype, pj in energy.mac_pj.items())
+    result["registers"] = 8 * (0.5 * found["registers read"] + 0.75 * found["registers written"])
     result["vector"] = found["vector"] * energy.vector_pj
     return result
 
