@@ -254,7 +254,7 @@ Operands = Iterator[tuple[Access, Callable[..., int]]]
 
 
 def _product_operands(spec: AcceleratorSpec, product: MatMul) -> Operands:
-    array = spec.with_dataflow(product.dataflow).array
+    array = spec.array.with_dataflow(product.dataflow)
     accumulator = DTYPES[product.dtype.accumulator]
     for name, access, dtype in (
         ("input", product.input, product.dtype),

@@ -51,7 +51,7 @@ class Durations:
             When the array doesn't have the dataflow.
         """
         groups, m, n, k = extents
-        array = self._spec.with_dataflow(dataflow).array
+        array = self._spec.array.with_dataflow(dataflow)
         return matmul_work(array, groups=groups, m=m, n=n, k=k, accumulate=int(accumulate))
 
     def vector_cycles(self, instruction: Vector) -> int:

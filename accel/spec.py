@@ -53,6 +53,24 @@ class ArraySpec:
         """All dataflows, the first one being that of instructions that ask for none."""
         return (self.dataflow, *self.other_dataflows)
 
+    def with_dataflow(self, dataflow: str | None) -> ArraySpec:
+        """Return the array as if it had one dataflow only: the first for None.
+
+        Raises
+        ------
+        SpecError
+            When it doesn't have it.
+        """
+        wanted = dataflow or self.dataflow
+        if self.dataflows == (wanted,):
+            return self
+        if wanted not in self.dataflows:
+            raise SpecError(
+                f"array '{self.label}': has dataflow {' and '.join(self.dataflows)} but {wanted} is"
+                " asked for; add it to 'array.dataflow'"
+            )
+        return replace(self, dataflow=wanted, other_dataflows=())
+
     @property
     def pes(self) -> int:
         """Number of PEs of all arrays."""
@@ -336,22 +354,9 @@ class AcceleratorSpec:
             )
 
     def with_dataflow(self, dataflow: str | None) -> AcceleratorSpec:
-        """Return the machine as if its array had one dataflow only: the first for None.
-
-        Raises
-        ------
-        SpecError
-            When the array doesn't have it.
-        """
-        wanted, known = dataflow or self.array.dataflow, self.array.dataflows
-        if known == (wanted,):
-            return self
-        if wanted not in known:
-            raise SpecError(
-                f"machine '{self.name}': its array has dataflow {' and '.join(known)} but"
-                f" {wanted} is asked for; add it to 'array.dataflow'"
-            )
-        return replace(self, array=replace(self.array, dataflow=wanted, other_dataflows=()))
+        """Return the machine with its array as in `ArraySpec.with_dataflow`."""
+        array = self.array.with_dataflow(dataflow)
+        return self if array is self.array else replace(self, array=array)
 
     @property
     def label(self) -> str:

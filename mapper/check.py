@@ -262,7 +262,7 @@ def _blocks(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> Iterator
     """Where an operand is laid out in blocks, a tile keeps to one."""
     if not isinstance(kernel.body, Contraction):
         return
-    array = spec.with_dataflow(mapping.dataflow).array
+    array = spec.array.with_dataflow(mapping.dataflow)
     flow = DATAFLOWS[array.dataflow]
     for number, name in enumerate(("input", "weight")):
         edge = edge_dimension(array, name)

@@ -84,7 +84,7 @@ def test_a_change_under_way_is_refused() -> None:
 
 def test_a_dataflow_that_the_array_lacks_is_refused() -> None:
     message = (
-        "machine 'small': its array has dataflow WS and OS but IS is asked for; add it to"
+        "array '4x4 WS or OS': has dataflow WS and OS but IS is asked for; add it to"
         " 'array.dataflow'"
     )
     with pytest.raises(SpecError, match=f"^{re.escape(message)}$"):

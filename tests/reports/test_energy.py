@@ -85,7 +85,7 @@ def count_matmul(
     spec: AcceleratorSpec, what: MatMul, names: list[str], found: Counter[str]
 ) -> None:
     groups, m, n, k = what.extents
-    array = spec.with_dataflow(what.dataflow).array
+    array = spec.array.with_dataflow(what.dataflow)
     work = matmul_work(array, groups=groups, m=m, n=n, k=k, accumulate=int(what.accumulate))
     size, sum_size = what.dtype.size_bytes, DTYPES[what.dtype.accumulator].size_bytes
     found[f"mac {what.dtype}"] += groups * m * n * k

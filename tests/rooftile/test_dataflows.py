@@ -61,6 +61,11 @@ def test_the_space_is_that_of_each_dataflow(rooftile: Command, folder: Path) -> 
     assert "dataflow" not in rooftile("map", "--space", *RUN, "--layer", "pool").out
 
 
+def test_a_pareto_set_says_the_dataflow(rooftile: Command, folder: Path) -> None:
+    text = rooftile("map", *RUN, "--layer", "conv", "--pareto", "latency,dram").out
+    assert all(line.endswith((", WS", ", OS")) for line in text.splitlines()[2:])
+
+
 def test_programs_compute_and_engines_agree(rooftile: Command, folder: Path) -> None:
     assert rooftile("validate", "program", *RUN[:3]).status == 0
     assert rooftile("validate", "engines", *RUN[:3]).status == 0
