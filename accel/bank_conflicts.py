@@ -254,6 +254,7 @@ Operands = Iterator[tuple[Access, Callable[..., int]]]
 
 
 def _product_operands(spec: AcceleratorSpec, product: MatMul) -> Operands:
+    array = spec.array.with_dataflow(product.dataflow)
     accumulator = DTYPES[product.dtype.accumulator]
     for name, access, dtype in (
         ("input", product.input, product.dtype),
@@ -264,7 +265,7 @@ def _product_operands(spec: AcceleratorSpec, product: MatMul) -> Operands:
             access,
             partial(
                 matmul_conflicts,
-                array=spec.array,
+                array=array,
                 operand=name,
                 extents=(product.groups, product.m, (product.n,), product.k),
                 strides=access.strides,

@@ -40,12 +40,19 @@ class Durations:
         self._banks = {n: pad.bank_model for n, pad in own.items() if pad.bank_model is not None}
         self.matmul_work = cache(self._matmul_work)
 
-    def _matmul_work(self, extents: tuple[int, int, int, int], accumulate: bool) -> ArrayWork[int]:
-        """Return the array's work on a matrix instruction."""
+    def _matmul_work(
+        self, extents: tuple[int, int, int, int], accumulate: bool, dataflow: str | None
+    ) -> ArrayWork[int]:
+        """Return the array's work on a matrix instruction.
+
+        Raises
+        ------
+        SpecError
+            When the array doesn't have the dataflow.
+        """
         groups, m, n, k = extents
-        return matmul_work(
-            self._spec.array, groups=groups, m=m, n=n, k=k, accumulate=int(accumulate)
-        )
+        array = self._spec.array.with_dataflow(dataflow)
+        return matmul_work(array, groups=groups, m=m, n=n, k=k, accumulate=int(accumulate))
 
     def vector_cycles(self, instruction: Vector) -> int:
         """Return how long the vector unit itself works on an instruction."""

@@ -28,12 +28,25 @@ from accel.trace import (
 from accel.units import Clock
 from accel.vector import vector_operations
 from foundation.apportion import apportion
-from isa.instruction import Gather, Load, MatMul, Queue, Signal, Store, Vector, Wait
+from foundation.errors import SimulationError
+from isa.instruction import (
+    DATAFLOW_NAMES,
+    Gather,
+    Load,
+    MatMul,
+    Queue,
+    Signal,
+    Store,
+    Vector,
+    Wait,
+)
 from isa.program import Program, Stream
 
 Process = Generator[simpy.Event, object, None]
 
-UNIT, OPERAND, BYTES, CAUSE = map(COLUMNS.index, ("unit", "operand", "bytes", "cause"))
+UNIT, OPERAND, BYTES, DATAFLOW, CAUSE = map(
+    COLUMNS.index, ("unit", "operand", "bytes", "dataflow", "cause")
+)
 TRANSFER_PARTS = slice(CAUSE + 1, CAUSE + 1 + len(TRANSFER_CAUSES))
 LOAD, GATHER, STORE, MATMUL, VECTOR = (OPCODES.index(name) for name in OPCODES[:-1])
 _NO_PARTS = (0,) * len(TRANSFER_CAUSES)
@@ -96,6 +109,7 @@ class InstructionQueue:
         self._unfinished: deque[_Flight | int] = deque()
         self._all_known: simpy.Event | None = None
         self._array = ArrayQueue()
+        self._dataflow: str | None = None
         self.finished_fs = 0
 
     @property
@@ -145,7 +159,9 @@ class InstructionQueue:
 
     def _matmul(self, instruction: MatMul) -> Process:
         durations = self._run.durations
-        work = durations.matmul_work(instruction.extents, instruction.accumulate)
+        work = durations.matmul_work(
+            instruction.extents, instruction.accumulate, instruction.dataflow
+        )
         read, written = product_traffic(instruction, work)
         groups, m, n, k = instruction.extents
         row = self._row(
@@ -164,6 +180,7 @@ class InstructionQueue:
             ),
             scratchpads=self._run.scratchpad_columns(read, written),
         )
+        row[DATAFLOW] = self._change_dataflow(instruction.dataflow)
         timing = work.timing
         start = self._clock.edge_fs(
             self._array.accept(self._clock.cycle_at_or_after(self._now), timing)
@@ -180,6 +197,22 @@ class InstructionQueue:
         conflicts = durations.bank_conflicts(instruction)
         if conflicts > 0:
             yield self._stall(conflicts, "bank_conflict")
+
+    def _change_dataflow(self, dataflow: str | None) -> int:
+        """Change to the dataflow of an instruction, and return its number.
+
+        # Approximation: that takes no time, but the array must be idle.
+        """
+        wanted, before = dataflow or self._run.spec.array.dataflow, self._dataflow
+        if before not in (wanted, None) and self.finished_fs > self._now:
+            raise SimulationError(
+                f"a matmul of dataflow {wanted} begins while one of {before} is under way; signal a"
+                " semaphore behind that one and wait for it",
+                unit=self._stream.queue.name.lower(),
+                time=f"{self._clock.cycle_at_or_after(self._now)} cycles",
+            )
+        self._dataflow = wanted
+        return DATAFLOW_NAMES.index(wanted)
 
     def _stall(self, cycles: int, cause: str) -> simpy.Event:
         """Hold the array up from now on."""
@@ -293,7 +326,7 @@ class InstructionQueue:
     ) -> list[int]:
         """Return a trace row in the order of ``COLUMNS``, its times still open."""
         head = (self._unit.number, opcode, 0, 0, tag, -1, size_bytes)
-        return [*head, *work, -1, *_NO_PARTS, moved_bytes, *scratchpads]
+        return [*head, *work, -1, -1, *_NO_PARTS, moved_bytes, *scratchpads]
 
     def _record_wait(self, start: int, end: int, cause: int, unit: int | None = None) -> None:
         if end > start:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accel.dram.memory_spec import DramMemorySpec
 from accel.energy_spec import EnergySpec
@@ -30,6 +30,8 @@ class ArraySpec:
         Size of one array in PEs, one MAC per PE and cycle.
     dataflow
         Which operand stays in the PEs: ``WS``, ``OS`` or ``IS`` (`accel.systolic.DATAFLOWS`).
+    other_dataflows
+        Those that an instruction may ask for instead.
     timing
         When it does what.
     dtypes
@@ -44,6 +46,30 @@ class ArraySpec:
     timing: Timing
     dtypes: tuple[str, ...]
     count: int = 1
+    other_dataflows: tuple[str, ...] = ()
+
+    @property
+    def dataflows(self) -> tuple[str, ...]:
+        """All dataflows, the first one being that of instructions that ask for none."""
+        return (self.dataflow, *self.other_dataflows)
+
+    def with_dataflow(self, dataflow: str | None) -> ArraySpec:
+        """Return the array as if it had one dataflow only: the first for None.
+
+        Raises
+        ------
+        SpecError
+            When it doesn't have it.
+        """
+        wanted = dataflow or self.dataflow
+        if self.dataflows == (wanted,):
+            return self
+        if wanted not in self.dataflows:
+            raise SpecError(
+                f"array '{self.label}': has dataflow {' and '.join(self.dataflows)} but {wanted} is"
+                " asked for; add it to 'array.dataflow'"
+            )
+        return replace(self, dataflow=wanted, other_dataflows=())
 
     @property
     def pes(self) -> int:
@@ -52,9 +78,9 @@ class ArraySpec:
 
     @property
     def label(self) -> str:
-        """Number, size and dataflow: ``4 of 128x128 WS``."""
+        """Number, size and dataflows: ``4 of 128x128 WS``, ``16x16 WS or OS``."""
         several = f"{self.count} of " if self.count > 1 else ""
-        return f"{several}{self.rows}x{self.columns} {self.dataflow}"
+        return f"{several}{self.rows}x{self.columns} {' or '.join(self.dataflows)}"
 
 
 #: How a tile lies in a scratchpad (`mapper.layouts`).
@@ -326,6 +352,11 @@ class AcceleratorSpec:
                 f"machine '{self.name}': its array multiplies {supported}, not {dtype}"
                 f"{nearest(dtype.name, self.array.dtypes)}; choose one with --dtype"
             )
+
+    def with_dataflow(self, dataflow: str | None) -> AcceleratorSpec:
+        """Return the machine with its array as in `ArraySpec.with_dataflow`."""
+        array = self.array.with_dataflow(dataflow)
+        return self if array is self.array else replace(self, array=array)
 
     @property
     def label(self) -> str:

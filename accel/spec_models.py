@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from math import inf
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import (
+    BeforeValidator,
     ConfigDict,
     Field,
     field_validator,
@@ -137,20 +138,38 @@ class TimingPart(Part):
         return replace(TIMINGS[self.base], **changes)
 
 
+def _listed(value: object) -> object:
+    """Return one name as a list of it."""
+    return [value] if isinstance(value, str) else value
+
+
+#: One dataflow or several.
+Dataflows = Annotated[
+    list[str],
+    BeforeValidator(
+        _listed, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]
+    ),
+]
+
+
 class ArrayPart(Part):
     """The systolic array."""
 
     count: int = Field(default=1, ge=1, le=1024)
     rows: int = Field(ge=1, le=65536)
     columns: int = Field(ge=1, le=65536)
-    dataflow: str
+    dataflow: Dataflows = Field(min_length=1)
     timing: TimingPart = TimingPart()
     dtypes: list[str] = Field(min_length=1)
 
     @field_validator("dataflow")
     @classmethod
-    def _known_dataflow(cls, value: str) -> str:
-        return one_of(list(DATAFLOWS), value.upper())
+    def _known_dataflows(cls, values: list[str]) -> list[str]:
+        found = [one_of(list(DATAFLOWS), value.upper()) for value in values]
+        for name in found:
+            if found.count(name) > 1:
+                raise ValueError(f"'{name}' is listed {found.count(name)} times; list it once")
+        return found
 
     @field_validator("dtypes")
     @classmethod
@@ -307,7 +326,8 @@ class MachineFile(Part):
             array=ArraySpec(
                 rows=self.array.rows,
                 columns=self.array.columns,
-                dataflow=self.array.dataflow,
+                dataflow=self.array.dataflow[0],
+                other_dataflows=tuple(self.array.dataflow[1:]),
                 timing=self.array.timing.timing(),
                 dtypes=tuple(self.array.dtypes),
                 count=self.array.count,
@@ -371,6 +391,10 @@ def _memory_model(memory: MemorySpec) -> str:
     )
 
 
+def _dataflow_text(array: ArraySpec) -> str:
+    return f"[{', '.join(array.dataflows)}]" if array.other_dataflows else array.dataflow
+
+
 def _bank_text(pad: ScratchpadSpec) -> str:
     if pad.width_bytes is None:
         return ""
@@ -390,7 +414,7 @@ def machine_text(spec: AcceleratorSpec) -> str:
         *network_lines(spec.network),
         *shared_buffer_lines(spec.shared_buffer),
         f"array: {{count: {array.count}, rows: {array.rows}, columns: {array.columns},"
-        f" dataflow: {array.dataflow},"
+        f" dataflow: {_dataflow_text(array)},"
         f" timing: {_timing_text(array.timing)}, dtypes: [{', '.join(array.dtypes)}]}}",
         "scratchpads:",
         *(

@@ -10,6 +10,7 @@ from typing import Generic
 
 from accel.timing import ArrayTiming, Count, Timing, array_timing
 from foundation.dtype import DTYPES, Dtype
+from isa.instruction import DATAFLOW_NAMES
 
 #: Which GEMM dimensions each operand has.
 OPERAND_DIMENSIONS = {"input": "MK", "weight": "KN", "psum": "MN"}
@@ -48,6 +49,9 @@ DATAFLOWS = {
         Dataflow(name="IS", rows="K", columns="M", time="N"),
     )
 }
+
+
+assert tuple(DATAFLOWS) == DATAFLOW_NAMES, "instructions name what arrays have"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

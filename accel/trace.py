@@ -56,6 +56,7 @@ COLUMNS = (
     "psum_reads",
     "psum_writes",
     "operations",  # of a vector instruction
+    "dataflow",  # of a matmul, number in isa.DATAFLOW_NAMES, -1 otherwise
     "cause",  # number in Trace.causes of what a wait is for, -1 otherwise
     *(f"{cause}_fs" for cause in TRANSFER_CAUSES),  # parts of a DMA's time; they add up
     "moved_bytes",  # of a DMA to or from the core: other than `bytes` behind a shared buffer

@@ -12,7 +12,7 @@ from foundation.dtype import DTYPES
 from foundation.errors import AssemblyError, nearest
 from foundation.functions import FUNCTIONS
 from isa.fields import FORM_OF, FORMS, Form, Kind, checked_count, checked_stride
-from isa.instruction import Access, Instruction, Operand, Queue
+from isa.instruction import DATAFLOW_NAMES, Access, Instruction, Operand, Queue
 from isa.program import Program, Semaphore, Space, Stream
 
 _ACCESS = re.compile(r"([^\s+\[\]]+)\+(0x[0-9a-f]+|\d+)\[([-\d,]*)\]\Z")
@@ -41,9 +41,10 @@ def _instruction_text(program: Program, instruction: Instruction) -> str:
     if form.fields[0].kind is Kind.SEMAPHORE:
         number = getattr(instruction, form.fields[0].name)
         return f"{form.mnemonic} {_name_text(program.semaphores[number].name)}"
+    _, fields = form.coded(instruction)
     values = (
         f"{item.name}={_value_text(program, item.kind, getattr(instruction, item.name))}"
-        for item in form.fields
+        for item in fields
     )
     return f"{form.mnemonic} {' '.join(values)}"
 
@@ -159,7 +160,7 @@ def _instruction(source: _Source, form: Form, words: list[str]) -> Instruction:
         number = _number_of("semaphore", name, source.semaphores)
         values[form.fields[0].name] = number
         return form.instruction(**values)
-    kinds = {item.name: item.kind for item in form.fields}
+    kinds = {item.name: item.kind for item in form.all_fields}
     for word in words:
         key, equals, text = word.partition("=")
         if not equals:
@@ -169,7 +170,7 @@ def _instruction(source: _Source, form: Form, words: list[str]) -> Instruction:
         if key in values:
             raise ValueError(f"'{key}' stands twice")
         values[key] = _value(source, kinds[key], text)
-    missing = [name for name in kinds if name not in values]
+    missing = [item.name for item in form.fields if item.name not in values]
     if missing:
         raise ValueError(f"{form.mnemonic} needs {', '.join(missing)}")
     return form.instruction(**values)
@@ -183,11 +184,17 @@ def _value(source: _Source, kind: Kind, text: str) -> Any:
         Kind.ACCESS: lambda word: _access(source, word),
         Kind.ACCESSES: lambda word: tuple(_access(source, part) for part in _items(word, ";")),
         Kind.DTYPE: lambda word: _choice("dtype", word, DTYPES),
-        Kind.FUNCTION: lambda word: _choice("function", word, {name: name for name in FUNCTIONS}),
+        Kind.FUNCTION: lambda word: _choice("function", word, _words(FUNCTIONS)),
+        Kind.DATAFLOW: lambda word: _choice("dataflow", word, _words(DATAFLOW_NAMES)),
         Kind.OPERAND: lambda word: _choice("operand", word, _OPERANDS),
         Kind.FLAG: lambda word: _choice("flag", word, _FLAGS),
     }
     return readers[kind](text)
+
+
+def _words(known: Iterable[str]) -> dict[str, str]:
+    """Return words that stand for themselves."""
+    return {word: word for word in known}
 
 
 def _count(text: str, base: int = 10) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 from foundation.dtype import DTYPES
 from foundation.errors import AssemblyError
 from foundation.functions import FUNCTIONS
-from isa.fields import FORM_OF, FORMS, Kind, checked_count, checked_stride
-from isa.instruction import Access, Instruction, Operand, Queue
+from isa.fields import FORM_OF, FORM_OF_OPCODE, Kind, checked_count, checked_stride
+from isa.instruction import DATAFLOW_NAMES, Access, Instruction, Operand, Queue
 from isa.program import Program, Semaphore, Space, Stream
 
 MAGIC = b"RTIL"
@@ -23,7 +23,6 @@ FUNCTION_CODES = (
     *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
     *("erf", "divide", "minimum"),
 )
-_FORM_OF_OPCODE = {form.opcode: form for form in FORMS.values()}
 _MAX_BITS = 64
 
 
@@ -146,10 +145,10 @@ class _Writer:
             self.count(2 * stride if checked_stride(stride) >= 0 else -2 * stride - 1)
 
     def instruction(self, instruction: Instruction) -> None:
-        """Append an opcode and the fields of its form."""
-        form = FORM_OF[type(instruction)]
-        self.data.append(form.opcode)
-        for item in form.fields:
+        """Append an opcode and the fields behind it."""
+        opcode, fields = FORM_OF[type(instruction)].coded(instruction)
+        self.data.append(opcode)
+        for item in fields:
             self._value(item.kind, getattr(instruction, item.name))
 
     def _value(self, kind: Kind, value: Any) -> None:
@@ -168,6 +167,8 @@ class _Writer:
                 self.count(DTYPE_CODES.index(value.name))
             case Kind.FUNCTION:
                 self.count(FUNCTION_CODES.index(value))
+            case Kind.DATAFLOW:
+                self.count(DATAFLOW_NAMES.index(value))
             case _:
                 self.count(int(value))
 
@@ -242,10 +243,10 @@ class _Reader:
     def instruction(self) -> Instruction:
         """Return an instruction."""
         (opcode,) = self.take(1)
-        form = _FORM_OF_OPCODE.get(opcode)
-        if form is None:
+        if opcode not in FORM_OF_OPCODE:
             raise ValueError(f"opcode {opcode:#04x} is unknown")
-        return form.instruction(**{item.name: self._value(item.kind) for item in form.fields})
+        form, fields = FORM_OF_OPCODE[opcode]
+        return form.instruction(**{item.name: self._value(item.kind) for item in fields})
 
     def _value(self, kind: Kind) -> Any:
         match kind:
@@ -267,6 +268,8 @@ class _Reader:
                 return Operand(self.code(len(Operand), "operand"))
             case Kind.FLAG:
                 return self.flag()
+            case Kind.DATAFLOW:
+                return DATAFLOW_NAMES[self.code(len(DATAFLOW_NAMES), "dataflow")]
 
 
 assert set(DTYPE_CODES) == set(DTYPES), "every dtype has a code"

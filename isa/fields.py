@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from isa.instruction import Gather, Instruction, Load, MatMul, Signal, Store, Vector, Wait
@@ -21,6 +21,7 @@ class Kind(Enum):
     FUNCTION = "function"
     OPERAND = "operand"
     FLAG = "flag"
+    DATAFLOW = "dataflow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +34,36 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """An instruction's mnemonic, opcode byte, and fields in the order of text and binary."""
+    """An instruction's mnemonic, opcode byte, and fields in the order of text and binary.
+
+    Parameters
+    ----------
+    mnemonic, opcode, instruction
+        In text, in binary, in Python.
+    fields
+        Those that every instruction has.
+    option, option_opcode
+        A last field that is left out where it is None, and the opcode with it; None without any.
+    """
 
     mnemonic: str
     opcode: int
     instruction: type[Instruction]
     fields: tuple[Field, ...]
+    option: Field | None = None
+    option_opcode: int | None = None
+
+    @property
+    def all_fields(self) -> tuple[Field, ...]:
+        """The fields with the one that can be left out."""
+        return self.fields if self.option is None else (*self.fields, self.option)
+
+    def coded(self, instruction: Instruction) -> tuple[int, tuple[Field, ...]]:
+        """Return the opcode of an instruction, and the fields that it has."""
+        if self.option is None or getattr(instruction, self.option.name) is None:
+            return self.opcode, self.fields
+        assert self.option_opcode is not None, "an option has an opcode"
+        return self.option_opcode, self.all_fields
 
 
 def _form(
@@ -46,6 +71,11 @@ def _form(
 ) -> tuple[str, Form]:
     fields = tuple(Field(name=name, kind=kind) for name, kind in kinds.items())
     return mnemonic, Form(mnemonic=mnemonic, opcode=opcode, instruction=instruction, fields=fields)
+
+
+def _with_option(named: tuple[str, Form], opcode: int, name: str, kind: Kind) -> tuple[str, Form]:
+    mnemonic, form = named
+    return mnemonic, replace(form, option=Field(name=name, kind=kind), option_opcode=opcode)
 
 
 #: Mnemonic to form. Opcodes are part of the binary format: never reuse one.
@@ -92,20 +122,25 @@ FORMS = dict(
             operand=Kind.OPERAND,
             tag=Kind.COUNT,
         ),
-        _form(
-            "matmul",
-            0x20,
-            MatMul,
-            groups=Kind.COUNTS,
-            m=Kind.COUNTS,
-            n=Kind.COUNT,
-            k=Kind.COUNTS,
-            input=Kind.ACCESS,
-            weight=Kind.ACCESS,
-            psum=Kind.ACCESS,
-            accumulate=Kind.FLAG,
-            dtype=Kind.DTYPE,
-            tag=Kind.COUNT,
+        _with_option(
+            _form(
+                "matmul",
+                0x20,
+                MatMul,
+                groups=Kind.COUNTS,
+                m=Kind.COUNTS,
+                n=Kind.COUNT,
+                k=Kind.COUNTS,
+                input=Kind.ACCESS,
+                weight=Kind.ACCESS,
+                psum=Kind.ACCESS,
+                accumulate=Kind.FLAG,
+                dtype=Kind.DTYPE,
+                tag=Kind.COUNT,
+            ),
+            0x21,
+            "dataflow",
+            Kind.DATAFLOW,
         ),
         _form(
             "vector",
@@ -124,6 +159,13 @@ FORMS = dict(
         ),
     )
 )
+
+#: Opcode byte to form, and to the fields behind it.
+FORM_OF_OPCODE = {form.opcode: (form, form.fields) for form in FORMS.values()} | {
+    form.option_opcode: (form, form.all_fields)
+    for form in FORMS.values()
+    if form.option_opcode is not None
+}
 
 FORM_OF = {form.instruction: form for form in FORMS.values()}
 

@@ -23,6 +23,11 @@ class Queue(IntEnum):
     STORE = 3
 
 
+#: Names of dataflows, after the operand that stays in the array's PEs. Their order is part of the
+#: binary format and of traces: only ever append.
+DATAFLOW_NAMES = ("OS", "WS", "IS")
+
+
 class Operand(IntEnum):
     """What the bytes of a DMA are: for reports only, the machine doesn't look at it."""
 
@@ -170,6 +175,9 @@ class MatMul:
         Type of input and weight.
     tag
         For reports: which tile.
+    dataflow
+        One of ``DATAFLOW_NAMES``; None for the array's first, or only, one. What is computed is the
+        same.
     """
 
     groups: tuple[int, ...]
@@ -182,6 +190,7 @@ class MatMul:
     accumulate: bool
     dtype: Dtype
     tag: int
+    dataflow: str | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

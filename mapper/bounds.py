@@ -103,10 +103,18 @@ def array_cycles(kernel: Kernel, spec: AcceleratorSpec) -> float:
     A fold holds at most R x C elements of what lies along rows and columns, and takes as many
     cycles as the third dimension has elements. Parts of a product have no fewer folds, or no
     shorter ones, than the whole. One array alone takes what it does for the whole as one
-    instruction: loads of a stationary operand that nothing hides are in it.
+    instruction: loads of a stationary operand that nothing hides are in it. Of several dataflows
+    it is the one with the fewest cycles.
     """
     if not isinstance(kernel.body, Contraction):
         return 0.0
+    return min(
+        _cycles_of_dataflow(kernel, spec.with_dataflow(name)) for name in spec.array.dataflows
+    )
+
+
+def _cycles_of_dataflow(kernel: Kernel, spec: AcceleratorSpec) -> float:
+    """Return the least cycles of a product on arrays of one dataflow."""
     array, flow = spec.array, DATAFLOWS[spec.array.dataflow]
     sizes = {
         role.value: prod(kernel.extents[d] for d in kernel.numbers(role))
@@ -132,7 +140,7 @@ def stream_cycles(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> in
     All folds are counted, as full as the tiles make them; loads of a stationary operand, the way
     through the array, and drains aren't.
     """
-    flow = DATAFLOWS[spec.array.dataflow]
+    flow = DATAFLOWS[mapping.dataflow or spec.array.dataflow]
     total = 0
     for sizes, count in _tile_sizes(kernel, mapping):
         extent = {

@@ -77,21 +77,25 @@ def violations(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> Itera
     broken = [*_steps(kernel, mapping), *_numbers(kernel, mapping)]
     if not broken:
         broken = [*_sums(kernel, mapping), *_places(kernel, mapping)]
+    problem = dataflow_violation(spec, mapping.dataflow)
+    if not broken and problem is not None:
+        broken = [Violation(f"dataflow {problem}")]
     if not broken:
         broken = [*_blocks(kernel, spec, mapping), *_capacities(kernel, spec, mapping)]
     yield from broken
 
 
-def dataflow_violation(spec: AcceleratorSpec, dataflow: str) -> str | None:
-    """Return why a machine's array doesn't have a dataflow; None if it has it."""
-    if dataflow == spec.array.dataflow:
+def dataflow_violation(spec: AcceleratorSpec, dataflow: str | None) -> str | None:
+    """Return why a machine's array doesn't have a dataflow; None if it has it, or none is asked."""
+    known = spec.array.dataflows
+    if dataflow is None or dataflow in known:
         return None
     if dataflow not in DATAFLOWS:
-        known = ", ".join(DATAFLOWS)
-        return f"must be one of {known} but is '{dataflow}'{nearest(dataflow, DATAFLOWS)}"
+        names = ", ".join(DATAFLOWS)
+        return f"must be one of {names} but is '{dataflow}'{nearest(dataflow, DATAFLOWS)}"
     return (
-        f"the array of machine '{spec.name}' is {spec.array.dataflow} but the mapping is for"
-        f" {dataflow}; write {spec.array.dataflow}"
+        f"the array of machine '{spec.name}' is {' and '.join(known)} but the mapping is for"
+        f" {dataflow}; write {' or '.join(known)}"
     )
 
 
@@ -258,9 +262,10 @@ def _blocks(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> Iterator
     """Where an operand is laid out in blocks, a tile keeps to one."""
     if not isinstance(kernel.body, Contraction):
         return
-    flow = DATAFLOWS[spec.array.dataflow]
+    array = spec.array.with_dataflow(mapping.dataflow)
+    flow = DATAFLOWS[array.dataflow]
     for number, name in enumerate(("input", "weight")):
-        edge = edge_dimension(spec.array, name)
+        edge = edge_dimension(array, name)
         pad = spec.scratchpad_of(kernel.inputs[number].scratchpad)
         if pad.layout != "blocked":
             continue

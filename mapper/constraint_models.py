@@ -62,12 +62,16 @@ class Entry(_Part):
     )
     buffers: dict[str, Literal[1, 2]] = Field(default={}, description="Operand to its buffers.")
     split: SplitLimits | None = None
+    dataflow: str | Names | Choice | None = Field(
+        default=None, description="Dataflows of products: OS, WS, IS."
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not (self.dimensions or self.order or self.hold or self.buffers or self.split):
+        given = (self.dimensions, self.order, self.hold, self.buffers, self.split, self.dataflow)
+        if not any(given):
             raise ValueError(
-                "constrains nothing; give one of dimensions, order, hold, buffers, split"
+                "constrains nothing; give one of dimensions, order, hold, buffers, split, dataflow"
             )
         return self
 

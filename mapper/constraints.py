@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from foundation.document import Document, Path_, parse, read
 from foundation.errors import MappingError, RooftileError, nearest
+from isa.instruction import DATAFLOW_NAMES
 from mapper.kernel import Contraction, Kernel, Role
 from mapper.nest import Counts, Nests
 from mapper.splits import AXES, Split
@@ -135,17 +136,20 @@ class LayerRules:
         Operand, its buffers, and where that stands.
     splits
         Limits of splits, and where they stand.
+    dataflows
+        Those that products may run in, and where that stands.
     """
 
     document: Document | None = None
     rules: tuple[Rule, ...] = ()
     buffers: tuple[tuple[str, int, Path_], ...] = ()
     splits: tuple[tuple[SplitLimits, Path_], ...] = ()
+    dataflows: tuple[tuple[frozenset[str], Path_], ...] = ()
 
     @property
     def are_empty(self) -> bool:
         """Whether everything may be tried."""
-        return not (self.rules or self.buffers or self.splits)
+        return not (self.rules or self.buffers or self.splits or self.dataflows)
 
     def as_record(self) -> dict[str, object]:
         """Return what may not be tried, without the file that says so."""
@@ -212,6 +216,26 @@ class LayerRules:
             found = left
         return found
 
+    def allowed_dataflows(self, known: Sequence[str], name: str) -> tuple[str, ...]:
+        """Return those of an array's dataflows that are allowed.
+
+        Raises
+        ------
+        MappingError
+            When a constraint leaves none.
+        """
+        found = tuple(known)
+        for allowed, path in self.dataflows:
+            left = tuple(one for one in found if one in allowed)
+            if not left:
+                raise self.failure(
+                    path,
+                    f"layer '{name}': leaves none of the dataflows of its array"
+                    f" ({', '.join(found)})",
+                )
+            found = left
+        return found
+
 
 NO_RULES = LayerRules()
 
@@ -238,6 +262,7 @@ class Constraints:
         rules: list[Rule] = []
         buffers: list[tuple[str, int, Path_]] = []
         splits: list[tuple[SplitLimits, Path_]] = []
+        dataflows: list[tuple[frozenset[str], Path_]] = []
         for number, entry in self._entries(layer, operator):
             path: Path_ = ("constraints", number)
             rules += _rules(entry, path)
@@ -246,11 +271,14 @@ class Constraints:
             ]
             if entry.split is not None:
                 splits.append((entry.split, (*path, "split")))
+            if entry.dataflow is not None:
+                dataflows.append((_allowed(entry.dataflow, DATAFLOW_NAMES), (*path, "dataflow")))
         return LayerRules(
             document=self.document,
             rules=tuple(rules),
             buffers=tuple(buffers),
             splits=tuple(splits),
+            dataflows=tuple(dataflows),
         )
 
     def numbers(self, layer: str, operator: str) -> tuple[int, ...]:
@@ -347,6 +375,8 @@ def _constraints(document: Document) -> Constraints:
     for number, entry in enumerate(entries):
         path: Path_ = ("constraints", number)
         _check_words(document, (*path, "order"), "order", _named(entry.order), ORDERS)
+        flows = _named(entry.dataflow)
+        _check_words(document, (*path, "dataflow"), "dataflow", flows, DATAFLOW_NAMES)
         for role, choice in entry.hold.items():
             _check_words(document, (*path, "hold", role), "place", _named(choice), PLACES)
         if entry.split is not None:

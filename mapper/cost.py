@@ -104,7 +104,8 @@ def estimate(
 ) -> CostEstimate:
     """Return the cost of one mapping: ``COSTS``, or ``COSTS_WITH_ENERGY``."""
     slots = tuple(count > 1 for count in mapping.num_buffers)
-    scores = NestCosts(nest_of(kernel, mapping), spec).score(
+    machine = spec.with_dataflow(mapping.dataflow)
+    scores = NestCosts(nest_of(kernel, mapping), machine).score(
         mapping.held, slots, with_energy="energy_pj" in costs
     )
     return estimate_of({name: getattr(scores, name) for name in costs}, 0)
@@ -140,7 +141,7 @@ class NestCosts:
     nests
         The loop nests.
     spec
-        The machine.
+        The machine, whose array runs its first dataflow.
     """
 
     def __init__(self, nests: Nests, spec: AcceleratorSpec) -> None:

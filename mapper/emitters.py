@@ -128,6 +128,7 @@ class _ProductEmitter:
                 accumulate=accumulate,
                 dtype=self._kernel.inputs[0].dtype,
                 tag=tag,
+                dataflow=self._mapping.dataflow,
             ),
         )
         if is_last:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import inf, prod
@@ -83,6 +83,10 @@ def best_group(group: Group, spec: AcceleratorSpec, inner: _Inner) -> FusedGroup
             found.append(fused)
         if len(found) == STEP_SIZES:
             break
+    return _least(found)
+
+
+def _least(found: Iterable[FusedGroup]) -> FusedGroup | None:
     return min(found, key=lambda one: (one.estimate.cycles, one.estimate.dram_bytes), default=None)
 
 
@@ -183,11 +187,14 @@ class _Inner:
     Parameters
     ----------
     spec
-        The machine, whatever its scratchpads leave free.
+        The machine with one dataflow, whatever its scratchpads leave free.
+    dataflow
+        That one where the machine has several.
     """
 
-    def __init__(self, spec: AcceleratorSpec) -> None:
+    def __init__(self, spec: AcceleratorSpec, dataflow: str | None) -> None:
         self._spec = spec
+        self._dataflow = dataflow
         self._known: dict[object, list[tuple[Nests, Scores]]] = {}
 
     def best(self, kernel: Kernel, tile: Tile, shared: AcceleratorSpec) -> Mapping | None:
@@ -204,6 +211,7 @@ class _Inner:
                     loops=nests.loops(row),
                     held=(nests.depth,) * len(kernel.operands),
                     num_buffers=tuple(int(count[row]) for count in scores.num_buffers),
+                    dataflow=self._dataflow if isinstance(kernel.body, Contraction) else None,
                 )
                 best = float(cycles[row]), mapping
         return best[1] if best is not None else None
@@ -540,7 +548,11 @@ class Fuser:
     def __init__(self, graph: Graph, spec: AcceleratorSpec) -> None:
         self._graph = graph
         self._spec = spec
-        self._inner = _Inner(spec)
+        several = bool(spec.array.other_dataflows)
+        self._inner = {
+            name: _Inner(spec.with_dataflow(name), name if several else None)
+            for name in spec.array.dataflows
+        }
         self._last_use: dict[str, float] = dict.fromkeys(graph.outputs, inf)
         for number, layer in enumerate(graph.layers):
             for name in layer.inputs:
@@ -582,6 +594,15 @@ class Fuser:
 
         ``kernels`` are theirs, as they are where tensors are kept; ``spec`` has the scratchpads'
         free bytes.
+
+        # Approximation: all members run in one dataflow, that of the least estimate: an array that
+        changes between two of them would have to be drained first.
         """
         group = make_group([self._graph.layers[n] for n in layers], kernels)
-        return best_group(group, spec, self._inner) if group is not None else None
+        if group is None:
+            return None
+        found = (
+            best_group(group, spec.with_dataflow(name), inner)
+            for name, inner in self._inner.items()
+        )
+        return _least(one for one in found if one is not None)

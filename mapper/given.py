@@ -113,6 +113,8 @@ def _mapped(
         if problem is not None:
             raise nest.failure(("dataflow",), problem)
     mapping, places = _mapping(part, nest)
+    if spec.array.other_dataflows and isinstance(kernel.body, Contraction):
+        mapping = replace(mapping, dataflow=nest.nest.dataflow)
     for message, loop, operand, is_about_buffers in violations(part, spec, mapping):
         raise nest.failure(_path(part, nest, places, loop, operand, is_about_buffers), message)
     mapping = with_layouts(part, mapping, spec)

@@ -64,6 +64,7 @@ class Instructions:
             accumulate=accumulate,
             dtype=self._kernel.inputs[0].dtype,
             tag=tag,
+            dataflow=self._mapping.dataflow,
         )
 
     def result(

@@ -70,7 +70,7 @@ def with_layouts(kernel: Kernel, mapping: Mapping, spec: AcceleratorSpec) -> Map
     """
     if all(pad.bank_model is None for pad in spec.scratchpads):
         return mapping
-    found = _tiles(kernel, mapping, spec)
+    found = _tiles(kernel, mapping, spec.with_dataflow(mapping.dataflow))
     spare = {pad.name: pad.capacity_bytes for pad in spec.scratchpads}
     for tile in found:
         if tile is not None:

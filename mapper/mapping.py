@@ -42,6 +42,8 @@ class Mapping:
     layouts, conflict_cycles
         For each operand, then for a product's psums, how a region lies in its scratchpad, and the
         cycles that one tile costs in bank conflicts; empty where no scratchpad has banks.
+    dataflow
+        That of a product's instructions; None for the array's first, or only, one.
     """
 
     loops: tuple[Loop, ...]
@@ -49,6 +51,7 @@ class Mapping:
     num_buffers: tuple[int, ...]
     layouts: tuple[Layout, ...] = ()
     conflict_cycles: tuple[int, ...] = ()
+    dataflow: str | None = None
 
     @property
     def psums_wait(self) -> bool:

@@ -200,7 +200,7 @@ def _nest_lines(
     names = [dimension.name for dimension in kernel.dimensions]
     roles = [operand.role for operand in kernel.operands]
     if isinstance(kernel.body, Contraction):
-        yield f"dataflow: {spec.array.dataflow}"
+        yield f"dataflow: {mapping.dataflow or spec.array.dataflow}"
     if split.ways:
         yield f"split: {_pairs((names[d], ways) for d, ways in split.ways)}"
     extents = split.largest_extents(kernel)

@@ -44,7 +44,9 @@ class Nest(_Part):
     split: dict[str, Annotated[int, Field(ge=1)]] = Field(
         default={}, description="Dimension to the number of parts along it, one for each core."
     )
-    dataflow: str | None = Field(default=None, description="Of the array, to be sure of it.")
+    dataflow: str | None = Field(
+        default=None, description="One that the array has: by default its first."
+    )
     loops: list[Step] = Field(default=[], description="Outermost first.")
     buffers: dict[str, int] = Field(default={}, description="Operand to its buffers, 1 or 2.")
 

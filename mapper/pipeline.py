@@ -296,7 +296,9 @@ class _Work:
                 accumulate=bool(accumulates[tile]),
                 tag=0,
             )
-            work = self._pipeline.matmul_work(instruction.extents, instruction.accumulate)
+            work = self._pipeline.matmul_work(
+                instruction.extents, instruction.accumulate, instruction.dataflow
+            )
             done = Amount(
                 macs=prod(instruction.extents), folds=work.folds, mapped_pes=work.mapped_pes
             )

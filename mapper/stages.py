@@ -6,8 +6,9 @@ memory, then add them up. A stage begins when the one before has finished on all
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import zip_longest
 from math import inf, log, prod
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from mapper.energy_counts import least_energy_pj
 from mapper.kernel import Contraction, Kernel, Role, box_bytes, touched_bytes
 from mapper.mapping import Mapping
 from mapper.parts import Part, cut, whole
+from mapper.search.dataflows import dataflows_of
 from mapper.search.find import DEFAULT, Found, SearchOptions, find_mapping
 from mapper.search.objective import Bounds, Objective, objective_of
 from mapper.splits import PARTIAL, Split, divided, reduction, splits
@@ -180,10 +182,11 @@ def best_stages(
     found = rules.allowed_splits(kernel, splits(kernel, len(cores), choice), name)
     objective = objective_of(options.objective)
     if len(found) > TRIED:
-        found = sorted(found, key=lambda one: _promise(kernel, one, spec, objective, sharing))
+        promise = partial(_promise, kernel, objective=objective, sharing=sharing)
+        found = _promising(found, spec, dataflows_of(kernel, spec, name, rules), promise)
     candidates: list[tuple[Stage, ...]] = []
     failures: list[MappingError] = []
-    for split in found[:TRIED]:
+    for split in found:
         try:
             candidates.append(_stages(kernel, split, spec, name, cores, options, rules, sharing))
         except MappingError as error:
@@ -416,6 +419,21 @@ def _share_of_energy(spec: AcceleratorSpec, cores: int, from_memory: float) -> E
         shared_buffer=buffer,
         leakage_mw=None if energy.leakage_mw is None else energy.leakage_mw / cores,
     )
+
+
+def _promising(
+    found: Sequence[Split],
+    spec: AcceleratorSpec,
+    dataflows: Sequence[str | None],
+    promise: Callable[[Split, AcceleratorSpec], tuple[int, int]],
+) -> list[Split]:
+    """Return the splits that promise most: ``TRIED`` for each dataflow."""
+    chosen: dict[Split, None] = {}
+    for dataflow in dataflows:
+        machine = spec.with_dataflow(dataflow)
+        ordered = sorted(found, key=lambda split: promise(split, machine))
+        chosen |= dict.fromkeys(ordered[:TRIED])
+    return list(chosen)
 
 
 def _promise(

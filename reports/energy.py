@@ -12,6 +12,7 @@ from accel.spec import AcceleratorSpec
 from accel.trace import SCRATCHPAD_COLUMNS, Repeated
 from accel.units import format_energy
 from foundation.dtype import Dtype
+from isa.instruction import DATAFLOW_NAMES
 from reports.cores import core_of, plain_name
 
 #: Components in words; a scratchpad or a memory goes by its name.
@@ -38,14 +39,13 @@ def energy_counts(
     time_s
         How long it takes.
     """
-    macs, mapped_pes = _total(pieces, "macs"), _total(pieces, "mapped_pes")
     engines = list(_engines(pieces))
     loads = [engine for engine in engines if engine.queue == "load"]
     network = spec.network
     return EnergyCounts(
-        macs={dtype.name: macs},
+        macs={dtype.name: _total(pieces, "macs")},
         vector_operations=_total(pieces, "operations"),
-        registers=register_traffic(spec.array.dataflow, dtype, macs, mapped_pes),
+        registers=_registers(dtype, pieces),
         scratchpads=_scratchpads(pieces),
         memories={
             memory.name: Traffic(
@@ -67,6 +67,22 @@ def energy_counts(
         else 0.0,
         time_s=time_s,
     )
+
+
+def _registers(dtype: Dtype, pieces: Sequence[Repeated]) -> Traffic[float]:
+    """Return the traffic of the PEs' registers: of each matrix instruction in its dataflow."""
+    read = written = 0.0
+    for number, name in enumerate(DATAFLOW_NAMES):
+        macs, mapped_pes = (
+            sum(
+                piece.count * float(piece.trace[column][piece.trace["dataflow"] == number].sum())
+                for piece in pieces
+            )
+            for column in ("macs", "mapped_pes")
+        )
+        traffic = register_traffic(name, dtype, macs, mapped_pes)
+        read, written = read + traffic.read_bytes, written + traffic.written_bytes
+    return Traffic(read_bytes=read, written_bytes=written)
 
 
 class _Engine(NamedTuple):

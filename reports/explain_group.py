@@ -31,7 +31,8 @@ def group_lines(fused: FusedGroup, spec: AcceleratorSpec) -> Iterable[str]:
     )
     for member, own in zip(group.members, mapping.mappings, strict=True):
         behind = f", {member.lag} step behind" if member.lag else ""
-        yield f"    {member.layer.name}{behind}: tiles of {_tile(member.kernel, own)}"
+        dataflow = f", {own.dataflow}" if own.dataflow else ""
+        yield f"    {member.layer.name}{behind}: tiles of {_tile(member.kernel, own)}{dataflow}"
         for operand, depth in zip(member.kernel.inputs, own.held, strict=False):
             if not operand.is_kept:
                 yield f"      {operand.role} from main memory{_stay(depth, own)}"

@@ -120,14 +120,17 @@ def _search_lines(
     pad, share = max(found.fill().items(), key=lambda item: item[1])
     yield f"    {_effort(found)}; '{pad}' is the fullest scratchpad, {share:.0%}"
     part, seen = largest_part(kernel, split, plan.spec, sharing)
+    best = found.chosen[0]
+    seen = seen.with_dataflow(best.mapping.dataflow)
     problem = problem_of(part, seen, name, plan.options.objective, rules)
-    larger = next_better(problem, found.chosen[0])
+    larger = next_better(problem, best)
+    dataflow = f" in dataflow {best.mapping.dataflow}" if best.mapping.dataflow else ""
     if larger is None:
-        yield "    no larger scratchpad would allow a better mapping"
+        yield f"    no larger scratchpad would allow a better mapping{dataflow}"
     else:
         lack = _lack(part, plan.spec, larger.mapping)
         cost = _cost(kernel, split, plan.spec, larger.mapping, larger.cost)
-        yield f"    {lack} would allow {cost}"
+        yield f"    {lack} would allow {cost}{dataflow}"
     second = found.runner_up()
     if second is None:
         yield "    no other tile fits"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from math import prod
 
 from accel.spec import AcceleratorSpec
@@ -58,7 +58,7 @@ def _tile_lines(
             moves = int(nests.moves(operand, depth, without).max())
             first = ", before the first of K" if is_first else ""
             yield f"load {operand.role} to {_place(kept[operand.role])}, {_times(moves)}{first}"
-    yield from _work_lines(kernel, spec, mapping.tile)
+    yield from _work_lines(kernel, spec, mapping)
     if "psum" in kept:
         yield f"psums in {_place(kept['psum'])}"
     if kernel.output.is_kept:
@@ -68,8 +68,9 @@ def _tile_lines(
     yield f"store output{place}{last}, {_times(results)}"
 
 
-def _work_lines(kernel: Kernel, spec: AcceleratorSpec, tile: Sequence[int]) -> Iterator[str]:
+def _work_lines(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> Iterator[str]:
     """Yield what is computed of a tile, and of a product what lies where on the array."""
+    tile = mapping.tile
     named = zip(kernel.dimensions, tile, strict=True)
     sizes = [f"{dimension.name} {size}" for dimension, size in named if size > 1] or ["1 element"]
     if not isinstance(kernel.body, Contraction):
@@ -79,13 +80,15 @@ def _work_lines(kernel: Kernel, spec: AcceleratorSpec, tile: Sequence[int]) -> I
         role.value: prod(tile[d] for d in kernel.numbers(role))
         for role in (Role.GROUP, Role.M, Role.N, Role.K)
     }
-    flow = DATAFLOWS[spec.array.dataflow]
+    flow = DATAFLOWS[mapping.dataflow or spec.array.dataflow]
+    chosen = f", {flow.name}" if spec.array.other_dataflows else ""
     rows, columns, time = (extent[name] for name in (flow.rows, flow.columns, flow.time))
     folds = extent["group"] * -(-rows // spec.array.rows) * -(-columns // spec.array.columns)
     yield f"one matmul: {', '.join(sizes)}"
     yield (
-        f"  array: {flow.rows} {rows} along {spec.array.rows} rows, {flow.columns} {columns} along"
-        f" {spec.array.columns} columns, {flow.time} {time} in time: {folds:,}"
+        f"  array{chosen}: {flow.rows} {rows} along {spec.array.rows} rows,"
+        f" {flow.columns} {columns} along {spec.array.columns} columns,"
+        f" {flow.time} {time} in time: {folds:,}"
         f" {'fold' if folds == 1 else 'folds'}"
     )
 

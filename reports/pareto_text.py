@@ -73,11 +73,12 @@ def _table(
 
 
 def _loops(kernel: Kernel, mapping: Mapping) -> str:
-    """Return the loops that cut something, with their steps: ``OC/32 OY/7``."""
+    """Return the loops that cut something, and the dataflow if chosen: ``OC/32 OY/7, WS``."""
     sizes = list(kernel.extents)
     found = []
     for dimension, step in mapping.loops:
         if step < sizes[dimension]:
             found.append(f"{kernel.dimensions[dimension].name}/{step}")
             sizes[dimension] = step
-    return " ".join(found) or "none: one tile"
+    dataflow = f", {mapping.dataflow}" if mapping.dataflow else ""
+    return (" ".join(found) or "none: one tile") + dataflow

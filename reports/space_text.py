@@ -11,6 +11,7 @@ from mapper.constraints import LayerRules
 from mapper.cost import NestCosts
 from mapper.kernel import Kernel
 from mapper.plan import Plan
+from mapper.search.dataflows import dataflows_of
 from mapper.search.problem import Problem, Site, problem_of
 from mapper.space import Family, Rows
 from mapper.stages import Stage, largest_part
@@ -56,8 +57,12 @@ def _stage_lines(
     for kernel, split in zip(stage.kernels, stage.splits, strict=True):
         if machine.cores > 1:
             yield f"  {split.label(kernel)}; of the largest part"
-        part, spec = largest_part(kernel, split, machine, stage.sharing)
-        yield from _kernel_lines(problem_of(part, spec, name, "latency", rules))
+        part, seen = largest_part(kernel, split, machine, stage.sharing)
+        for dataflow in dataflows_of(part, seen, name, rules):
+            if dataflow is not None:
+                yield f"  dataflow {dataflow}"
+            one = seen.with_dataflow(dataflow)
+            yield from _kernel_lines(problem_of(part, one, name, "latency", rules))
 
 
 def _kernel_lines(problem: Problem) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dictionary
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,10 @@ from mapper.mapping import Mapping
 from mapper.nest import Counts, nest_of
 from mapper.search.branch_and_bound import branch_and_bound
 from mapper.search.cache import MappingCache
+from mapper.search.dataflows import dataflows_of, in_dataflow, joined
 from mapper.search.evolutionary import evolutionary
 from mapper.search.exhaustive import exhaustive
-from mapper.search.objective import objective_of
+from mapper.search.objective import Objective, objective_of
 from mapper.search.price import can_price, exact_cycles
 from mapper.search.problem import Coverage, Effort, Problem, Site, Strategy, problem_of
 from mapper.search.random_draws import random_draws
@@ -108,8 +110,8 @@ class Found:
     kernel, spec
         What was mapped, onto what.
     chosen
-        The best, then the best of another tile if there is one. Refined ones have their layouts,
-        and their cycles are the refined ones.
+        The best, then the best of another tile or dataflow if there is one. Refined ones have their
+        layouts, and their cycles are the refined ones.
     coverage
         What the search has looked at.
     is_refined
@@ -132,7 +134,7 @@ class Found:
         return mapping, best.cost.at_cycles(best.cost.cycles + conflicts, self.spec)
 
     def runner_up(self) -> tuple[Mapping, CostEstimate] | None:
-        """Return the best mapping whose tile differs from the best; None if there is no other."""
+        """Return the best mapping of another tile or dataflow; None if there is no other."""
         return (self.chosen[1].mapping, self.chosen[1].cost) if len(self.chosen) > 1 else None
 
     def fill(self) -> dict[str, float]:
@@ -157,6 +159,9 @@ def find_mapping(
 ) -> Found:
     """Return the best mapping of a kernel's map space.
 
+    Where the array has several dataflows each is searched as if it were the only one, and the best
+    of all is taken. The time is divided among them; ``Effort.evaluations`` are those of each.
+
     Parameters
     ----------
     kernel, spec
@@ -172,8 +177,52 @@ def find_mapping(
     ------
     MappingError
         When a constraint leaves nothing, or not even the smallest tile fits: which scratchpad, and
-        both numbers.
+        both numbers. Of several dataflows what is wrong with the first.
     """
+    dataflows = dataflows_of(kernel, spec, name, rules)
+    if dataflows == (None,):
+        return _found(kernel, spec, name, options, rules)
+    seconds = options.effort.seconds
+    part = None if seconds is None else seconds / len(dataflows)
+    each = replace(options, effort=replace(options.effort, seconds=part))
+    found: list[Found] = []
+    failures: list[MappingError] = []
+    for dataflow in dataflows:
+        try:
+            one = _found(kernel, spec.with_dataflow(dataflow), name, each, rules)
+        except MappingError as error:
+            failures.append(error)
+        else:
+            chosen = tuple(in_dataflow(candidate, dataflow) for candidate in one.chosen)
+            found.append(replace(one, spec=spec, chosen=chosen))
+    if not found:
+        raise failures[0]
+    return _best_of(found, objective_of(options.objective))
+
+
+def _best_of(found: Sequence[Found], objective: Objective) -> Found:
+    """Return the best of what was found in several dataflows."""
+
+    def cost(one: CostEstimate) -> list[float]:
+        return [float(objective.value(one)), *(getattr(one, name) for name in objective.then)]
+
+    best, *others = sorted(found, key=lambda one: cost(one.best()[1]))
+    seconds = [*best.chosen[1:], *(other.chosen[0] for other in others)]
+    return replace(
+        best,
+        chosen=(best.chosen[0], *sorted(seconds, key=lambda one: cost(one.cost))[:1]),
+        coverage=joined([one.coverage for one in found]),
+    )
+
+
+def _found(
+    kernel: Kernel,
+    spec: AcceleratorSpec,
+    name: str,
+    options: SearchOptions,
+    rules: LayerRules,
+) -> Found:
+    """Return the best mapping on an array of one dataflow; as `find_mapping`."""
     cache = options.cache if _is_known_code(options.refine) else None
     key = None if cache is None else key_of(kernel, spec, _asked(options, rules))
     entry = None if cache is None else cache.get(key)

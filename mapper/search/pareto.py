@@ -15,8 +15,9 @@ from foundation.errors import MappingError
 from mapper.constraints import NO_RULES, LayerRules
 from mapper.kernel import Kernel
 from mapper.nest import Reals
+from mapper.search.dataflows import dataflows_of, in_dataflow
 from mapper.search.objective import Objective, objective_of
-from mapper.search.problem import problem_of
+from mapper.search.problem import Problem, problem_of
 from mapper.search.shortlist import Candidate
 
 #: Nests that are scored at once.
@@ -75,11 +76,20 @@ def pareto_set(
     buffers are never slower and move as much, for as much energy, so that the quickest numbers of
     buffers are enough.
     """
+    choices: list[Choice] = []
     needs_energy = any(one.needs_energy for one in objectives)
     quickest = replace(objective_of("latency"), needs_energy=needs_energy)
-    problem = problem_of(kernel, spec, "", quickest, rules)
-    choices: list[Choice] = []
-    front = np.zeros((0, len(objectives)))
+    for dataflow in dataflows_of(kernel, spec, "", rules):
+        problem = problem_of(kernel, spec.with_dataflow(dataflow), "", quickest, rules)
+        choices = _with_those_of(problem, dataflow, objectives, choices)
+    return tuple(sorted(choices, key=lambda choice: choice.values))
+
+
+def _with_those_of(
+    problem: Problem, dataflow: str | None, objectives: Sequence[Objective], choices: list[Choice]
+) -> list[Choice]:
+    """Return the set of some choices and of a problem's mappings."""
+    front = np.array([one.values for one in choices]).reshape(-1, len(objectives))
     for site, costs in problem.sites():
         fitting = np.broadcast_to(problem.fitting(site, costs), site.nests.shape)
         numbers = np.flatnonzero(fitting)
@@ -99,11 +109,14 @@ def pareto_set(
             values[np.isinf(scored.value)] = np.inf
             rows = non_dominated(values)
             rows = rows[~_surpassed(values[rows], front)]
-            new = [Choice(scored.candidate(row), tuple(values[row].tolist())) for row in rows]
+            new = [
+                Choice(in_dataflow(scored.candidate(row), dataflow), tuple(values[row].tolist()))
+                for row in rows
+            ]
             kept = ~_surpassed(front, values[rows])
             choices = [one for one, keep in zip(choices, kept, strict=True) if keep] + new
             front = np.concatenate([front[kept], values[rows]])
-    return tuple(sorted(choices, key=lambda choice: choice.values))
+    return choices
 
 
 def non_dominated(values: Reals) -> NDArray[np.int64]:

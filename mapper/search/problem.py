@@ -143,7 +143,7 @@ class Problem:
     Parameters
     ----------
     kernel, spec
-        What is mapped, onto what.
+        What is mapped, onto what; of an array's dataflows it is the first one.
     families
         The map space.
     objective

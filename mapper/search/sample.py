@@ -9,6 +9,7 @@ import numpy as np
 from accel.spec import AcceleratorSpec
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
+from mapper.search.dataflows import dataflows_of, in_dataflow
 from mapper.search.objective import objective_of
 from mapper.search.problem import Problem
 from mapper.search.random_draws import drawn
@@ -34,17 +35,17 @@ def sample_mappings(
     Those of more than ``most_tiles`` tiles are left out where there are others.
     """
     draws = np.random.default_rng(seed)
-    problem = Problem(kernel, spec, map_space(kernel, spec), objective_of("latency"))
     found: list[_Drawn] = []
-    for site, numbers in drawn(list(problem.places()), draws, _SPARE * count):
-        scored, _ = problem.score(site.nests.at(numbers), site.held)
-        for row in np.flatnonzero(np.isfinite(scored.value)).tolist():
-            mapping = Mapping(
-                loops=scored.nests.loops(row),
-                held=scored.held,
-                num_buffers=tuple(int(own[row]) for own in scored.num_buffers),
-            )
-            found.append(_Drawn(mapping=mapping, tiles=mapping.tile_count(kernel.extents)))
+    dataflows = dataflows_of(kernel, spec, "")
+    for dataflow in dataflows:
+        machine = spec.with_dataflow(dataflow)
+        problem = Problem(kernel, machine, map_space(kernel, machine), objective_of("latency"))
+        places = list(problem.places())
+        for site, numbers in drawn(places, draws, _SPARE * count // len(dataflows)):
+            scored, _ = problem.score(site.nests.at(numbers), site.held)
+            for row in np.flatnonzero(np.isfinite(scored.value)).tolist():
+                mapping = in_dataflow(scored.candidate(row), dataflow).mapping
+                found.append(_Drawn(mapping=mapping, tiles=mapping.tile_count(kernel.extents)))
     few = [one for one in found if one.tiles <= most_tiles] or found
     chosen = draws.choice(len(few), size=min(count, len(few)), replace=False)
     return [few[number].mapping for number in sorted(chosen.tolist())]

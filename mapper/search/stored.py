@@ -55,6 +55,7 @@ def _stored_candidate(one: Candidate) -> Any:
         "num_buffers": list(mapping.num_buffers),
         "layouts": [[x.last, x.padded, x.pad_bytes] for x in mapping.layouts],
         "conflict_cycles": list(mapping.conflict_cycles),
+        "dataflow": mapping.dataflow,
         "cost": {part.name: getattr(one.cost, part.name) for part in fields(one.cost)},
         "value": one.value,
     }
@@ -70,5 +71,6 @@ def _candidate(data: Any) -> Candidate:
             for last, padded, pad_bytes in data["layouts"]
         ),
         conflict_cycles=tuple(data["conflict_cycles"]),
+        dataflow=data["dataflow"],
     )
     return Candidate(mapping=mapping, cost=CostEstimate(**data["cost"]), value=data["value"])

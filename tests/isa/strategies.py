@@ -8,7 +8,7 @@ from hypothesis.strategies import DrawFn
 from foundation.dtype import DTYPES
 from foundation.functions import FUNCTIONS
 from isa.fields import FORMS, Kind
-from isa.instruction import Access, Instruction, Operand, Queue
+from isa.instruction import DATAFLOW_NAMES, Access, Instruction, Operand, Queue
 from isa.program import Program, Semaphore, Space, Stream
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True) | st.text(min_size=1, max_size=5)
@@ -32,6 +32,7 @@ def values(kind: Kind, spaces: int, semaphores: int) -> st.SearchStrategy[object
         Kind.FUNCTION: st.sampled_from(list(FUNCTIONS)),
         Kind.OPERAND: st.sampled_from(list(Operand)),
         Kind.FLAG: st.booleans(),
+        Kind.DATAFLOW: st.none() | st.sampled_from(DATAFLOW_NAMES),
     }
     return found[kind]
 
@@ -45,7 +46,7 @@ def programs(draw: DrawFn) -> Program:
         form = FORMS[draw(st.sampled_from(list(FORMS)))]
         drawn: dict[str, Any] = {
             item.name: draw(values(item.kind, len(space_names), len(semaphore_names)))
-            for item in form.fields
+            for item in form.all_fields
         }
         return form.instruction(**drawn)
 

@@ -96,6 +96,7 @@ HEAD = ".space dram main 64\n.semaphore go 0\n.stream 0 store\n"
         ),
         (HEAD + "load fill=12", "line 4: '12' must be hexadecimal such as 0x1f"),
         (HEAD + "matmul dtype=int9", "line 4: unknown dtype 'int9'; did you mean 'int8'?"),
+        (HEAD + "matmul dataflow=OSS", "line 4: unknown dataflow 'OSS'; did you mean 'OS'?"),
         (HEAD + "matmul accumulate=ye", "line 4: unknown flag 'ye'; did you mean 'yes'?"),
         (
             HEAD + "vector function=geluu",

@@ -8,7 +8,8 @@ import numpy as np
 from foundation.functions import FUNCTIONS
 from isa.assembler import assemble
 from isa.encoding import DTYPE_CODES, FUNCTION_CODES, decode, encode
-from isa.fields import FORMS
+from isa.fields import FORM_OF_OPCODE
+from isa.instruction import DATAFLOW_NAMES
 from isa.semantics import run_program
 
 TEXT = (Path(__file__).parents[2] / "isa" / "ISA.md").read_text()
@@ -24,14 +25,15 @@ def test_the_example_runs() -> None:
 
 
 def test_the_table_of_opcodes_is_the_code() -> None:
-    for form in FORMS.values():
-        fields = ", ".join(field.name for field in form.fields)
-        assert f"| {form.opcode:02x} | `{form.mnemonic}` | {fields} |" in TEXT
+    for opcode, (form, fields_of_all) in FORM_OF_OPCODE.items():
+        fields = ", ".join(field.name for field in fields_of_all)
+        assert f"| {opcode:02x} | `{form.mnemonic}` | {fields} |" in TEXT
 
 
 def test_the_codes_are_the_code() -> None:
     text = " ".join(TEXT.split())
     assert f"dtypes {', '.join(f'{name} {i}' for i, name in enumerate(DTYPE_CODES))};" in text
+    assert f"dataflows {', '.join(f'{n} {i}' for i, n in enumerate(DATAFLOW_NAMES))};" in text
     assert f"list: {', '.join(f'{name} {i}' for i, name in enumerate(FUNCTION_CODES))}." in text
 
 

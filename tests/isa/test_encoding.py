@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from foundation.errors import AssemblyError
 from isa.assembler import assemble, disassemble
 from isa.encoding import DTYPE_CODES, FUNCTION_CODES, MAGIC, decode, encode
-from isa.fields import FORMS
-from isa.instruction import Access, Operand, Queue, Signal, Store
+from isa.fields import FORM_OF_OPCODE, FORMS
+from isa.instruction import DATAFLOW_NAMES, Access, Operand, Queue, Signal, Store
 from isa.program import Program, Semaphore, Space, Stream
 from tests.isa.strategies import programs
 
@@ -97,6 +97,11 @@ def test_codes_never_change() -> None:
         "wait": 0x01, "signal": 0x02, "load": 0x10, "gather": 0x11, "store": 0x12,
         "matmul": 0x20, "vector": 0x30,
     }  # fmt: skip
+    assert {opcode: form.mnemonic for opcode, (form, _) in FORM_OF_OPCODE.items()} == {
+        **{form.opcode: form.mnemonic for form in FORMS.values()},
+        0x21: "matmul",
+    }
+    assert DATAFLOW_NAMES == ("OS", "WS", "IS")
     assert DTYPE_CODES == ("int8", "int32", "fp16", "bf16", "fp32")
     assert (
         *("identity", "relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "hard_swish"),

@@ -26,6 +26,7 @@ def machine(
     rows: int,
     columns: int,
     dataflow: str,
+    other_dataflows: tuple[str, ...] = (),
     timing: str = "rtl",
     scratchpads: Mapping[str, tuple[int, tuple[str, ...]]],
     bandwidth_bytes_per_s: float = 4e9,
@@ -45,6 +46,7 @@ def machine(
             rows=rows,
             columns=columns,
             dataflow=dataflow,
+            other_dataflows=other_dataflows,
             timing=TIMINGS[timing],
             dtypes=ALL_DTYPES,
         ),
@@ -83,7 +85,7 @@ def with_energies(spec: AcceleratorSpec, **others: Any) -> AcceleratorSpec:
     energy = EnergySpec(
         mac_pj={"int8": 0.5, "bf16": 3.0},
         vector_pj=0.125,
-        registers=None,
+        registers=AccessEnergy(read_pj_per_bit=0.5, write_pj_per_bit=0.75),
         scratchpads={pad.name: accesses[pad.name] for pad in spec.scratchpads},
         memories={memory.name: accesses[memory.name] for memory in spec.memories},
         shared_buffer=None,
@@ -109,4 +111,12 @@ MACHINES = (
     machine("os", rows=3, columns=5, dataflow="OS", scratchpads=UNIFIED, two_memories=True),
     machine("is", rows=5, columns=4, dataflow="IS", scratchpads=UNIFIED, port_bytes_per_cycle=16.0),
     machine("serial", rows=7, columns=2, dataflow="WS", timing="scalesim", scratchpads=SPLIT),
+    machine(
+        "several",
+        rows=4,
+        columns=3,
+        dataflow="WS",
+        other_dataflows=("OS", "IS"),
+        scratchpads=UNIFIED,
+    ),
 )

@@ -9,6 +9,7 @@ from accel.spec import AcceleratorSpec
 from mapper.check import violations
 from mapper.kernel import Contraction, Kernel, Role, VectorBody
 from mapper.mapping import Loop, Mapping
+from mapper.search.dataflows import dataflows_of
 
 
 @composite
@@ -45,6 +46,7 @@ def mappings(draw: DrawFn, kernel: Kernel, spec: AcceleratorSpec) -> Mapping:
         loops=nest,
         held=(*(draw(integers(0, depth)) if free else depth for free in is_free), at_output),
         num_buffers=tuple(draw(integers(1, 2)) for _ in kernel.operands),
+        dataflow=draw(sampled_from(dataflows_of(kernel, spec, "layer"))),
     )
     assume(not list(violations(kernel, spec, mapping)))
     return mapping

@@ -63,13 +63,17 @@ def count_matmul(
     spec: AcceleratorSpec, what: MatMul, names: list[str], found: Counter[str]
 ) -> None:
     groups, m, n, k = what.extents
-    work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=int(what.accumulate))
+    array = spec.array.with_dataflow(what.dataflow)
+    work = matmul_work(array, groups=groups, m=m, n=n, k=k, accumulate=int(what.accumulate))
     size, sum_size = what.dtype.size_bytes, DTYPES[what.dtype.accumulator].size_bytes
     found[f"mac {what.dtype}"] += groups * m * n * k
     found[f"{names[what.input.space]} read"] += work.input_reads * size
     found[f"{names[what.weight.space]} read"] += work.weight_reads * size
     found[f"{names[what.psum.space]} read"] += work.psum_reads * sum_size
     found[f"{names[what.psum.space]} written"] += work.psum_writes * sum_size
+    macs, stays_in_pes = groups * m * n * k, array.dataflow != "OS"
+    found["registers read"] += macs * (size if stays_in_pes else sum_size)
+    found["registers written"] += work.mapped_pes * size if stays_in_pes else macs * sum_size
 
 
 def count_vector(what: Vector, names: list[str], found: Counter[str]) -> None:
@@ -96,6 +100,7 @@ def expected_pj(spec: AcceleratorSpec, found: Counter[str]) -> dict[str, float]:
         for key, access in accesses.items()
     }
     result["mac"] = sum(found[f"mac {dtype}"] * pj for dtype, pj in energy.mac_pj.items())
+    result["registers"] = 8 * (0.5 * found["registers read"] + 0.75 * found["registers written"])
     result["vector"] = found["vector"] * energy.vector_pj
     return result
 

@@ -83,8 +83,8 @@ def test_an_unknown_pass_is_refused(pair: Command) -> None:
     done = pair("run", "pair.yaml", "--hw", "npu_4core", "--across", "concurent")
     assert done.status == 2
     assert (
-        "--across 'concurent': must be all, none, or some of fusion, residency, prefetch, order, concurrent; did you"
-        " mean 'concurrent'?"
+        "--across 'concurent': must be all, none, or some of fusion, residency, prefetch, order,"
+        " concurrent; did you mean 'concurrent'?"
     ) in done.err
 
 
