@@ -123,7 +123,7 @@ def energies_pj(
 
     ``cycles`` is how long it takes.
     """
-    costs = NestCosts(nest_of(kernel, mapping), spec)
+    costs = NestCosts(nest_of(kernel, mapping), spec.with_dataflow(mapping.dataflow))
     found: dict[str, float] = {}
     for counts in (costs.computing, costs.at(mapping.held).moving):
         for component, part in component_energies_pj(spec, counts).items():
