@@ -15,7 +15,7 @@ from foundation.document import Document, Path_, parse, read
 from foundation.errors import MappingError, RooftileError, nearest
 from mapper.kernel import Contraction, Kernel
 from mapper.mapping import Mapping
-from mapper.splits import Split
+from mapper.splits import Split, divided
 
 if TYPE_CHECKING:
     from mapper.mapping_models import Nest
@@ -198,7 +198,8 @@ def _nest_lines(
     kernel: Kernel, split: Split, mapping: Mapping, spec: AcceleratorSpec
 ) -> Iterator[str]:
     names = [dimension.name for dimension in kernel.dimensions]
-    roles = [operand.role for operand in kernel.operands]
+    part = next(divided(kernel, split))  # of a split sum: without a bias, and with partial sums
+    roles = [operand.role for operand in part.operands]
     if isinstance(kernel.body, Contraction):
         yield f"dataflow: {mapping.dataflow or spec.array.dataflow}"
     if split.ways:
