@@ -99,11 +99,14 @@ def engines(networks: tuple[str, ...], hardware: tuple[str, ...], within: float,
         for spec in specs
     ]
     with progress_line() as show:
+
+        def row(line: str) -> None:
+            if show:
+                show("")
+            click.echo(line)
+
         validation = validate_engines(
-            pairs,
-            within_percent=within,
-            seed=seed,
-            progress=show,
+            pairs, within_percent=within, seed=seed, progress=show, row=row
         )
     _report(validation)
 

@@ -88,6 +88,7 @@ def validate_engines(
     within_percent: float = MEDIAN_PERCENT,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
+    row: Callable[[str], None] | None = None,
 ) -> Validation:
     """Compare the engines on networks and machines.
 
@@ -101,17 +102,24 @@ def validate_engines(
         Of the mappings that are ranked.
     progress
         Called with what is about to be compared.
+    row
+        Called with the lines of the table as they come, which the text has otherwise: some pairs
+        take long.
 
     Notes
     -----
     Besides, the 90th percentile of all layers must be within ``PERCENTILE_PERCENT``, no layer may
     differ with ideal memory, and rank correlations must reach ``RANK``.
     """
-    found = []
+    found: list[Comparison] = []
+    rows: list[str] = []
+    add = row or rows.append
+    add(HEAD)
     for graph, spec in pairs:
         if progress is not None:
             progress(f"{graph.name} on {spec.name}")
         found.append(compare(graph, spec, seed))
+        add(found[-1].line)
     layers = np.concatenate([one.differences_percent for one in found])
     percentile = float(np.quantile(layers, 0.9))
     misses = [
@@ -125,7 +133,7 @@ def validate_engines(
             f" {PERCENTILE_PERCENT:g} % are allowed"
         )
     closing = f"{len(layers)} layers: 90th percentile {percentile:.2f} %"
-    text = "\n".join([HEAD, *(one.line for one in found), closing, *misses, FOOTNOTE])
+    text = "\n".join([*rows, closing, *misses, FOOTNOTE])
     return Validation(text=text, passed=not misses)
 
 
