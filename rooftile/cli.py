@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from mapper.plan import Plan
     from mapper.search.find import SearchOptions
     from rooftile.simulation import Result
+    from workloads.graph import Graph
+    from workloads.loaders.asked import Asked
 
 #: File descriptor of standard output.
 STDOUT = 1
@@ -92,8 +94,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("network")
 @options.hardware
-@options.batch
-@options.dtype
+@options.asked
 @options.split
 @options.passes("none")
 @options.across
@@ -131,8 +132,7 @@ def cli() -> None:
 def run(
     network: str,
     hardware: str,
-    batch: int | None,
-    dtype: str | None,
+    asked: Asked,
     split: str,
     passes: str,
     across: tuple[str, ...],
@@ -149,6 +149,7 @@ def run(
 ) -> None:
     """Simulate NETWORK (a zoo name or a YAML file) and print a table of its layers."""
     from reports.files import check_output_folder
+    from rooftile.sources import find_network
 
     if beside or cores:
         if engine != "cycle" or any(
@@ -160,17 +161,15 @@ def run(
             )
         if across:
             raise click.UsageError("--beside runs networks layer by layer: no --across")
-        _run_side_by_side((network, *beside), hardware, batch, dtype, split, passes, cores, search)
+        _run_side_by_side((network, *beside), hardware, asked, split, passes, cores, search)
         return
     if output is not None:
         check_output_folder(output)
     if trace_dram is not None:
         _check_dram_trace(trace_dram, hardware)
     result = _simulate(
-        network,
+        find_network(network, asked),
         hardware,
-        batch=batch,
-        dtype=dtype,
         split=split,
         passes=passes,
         across=across,
@@ -191,23 +190,38 @@ def run(
 @cli.command(name="list")
 @click.argument("what", type=click.Choice(["networks", "hardware"]))
 def list_(what: str) -> None:
-    """List the zoo's networks or the hardware presets, one a line."""
+    """List the zoo's networks, with their counts, or the hardware presets."""
     if what == "networks":
-        from workloads.loaders.yaml import zoo_names as names
-    else:
-        from accel.spec_file import preset_names as names
-    click.echo("\n".join(names()))
+        from reports.counts import zoo_text
+
+        click.echo(zoo_text())
+        return
+    from accel.spec_file import preset_names
+
+    click.echo("\n".join(preset_names()))
 
 
 @cli.command()
 @click.argument("name")
-@options.batch
-@options.dtype
-def show(name: str, batch: int | None, dtype: str | None) -> None:
+@options.asked
+def show(name: str, asked: Asked) -> None:
     """Print a network or a machine as resolved YAML, every value with its unit."""
     from rooftile.sources import resolved_yaml
 
-    click.echo(resolved_yaml(name, batch=batch, dtype=dtype), nl=False)
+    click.echo(resolved_yaml(name, asked), nl=False)
+
+
+@cli.command()
+@click.argument("network")
+@options.asked
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def counts(network: str, asked: Asked, as_json: bool) -> None:
+    """Print shapes, parameters and MACs of NETWORK, per layer and in total."""
+    from reports.counts import counts_record, counts_text
+    from rooftile.sources import find_network
+
+    graph = find_network(network, asked)
+    click.echo(json.dumps(counts_record(graph), indent=2) if as_json else counts_text(graph))
 
 
 @cli.command()
@@ -247,8 +261,7 @@ def explain(folder: Path, layer: str) -> None:
 @cli.command(name="map")
 @click.argument("network")
 @options.hardware
-@options.batch
-@options.dtype
+@options.asked
 @options.split
 @options.passes("none")
 @options.across
@@ -268,8 +281,7 @@ def explain(folder: Path, layer: str) -> None:
 def map_(
     network: str,
     hardware: str,
-    batch: int | None,
-    dtype: str | None,
+    asked: Asked,
     split: str,
     passes: str,
     across: tuple[str, ...],
@@ -299,8 +311,7 @@ def map_(
         plan = _plan(
             network,
             hardware,
-            batch=batch,
-            dtype=dtype,
+            asked,
             passes=passes,
             mapping=mapping,
             constraints=constraints,
@@ -321,33 +332,28 @@ def map_(
 
 @cli.command()
 @click.argument("network")
-@options.batch
-@options.dtype
+@options.asked
 @options.passes("all")
 @click.option("--outputs", metavar="NAMES", help="Layers to keep; what only others need goes.")
-def passes(
-    network: str, batch: int | None, dtype: str | None, passes: str, outputs: str | None
-) -> None:
+def passes(network: str, asked: Asked, passes: str, outputs: str | None) -> None:
     """Print how passes rewrite NETWORK, before -> after, and what that saves."""
     from rooftile.passes import passes_text
     from rooftile.sources import find_network
 
-    click.echo(passes_text(find_network(network, batch=batch, dtype=dtype), passes, outputs))
+    click.echo(passes_text(find_network(network, asked), passes, outputs))
 
 
 @cli.command()
 @click.argument("network")
 @options.hardware
-@options.batch
-@options.dtype
+@options.asked
 @options.across
 @options.mapping
 @click.option("--layer", required=True, help="Name of the layer.")
 def disasm(
     network: str,
     hardware: str,
-    batch: int | None,
-    dtype: str | None,
+    asked: Asked,
     across: tuple[str, ...],
     mapping: Path | None,
     layer: str,
@@ -355,7 +361,7 @@ def disasm(
     """Print the program of one layer of NETWORK as assembly."""
     from isa.assembler import disassemble
 
-    plan = _plan(network, hardware, batch=batch, dtype=dtype, mapping=mapping, across=across)
+    plan = _plan(network, hardware, asked, mapping=mapping, across=across)
     planned = plan.layer(layer)
     pieces = plan.program_count(planned)
     if not pieces:
@@ -415,9 +421,8 @@ cli.add_command(validate)
 def _plan(
     network: str,
     hardware: str,
+    asked: Asked,
     *,
-    batch: int | None,
-    dtype: str | None,
     passes: str = "none",
     mapping: Path | None = None,
     constraints: Path | None = None,
@@ -430,7 +435,7 @@ def _plan(
     from rooftile.passes import apply_passes
     from rooftile.sources import find_hardware, find_network
 
-    graph = apply_passes(find_network(network, batch=batch, dtype=dtype), passes)
+    graph = apply_passes(find_network(network, asked), passes)
     return make_plan(
         graph,
         find_hardware(hardware),
@@ -462,8 +467,7 @@ def _write_dram_trace(plan: Plan, path: Path, form: str) -> None:
 def _run_side_by_side(
     networks: tuple[str, ...],
     hardware: str,
-    batch: int | None,
-    dtype: str | None,
+    asked: Asked,
     split: str,
     passes: str,
     cores: str | None,
@@ -474,9 +478,7 @@ def _run_side_by_side(
     from rooftile.side_by_side import run_side_by_side
     from rooftile.sources import find_network
 
-    graphs = [
-        apply_passes(find_network(name, batch=batch, dtype=dtype), passes) for name in networks
-    ]
+    graphs = [apply_passes(find_network(name, asked), passes) for name in networks]
     with progress_line() as show:
         if show is not None:
             show(f"simulating {' and '.join(networks)}")
@@ -484,7 +486,7 @@ def _run_side_by_side(
     click.echo(text)
 
 
-def _simulate(network: str, hardware: str, **how: Any) -> Result:
+def _simulate(network: Graph, hardware: str, **how: Any) -> Result:
     """Simulate with the layer's name on the terminal while it runs; ``how`` as in `simulate`."""
     from rooftile.simulation import simulate
 

@@ -18,12 +18,70 @@ else:  # click 8.1's isn't generic
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 hardware = click.option("--hw", "hardware", required=True, help="Preset name or YAML file.")
-batch = click.option(
-    "--batch",
-    type=click.IntRange(1, 1_000_000),
-    help="Inferences at once; overrides the network's.",
+_ASKED = (
+    click.option(
+        "--batch",
+        type=click.IntRange(1, 1_000_000),
+        help="Inferences at once; overrides the network's.",
+    ),
+    click.option("--dtype", help="Number type (int8, bf16, ...); overrides the network's."),
+    click.option(
+        "--dim",
+        "dims",
+        multiple=True,
+        metavar="NAME=SIZE",
+        help="Size of a dimension that the file leaves open, or of a YAML network's parameter.",
+    ),
+    click.option(
+        "--phase",
+        metavar="PHASE",
+        help="Of a language model: prefill:TOKENS, or decode:TOKENS@CONTEXT.",
+    ),
+    click.option(
+        "--allow-unknown-as-vector",
+        "unknown_as_vector",
+        is_flag=True,
+        help="Take operators that aren't known as functions of the vector unit.",
+    ),
 )
-dtype = click.option("--dtype", help="Number type (int8, bf16, ...); overrides the network's.")
+
+
+def asked(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command what is asked of its network, which it gets as ``asked``."""
+
+    @wraps(command)
+    def with_asked(
+        *arguments: Any,
+        batch: int | None,
+        dtype: str | None,
+        dims: tuple[str, ...],
+        phase: str | None,
+        unknown_as_vector: bool,
+        **others: Any,
+    ) -> None:
+        from workloads.loaders.asked import Asked
+
+        found = Asked(
+            batch=batch,
+            dtype=dtype,
+            dims=dict(map(_dim, dims)),
+            phase=phase,
+            unknown_as_vector=unknown_as_vector,
+        )
+        command(*arguments, asked=found, **others)
+
+    for option in reversed(_ASKED):
+        with_asked = option(with_asked)
+    return with_asked
+
+
+def _dim(text: str) -> tuple[str, int]:
+    """Return name and size of a dimension that a user gives."""
+    name, sign, size = text.partition("=")
+    if not name or not sign or not size.isascii() or not size.isdecimal():
+        raise click.UsageError(f"--dim '{text}': must be NAME=SIZE, such as seq=384")
+    return name, int(size)
+
 
 mapping = click.option(
     "--mapping",

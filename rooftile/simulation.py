@@ -25,6 +25,7 @@ from rooftile import __version__
 from rooftile.passes import apply_passes
 from rooftile.sources import find_hardware, find_network
 from workloads.graph import Graph
+from workloads.loaders.asked import Asked
 from workloads.loaders.yaml import to_yaml as network_yaml
 
 #: What can run a plan.
@@ -226,7 +227,7 @@ def simulate_side_by_side(
 def _graph(network: str | Path | Graph, batch: int | None, dtype: str | None) -> Graph:
     if isinstance(network, Graph):
         return network
-    return find_network(str(network), batch=batch, dtype=dtype)
+    return find_network(str(network), Asked(batch=batch, dtype=dtype))
 
 
 def _traces(plan: Plan, work: int, progress: Progress | None) -> tuple[Repeated, ...]:

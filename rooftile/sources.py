@@ -11,12 +11,14 @@ from accel.units import format_count, format_hz
 from foundation.document import read
 from foundation.errors import RooftileError, SpecError, WorkloadError, nearest
 from workloads.graph import Graph
-from workloads.loaders.yaml import load_network, load_zoo, zoo_names
+from workloads.loaders.asked import AS_IT_IS, Asked
+from workloads.loaders.files import FORMATS, load_file
 from workloads.loaders.yaml import to_yaml as network_yaml
+from workloads.loaders.yaml import zoo_names, zoo_path
 
 
-def find_network(name: str, *, batch: int | None = None, dtype: str | None = None) -> Graph:
-    """Return the network of a zoo name or of a YAML file.
+def find_network(name: str, asked: Asked = AS_IT_IS) -> Graph:
+    """Return the network of a zoo name or of a file.
 
     Raises
     ------
@@ -24,9 +26,9 @@ def find_network(name: str, *, batch: int | None = None, dtype: str | None = Non
         For an unknown name, or a file that doesn't describe a network.
     """
     if _is_file(name):
-        return load_network(Path(name), batch=batch, dtype=dtype)
+        return load_file(Path(name), asked)
     if name in zoo_names():
-        return load_zoo(name, batch=batch, dtype=dtype)
+        return load_file(zoo_path(name), asked)
     raise _unknown("network", name, zoo_names(), WorkloadError)
 
 
@@ -48,7 +50,7 @@ def find_hardware(name: str) -> AcceleratorSpec:
 def _is_file(name: str) -> bool:
     """Whether a name is meant as a path: it has a suffix or a slash, or stands there."""
     path = Path(name)
-    return path.suffix in (".yaml", ".yml") or "/" in name or path.exists()
+    return path.suffix in FORMATS or "/" in name or path.exists()
 
 
 def _unknown(what: str, name: str, known: list[str], error: type[RooftileError]) -> RooftileError:
@@ -57,7 +59,7 @@ def _unknown(what: str, name: str, known: list[str], error: type[RooftileError])
     )
 
 
-def resolved_yaml(name: str, *, batch: int | None, dtype: str | None) -> str:
+def resolved_yaml(name: str, asked: Asked) -> str:
     """Return a network or a machine as YAML with every default written out.
 
     Raises
@@ -67,7 +69,7 @@ def resolved_yaml(name: str, *, batch: int | None, dtype: str | None) -> str:
     """
     if _is_hardware(name):
         return hardware_yaml(find_hardware(name))
-    return network_yaml(find_network(name, batch=batch, dtype=dtype))
+    return network_yaml(find_network(name, asked))
 
 
 def describe(file: Path) -> str:
@@ -82,7 +84,7 @@ def describe(file: Path) -> str:
         spec = load_spec(file)
         clock = format_hz(spec.clock_hz)
         return f"{file}: valid hardware '{spec.name}', {spec.label} at {clock}"
-    graph = load_network(file)
+    graph = load_file(file)
     return (
         f"{file}: valid network '{graph.name}', {len(graph.layers)} layers,"
         f" {format_count(graph.total_macs).strip()} MACs,"
@@ -100,5 +102,7 @@ def _is_hardware(name: str) -> bool:
                 f"{nearest(name, known)}"
             )
         return name in preset_names()
+    if Path(name).suffix not in (".yaml", ".yml"):
+        return False
     data = read(Path(name), WorkloadError).data
     return isinstance(data, dict) and bool({"array", "base"} & set(data))

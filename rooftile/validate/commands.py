@@ -13,6 +13,7 @@ from rooftile.progress import progress_line
 
 if TYPE_CHECKING:
     from rooftile.validate.validation import Validation
+    from workloads.loaders.asked import Asked
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -44,8 +45,7 @@ def scalesim(reference: Path) -> None:
 @validate.command()
 @click.argument("network")
 @options.hardware
-@options.batch
-@options.dtype
+@options.asked
 @options.split
 @options.across
 @options.mapping
@@ -53,8 +53,7 @@ def scalesim(reference: Path) -> None:
 def program(
     network: str,
     hardware: str,
-    batch: int | None,
-    dtype: str | None,
+    asked: Asked,
     split: str,
     across: tuple[str, ...],
     mapping: Path | None,
@@ -65,7 +64,7 @@ def program(
     from rooftile.sources import find_hardware, find_network
     from rooftile.validate.program import validate_program
 
-    graph = find_network(network, batch=batch, dtype=dtype)
+    graph = find_network(network, asked)
     spec = find_hardware(hardware)
     mappings = load_mappings(mapping) if mapping is not None else None
     _report(validate_program(graph, spec, seed=seed, split=split, across=across, mappings=mappings))
@@ -90,11 +89,12 @@ def engines(networks: tuple[str, ...], hardware: tuple[str, ...], within: float,
     from accel.spec_file import preset_names
     from rooftile.sources import find_hardware, find_network
     from rooftile.validate.engines import suitable_dtype, validate_engines
+    from workloads.loaders.asked import Asked
     from workloads.loaders.yaml import zoo_names
 
     specs = [find_hardware(name) for name in hardware or preset_names()]
     pairs = [
-        (find_network(name, batch=None, dtype=suitable_dtype(spec)), spec)
+        (find_network(name, Asked(dtype=suitable_dtype(spec))), spec)
         for name in networks or zoo_names()
         for spec in specs
     ]

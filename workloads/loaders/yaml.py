@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError, nearest
 from workloads.graph import Graph, Tensor, TensorKind
+from workloads.loaders.asked import Asked
 
 if TYPE_CHECKING:
     from foundation.document import Document
@@ -36,7 +37,7 @@ def load_network(path: Path, *, batch: int | None = None, dtype: str | None = No
     """
     from foundation.document import read
 
-    return _network(read(path, WorkloadError), batch=batch, dtype=dtype)
+    return _network(read(path, WorkloadError), Asked(batch=batch, dtype=dtype))
 
 
 def parse_network(
@@ -45,7 +46,7 @@ def parse_network(
     """Return the network that YAML text describes; ``name`` stands for the file in messages."""
     from foundation.document import parse
 
-    return _network(parse(text, name, WorkloadError), batch=batch, dtype=dtype)
+    return _network(parse(text, name, WorkloadError), Asked(batch=batch, dtype=dtype))
 
 
 def zoo_names() -> list[str]:
@@ -53,8 +54,8 @@ def zoo_names() -> list[str]:
     return sorted(path.stem for path in _ZOO.glob("*.yaml"))
 
 
-def load_zoo(name: str, *, batch: int | None = None, dtype: str | None = None) -> Graph:
-    """Return a network of the zoo.
+def zoo_path(name: str) -> Path:
+    """Return the file of a network of the zoo.
 
     Raises
     ------
@@ -66,7 +67,18 @@ def load_zoo(name: str, *, batch: int | None = None, dtype: str | None = None) -
         raise WorkloadError(
             f"network '{name}': isn't in the zoo ({', '.join(known)}){nearest(name, known)}"
         )
-    return load_network(_ZOO / f"{name}.yaml", batch=batch, dtype=dtype)
+    return _ZOO / f"{name}.yaml"
+
+
+def load_zoo(name: str, *, batch: int | None = None, dtype: str | None = None) -> Graph:
+    """Return a network of the zoo.
+
+    Raises
+    ------
+    WorkloadError
+        No network has this name.
+    """
+    return load_network(zoo_path(name), batch=batch, dtype=dtype)
 
 
 def to_yaml(graph: Graph) -> str:
@@ -86,22 +98,39 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _network(document: Document, *, batch: int | None, dtype: str | None) -> Graph:
+def load(path: Path, asked: Asked) -> Graph:
+    """Return the network of a file; ``asked.dims`` override its ``parameters``.
+
+    Raises
+    ------
+    WorkloadError
+        As `load_network`, and for what a YAML network can't be asked for.
+    """
+    from foundation.document import read
+
+    return _network(read(path, WorkloadError), asked)
+
+
+def _network(document: Document, asked: Asked) -> Graph:
     from workloads.loaders.models import NetworkFile
 
-    if batch is not None and batch < 1:
-        raise WorkloadError(f"batch is {batch} but must be at least 1")
-    compute = [name for name in DTYPES if name != "int32"]
-    if dtype is not None and dtype not in compute:
+    asked.check()
+    if asked.phase is not None:
         raise WorkloadError(
-            f"dtype '{dtype}': must be one of {', '.join(compute)}{nearest(dtype, compute)}"
+            f"{document.name}: a YAML network is one phase but '{asked.phase}' is asked for; leave"
+            " --phase out"
         )
     network = document.validate(NetworkFile)
+    for name in asked.dims:
+        if name not in network.parameters:
+            raise WorkloadError(
+                f"{document.name}: has no parameter '{name}'{nearest(name, network.parameters)}"
+            )
     return _build(
         document,
-        network,
-        batch=network.batch if batch is None else batch,
-        dtype=DTYPES[dtype or network.dtype],
+        network.model_copy(update={"parameters": {**network.parameters, **asked.dims}}),
+        batch=network.batch if asked.batch is None else asked.batch,
+        dtype=DTYPES[asked.dtype or network.dtype],
     )
 
 

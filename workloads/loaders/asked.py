@@ -1,0 +1,52 @@
+"""What a user asks of a network, whatever its file says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from foundation.dtype import DTYPES
+from foundation.errors import WorkloadError, nearest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a loader is asked for; by default what the file says.
+
+    Parameters
+    ----------
+    batch
+        Inferences at once.
+    dtype
+        Type of inputs, weights and activations.
+    dims
+        Name of a dimension that the file leaves open to its size.
+    phase
+        Of a language model: ``prefill:TOKENS`` or ``decode:TOKENS@CONTEXT``.
+    unknown_as_vector
+        Whether an operator that isn't known becomes a function of the vector unit.
+    """
+
+    batch: int | None = None
+    dtype: str | None = None
+    dims: Mapping[str, int] = field(default_factory=dict)
+    phase: str | None = None
+    unknown_as_vector: bool = False
+
+    def check(self) -> None:
+        """Raise WorkloadError for what no network can be."""
+        if self.batch is not None and self.batch < 1:
+            raise WorkloadError(f"batch is {self.batch} but must be at least 1")
+        compute = [name for name in DTYPES if name != "int32"]
+        if self.dtype is not None and self.dtype not in compute:
+            raise WorkloadError(
+                f"dtype '{self.dtype}': must be one of {', '.join(compute)}"
+                f"{nearest(self.dtype, compute)}"
+            )
+        for name, size in self.dims.items():
+            if size < 1:
+                raise WorkloadError(f"dimension '{name}' is {size} but must be at least 1")
+
+
+#: Nothing but the file.
+AS_IT_IS = Asked()

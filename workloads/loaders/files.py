@@ -1,0 +1,34 @@
+"""Files of networks: each format has a loader, which is imported when a file needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+from foundation.errors import WorkloadError
+from workloads.graph import Graph
+from workloads.loaders.asked import AS_IT_IS, Asked
+
+Loader = Callable[[Path, Asked], Graph]
+
+#: Suffix of a file to the module whose ``load(path, asked)`` reads it.
+FORMATS = {
+    ".yaml": "workloads.loaders.yaml",
+    ".yml": "workloads.loaders.yaml",
+}
+
+
+def load_file(path: Path, asked: Asked = AS_IT_IS) -> Graph:
+    """Return the network of a file, by its suffix.
+
+    Raises
+    ------
+    WorkloadError
+        When the suffix is unknown, or the file doesn't describe a network.
+    """
+    module = FORMATS.get(path.suffix)
+    if module is None:
+        raise WorkloadError(f"{path}: suffix '{path.suffix}' must be one of {', '.join(FORMATS)}")
+    load: Loader = import_module(module).load
+    return load(path, asked)
