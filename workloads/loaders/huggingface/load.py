@@ -11,7 +11,7 @@ from foundation.json_document import read_json
 from foundation.validation import describe
 from workloads.graph import Graph
 from workloads.loaders.asked import AS_IT_IS, Asked
-from workloads.loaders.huggingface import bert, gpt, llama, vit
+from workloads.loaders.huggingface import bert, deepseek, gpt, llama, mamba, t5, vit, whisper
 from workloads.loaders.huggingface.family import Family
 from workloads.loaders.huggingface.network import NetworkBuilder
 from workloads.loaders.huggingface.run import run_of
@@ -20,17 +20,22 @@ from workloads.loaders.huggingface.settings import DTYPE_NAMES, Settings
 #: ``model_type`` to the family that builds it.
 FAMILIES = {
     "bert": bert.BERT,
+    "deepseek_v2": deepseek.DEEPSEEK_V2,
+    "deepseek_v3": deepseek.DEEPSEEK_V3,
     "gemma": llama.GEMMA,
     "gemma2": llama.GEMMA2,
     "gpt2": gpt.GPT2,
     "llama": llama.LLAMA,
+    "mamba": mamba.MAMBA,
     "mistral": llama.MISTRAL,
     "mixtral": llama.MIXTRAL,
     "opt": gpt.OPT,
     "qwen2": llama.QWEN2,
     "qwen3": llama.QWEN3,
     "roberta": bert.ROBERTA,
+    "t5": t5.T5,
     "vit": vit.VIT,
+    "whisper": whisper.WHISPER,
 }
 
 
