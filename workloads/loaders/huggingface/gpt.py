@@ -8,7 +8,7 @@ References
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
@@ -47,11 +47,13 @@ class Gpt2Settings(Settings):
     n_inner: Size | None = None
     activation_function: Activation = "gelu"
     tie_word_embeddings: bool = True
-    add_cross_attention: Literal[False] = False
+    add_cross_attention: bool = False
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
         check_multiple(self.n_embd, "n_embd", self.n_head, "n_head")
+        if self.add_cross_attention:
+            raise ValueError("add_cross_attention is true but isn't built; give false")
         return self
 
     @property
@@ -76,7 +78,7 @@ class OptSettings(TextSettings):
     do_layer_norm_before: bool = True
     enable_bias: bool = True
     no_final_norm: bool = Field(default=False, alias="_remove_final_layer_norm")
-    layer_norm_elementwise_affine: Literal[True] = True
+    layer_norm_elementwise_affine: bool = True
     activation_function: Activation = "relu"
     tie_word_embeddings: bool = True
 
@@ -85,6 +87,8 @@ class OptSettings(TextSettings):
         check_multiple(
             self.hidden_size, "hidden_size", self.num_attention_heads, "num_attention_heads"
         )
+        if not self.layer_norm_elementwise_affine:
+            raise ValueError("layer_norm_elementwise_affine is false but norms have parameters")
         return self
 
     @property
