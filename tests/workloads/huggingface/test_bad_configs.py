@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foundation.errors import WorkloadError
-from tests.workloads.huggingface.configs import TINY, built
+from tests.workloads.huggingface.configurations import TINY, built
 from workloads.graph import Graph
 
 LLAMA = TINY["llama"]
@@ -53,6 +53,7 @@ def _without(config: dict[str, Any], key: str) -> dict[str, Any]:
             {**_without(LLAMA, "head_dim"), "hidden_size": 26},
             "hidden_size is 26 but must be a multiple of num_attention_heads, which is 4",
         ),
+        ({**LLAMA, "layer_types": ["full_attention"]}, "layer_types has 1 items but there are 2"),
         ({**LLAMA, "head_dim": 5}, "a head has 5 features but must have an even number"),
         ({**LLAMA, "hidden_act": "silo"}, "but is 'silo'; did you mean 'silu'?"),
         ({**LLAMA, "torch_dtype": "float8_e4m3fn"}, "torch_dtype 'float8_e4m3fn': must be one of"),
@@ -119,7 +120,7 @@ def test_a_configuration_is_named_after_its_folder(tmp_path: Path) -> None:
     assert load(path).name == "small"
 
 
-JUNK = st.one_of(
+JUNK: st.SearchStrategy[Any] = st.one_of(
     st.integers(-3, 9),
     st.sampled_from([None, True, "", "x", 1.5, -1e300, 10**12, [], {}, ["a"], "auto", "relu"]),
 )

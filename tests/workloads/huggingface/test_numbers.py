@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.workloads.huggingface.configs import TINY, built
+from tests.workloads.huggingface.configurations import TINY, built
 from workloads.evaluate import evaluate, random_tensors
 from workloads.graph import Graph, TensorKind
 
@@ -97,12 +97,14 @@ def test_a_prefill_gives_the_logits_of_the_last_token(name: str, tmp_path: Path)
 
 
 def _rms(x: Array, gamma: Array) -> Array:
-    return x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) * gamma
+    normalized: Array = x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-6) * gamma
+    return normalized
 
 
 def _softmax(x: Array) -> Array:
     powers = np.exp(x - x.max(-1, keepdims=True))
-    return powers / powers.sum(-1, keepdims=True)
+    shares: Array = powers / powers.sum(-1, keepdims=True)
+    return shares
 
 
 def _rotated(x: Array, angles: Array) -> Array:
@@ -110,7 +112,8 @@ def _rotated(x: Array, angles: Array) -> Array:
     half = x.shape[-1] // 2
     both = np.concatenate((angles, angles), -1)[:, None]
     swapped = np.concatenate((-x[..., half:], x[..., :half]), -1)
-    return x * np.cos(both) + swapped * np.sin(both)
+    turned: Array = x * np.cos(both) + swapped * np.sin(both)
+    return turned
 
 
 def _llama(values: dict[str, Array], angles: Array, layers: int) -> Array:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.workloads.huggingface.configs import TINY, built, published
+from tests.workloads.huggingface.configurations import TINY, built, published
 from workloads.loaders.yaml import load_zoo, parse_network, to_yaml
 
 #: ``sum(p.numel() for p in model.parameters())`` of the class in each file, tied tensors once; as
@@ -107,6 +107,14 @@ def test_a_window_limits_the_cache() -> None:
     step = published("gemma2_2b", phase="decode:1@8000")
     rows = [step.tensors[f"decoder.{layer}.key_cache"].shape[1] for layer in range(4)]
     assert rows == [4096, 8000, 4096, 8000]
+
+
+def test_the_file_may_say_which_layers_have_a_window(tmp_path: Path) -> None:
+    types = ["full_attention", "sliding_attention"]
+    config = {**TINY["qwen3"], "sliding_window": 5, "layer_types": types}
+    step = built(tmp_path, config, phase="decode:1@9")
+    rows = [step.tensors[f"decoder.{layer}.value_cache"].shape[1] for layer in range(2)]
+    assert rows == [9, 5]
 
 
 def test_a_latent_cache_is_small() -> None:

@@ -105,7 +105,7 @@ def self_attention(
             _heads(net, "key", key, shape, rotary)
         rows = min(run.context, shape.window or run.context)
         keys, values = _caches(net, run.batch, rows, shape)
-    return attend(net, query, keys, values, shape, out=x.shape[-1], score_bias=score_bias)
+    return _attend(net, query, keys, values, shape, out=x.shape[-1], score_bias=score_bias)
 
 
 def cross_attention(
@@ -133,10 +133,10 @@ def cross_attention(
         query = _heads(net, "query", query, shape)
         keys = _heads(net, "key", key, shape)
         values = _heads(net, "value", value, shape)
-    return attend(net, query, keys, values, shape, out=x.shape[-1])
+    return _attend(net, query, keys, values, shape, out=x.shape[-1])
 
 
-def attend(
+def _attend(
     net: NetworkBuilder,
     query: Tensor,
     keys: Tensor,

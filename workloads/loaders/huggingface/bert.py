@@ -9,7 +9,7 @@ References
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -20,7 +20,6 @@ from workloads.loaders.huggingface.feed_forward import FeedForward, feed_forward
 from workloads.loaders.huggingface.network import NetworkBuilder
 from workloads.loaders.huggingface.run import Reads, Run
 from workloads.loaders.huggingface.settings import (
-    Absolute,
     Activation,
     Layers,
     Size,
@@ -38,7 +37,7 @@ class BertSettings(TextSettings):
     intermediate_size: Size
     type_vocab_size: Size
     hidden_act: Activation = "gelu"
-    position_embedding_type: Absolute = "absolute"
+    position_embedding_type: Literal["absolute"] = "absolute"
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:

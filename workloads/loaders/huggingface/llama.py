@@ -12,9 +12,8 @@ References
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import sqrt
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -53,6 +52,17 @@ class LlamaSettings(TextSettings):
     attention_bias: bool = False
     mlp_bias: bool = False
     tie_word_embeddings: bool = False
+    sliding_window: Size | None = None
+    layer_types: list[Literal["full_attention", "sliding_attention"]] | None = None
+
+    @model_validator(mode="after")
+    def _types_are_enough(self) -> Self:
+        if self.layer_types is not None and len(self.layer_types) != self.num_hidden_layers:
+            raise ValueError(
+                f"layer_types has {len(self.layer_types)} items but there are"
+                f" {self.num_hidden_layers} layers (num_hidden_layers)"
+            )
+        return self
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Self:
@@ -113,15 +123,23 @@ class LlamaSettings(TextSettings):
             bias=self.mlp_bias,
         )
 
+    def has_window(self, layer: int) -> bool:
+        """Whether a layer's attention has a window where ``layer_types`` doesn't say."""
+        del layer
+        return False
+
     def attention(self, layer: int) -> Attention:
         """Return what a layer's attention is made of."""
-        del layer
+        windowed = self.has_window(layer)
+        if self.layer_types is not None:
+            windowed = self.layer_types[layer] == "sliding_attention"
         return Attention(
             heads=self.num_attention_heads,
             key_heads=self.num_key_value_heads or self.num_attention_heads,
             features=self.head_features,
             biases=self.biases,
             head_norm=self.head_norm,
+            window=self.sliding_window if windowed else None,
             cap=self.score_cap,
         )
 
@@ -130,11 +148,11 @@ class MistralSettings(LlamaSettings):
     """Keys of a Mistral: a window in all layers."""
 
     num_key_value_heads: Size
-    sliding_window: Size | None = None
 
-    def attention(self, layer: int) -> Attention:
-        """Return attention with the window of all layers."""
-        return replace(super().attention(layer), window=self.sliding_window)
+    def has_window(self, layer: int) -> bool:
+        """Every one."""
+        del layer
+        return True
 
 
 class MixtralSettings(MistralSettings):
@@ -166,7 +184,6 @@ class Qwen2Settings(LlamaSettings):
 
     num_key_value_heads: Size
     use_sliding_window: bool = False
-    sliding_window: Size | None = None
     max_window_layers: int = Field(default=0, ge=0, le=10**9)
 
     @property
@@ -174,11 +191,9 @@ class Qwen2Settings(LlamaSettings):
         """All but the last projection."""
         return PROJECTIONS - {"project"}
 
-    def attention(self, layer: int) -> Attention:
-        """Return attention, with a window from layer ``max_window_layers`` on."""
-        windowed = self.use_sliding_window and layer >= self.max_window_layers
-        window = self.sliding_window if windowed else None
-        return replace(super().attention(layer), window=window)
+    def has_window(self, layer: int) -> bool:
+        """Those from ``max_window_layers`` on, if any."""
+        return self.use_sliding_window and layer >= self.max_window_layers
 
 
 class Qwen3Settings(Qwen2Settings):
@@ -233,10 +248,9 @@ class Gemma2Settings(GemmaSettings):
         """Always."""
         return True
 
-    def attention(self, layer: int) -> Attention:
-        """Return attention, with a window in even layers."""
-        window = None if layer % 2 else self.sliding_window
-        return replace(super().attention(layer), window=window)
+    def has_window(self, layer: int) -> bool:
+        """Even ones."""
+        return layer % 2 == 0
 
 
 def _build(net: NetworkBuilder, settings: LlamaSettings, run: Run, head: str) -> None:

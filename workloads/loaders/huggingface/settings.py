@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -82,10 +82,6 @@ class TextSettings(Settings):
     def usual_tokens(self) -> int:
         """Tokens of a sequence for which the network is meant."""
         return self.max_position_embeddings
-
-
-#: The only kind of positions that is built.
-Absolute = Literal["absolute"]
 
 
 def check_multiple(size: int, key: str, divisor: int, divisor_key: str) -> None:
