@@ -11,14 +11,14 @@ import pytest
 from tests.workloads.huggingface.configurations import TINY, built, published
 from workloads.loaders.yaml import load_zoo, parse_network, to_yaml
 
-#: ``sum(p.numel() for p in model.parameters())`` of the class in each file, tied tensors once; as
-#: safetensors counts on the model cards at huggingface.co, where they have them:
-#: google-bert/bert-base-uncased (BertModel), FacebookAI/roberta-base (RobertaModel),
-#: openai-community/gpt2, facebook/opt-125m and opt-350m, meta-llama/Llama-2-7b-hf, Meta-Llama-3-8B
-#: and 70B, mistralai/Mistral-7B-v0.1 and Mixtral-8x7B-v0.1, Qwen/Qwen2-7B and Qwen3-0.6B,
-#: google/gemma-2b, gemma-2-2b, vit-base-patch16-224, t5-small and flan-t5-small,
-#: openai/whisper-tiny, deepseek-ai/DeepSeek-V2-Lite, state-spaces/mamba-130m-hf. DeepSeek-V3:
-#: 671B in arXiv:2412.19437, without its layer for multi-token prediction.
+#: ``sum(p.numel() for p in model.parameters())`` of the class in each file, tied tensors once, as it is
+#: reported by many who loaded these models of huggingface.co: google-bert/bert-base-uncased (as
+#: BertModel), FacebookAI/roberta-base (as RobertaModel), openai-community/gpt2, facebook/opt-125m and
+#: opt-350m, meta-llama/Llama-2-7b-hf, Meta-Llama-3-8B and 70B, mistralai/Mistral-7B-v0.1 and
+#: Mixtral-8x7B-v0.1, Qwen/Qwen2-7B and Qwen3-0.6B, google/gemma-2b, gemma-2-2b and
+#: vit-base-patch16-224, google-t5/t5-small, google/flan-t5-small, openai/whisper-tiny,
+#: deepseek-ai/DeepSeek-V2-Lite and DeepSeek-V3 (without its layer for several tokens, with the
+#: correction of its router), state-spaces/mamba-130m-hf. GPT-3: the closed form of the zoo's tests.
 PARAMETERS = {
     "bert_base": 109_482_240,
     "roberta_base": 124_645_632,
