@@ -11,10 +11,10 @@ import pytest
 from tests.workloads.huggingface.configurations import TINY, built, published
 from workloads.loaders.yaml import load_zoo, parse_network, to_yaml
 
-#: ``sum(p.numel() for p in model.parameters())`` of the class in each file, tied tensors once, as it is
-#: reported by many who loaded these models of huggingface.co: google-bert/bert-base-uncased (as
-#: BertModel), FacebookAI/roberta-base (as RobertaModel), openai-community/gpt2, facebook/opt-125m and
-#: opt-350m, meta-llama/Llama-2-7b-hf, Meta-Llama-3-8B and 70B, mistralai/Mistral-7B-v0.1 and
+#: ``sum(p.numel() for p in model.parameters())`` of the class in each file, tied tensors once, as
+#: many report who loaded these models of huggingface.co: google-bert/bert-base-uncased (as
+#: BertModel), FacebookAI/roberta-base (as RobertaModel), openai-community/gpt2, facebook/opt-125m
+#: and opt-350m, meta-llama/Llama-2-7b-hf, Meta-Llama-3-8B and 70B, mistralai/Mistral-7B-v0.1 and
 #: Mixtral-8x7B-v0.1, Qwen/Qwen2-7B and Qwen3-0.6B, google/gemma-2b, gemma-2-2b and
 #: vit-base-patch16-224, google-t5/t5-small, google/flan-t5-small, openai/whisper-tiny,
 #: deepseek-ai/DeepSeek-V2-Lite and DeepSeek-V3 (without its layer for several tokens, with the
