@@ -138,9 +138,13 @@ class TensorEntry(_Model):
 
 
 class LearnedEntry(TensorEntry):
-    """A tensor that is learned, or whose elements are all one number."""
+    """A tensor that is learned, or whose elements are all one number.
+
+    ``idle`` says that no layer reads it: it is there, as experts are that nobody asks.
+    """
 
     constant: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    idle: bool = False
 
 
 class _Item(_Model):

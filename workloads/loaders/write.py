@@ -46,9 +46,11 @@ def network_text(graph: Graph) -> str:
 def _tensor_lines(key: str, graph: Graph, kind: TensorKind) -> list[str]:
     """Return the section of tensors that no layer computes or owns."""
     owned = {name for layer in graph.layers for name in layer.parameters.values()}
+    read = {name for layer in graph.layers for name in layer.inputs}
     lines = [
         f"  {_text(tensor.name)}: {{shape: {list(tensor.shape)}, dtype: {tensor.dtype}"
         + ("" if tensor.constant is None else f", constant: {json.dumps(tensor.constant)}")
+        + (", idle: true" if kind is TensorKind.PARAMETER and tensor.name not in read else "")
         + "}"
         f"  # {tensor.size_bytes} bytes"
         for tensor in graph.tensors.values()

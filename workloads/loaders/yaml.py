@@ -188,9 +188,14 @@ def _tied(layer: FlatLayer, tensors: Mapping[str, Tensor]) -> Tensor:
 
 def _check_all_read(flats: Sequence[FlatTensor], layers: Sequence[FlatLayer]) -> None:
     """Refuse an input that nothing reads: it is a misspelt reference somewhere."""
+    from workloads.loaders.models import LearnedEntry
+
     read = {name for layer in layers for name in (*layer.inputs, layer.tied_to)}
     for flat in flats:
-        if flat.name not in read:
+        idle = isinstance(flat.entry, LearnedEntry) and flat.entry.idle
+        if idle and flat.name in read:
+            raise flat.place.failure("is idle but a layer reads it; leave out 'idle'", "idle")
+        if not idle and flat.name not in read:
             raise flat.place.failure(
                 "no layer reads it; remove it, or name it in a layer's 'input'"
             )

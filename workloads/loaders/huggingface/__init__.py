@@ -1,0 +1,1 @@
+"""Networks from a Hugging Face ``config.json``; ``load.py`` is the door."""

@@ -1,0 +1,124 @@
+"""Mamba: layers with a state instead of attention. Only steps of decoding, one token at a time.
+
+References
+----------
+.. [1] A. Gu and T. Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces",
+   arXiv:2312.00752, algorithm 2 and figure 3.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from foundation.errors import WorkloadError
+from workloads.graph import Tensor
+from workloads.layers import Window
+from workloads.loaders.huggingface.family import Family
+from workloads.loaders.huggingface.language import language_head, token_embedding
+from workloads.loaders.huggingface.network import NetworkBuilder
+from workloads.loaders.huggingface.run import Reads, Run
+from workloads.loaders.huggingface.settings import Activation, Layers, Settings, Size
+
+
+class MambaSettings(Settings):
+    """Keys of a Mamba."""
+
+    vocab_size: Size
+    hidden_size: Size
+    num_hidden_layers: Layers
+    state_size: Size
+    conv_kernel: Size
+    intermediate_size: Size | None = None
+    expand: Size = 2
+    time_step_rank: Size | Literal["auto"] = "auto"
+    use_bias: bool = False
+    use_conv_bias: bool = True
+    hidden_act: Activation = "silu"
+    tie_word_embeddings: bool = True
+
+    @property
+    def usual_tokens(self) -> int:
+        """One: nothing else is built."""
+        return 1
+
+    @property
+    def inner(self) -> int:
+        """Features between the projections."""
+        return self.intermediate_size or self.expand * self.hidden_size
+
+    @property
+    def rank(self) -> int:
+        """Features from which the length of a time step comes."""
+        rank = self.time_step_rank
+        return -(-self.hidden_size // 16) if isinstance(rank, str) else rank
+
+
+def _build(net: NetworkBuilder, settings: MambaSettings, run: Run, head: str) -> None:
+    if not run.is_step or run.tokens > 1:
+        raise WorkloadError(
+            "mamba: several tokens need a selective scan, an operator that is missing; only"
+            " --phase decode:1@CONTEXT is built"
+        )
+    x = token_embedding(net, run, settings.vocab_size, settings.hidden_size)
+    for index in range(settings.num_hidden_layers):
+        with net.scope(f"decoder.{index}"):
+            y = _mixer(net, settings, run.batch, net.normalize("norm", "rms_norm", x))
+            x = net.function("add", "add", y, x)
+    x = net.normalize("norm", "rms_norm", x)
+    if head == "words":
+        language_head(net, run, x, settings.vocab_size, tied=settings.tie_word_embeddings)
+
+
+def _mixer(net: NetworkBuilder, settings: MambaSettings, batch: int, x: Tensor) -> Tensor:
+    """Add a step: the token is convolved with those before, and moves a state that it reads.
+
+    The cache of the convolution is read as if the new token stood in it already. The matrix A is
+    learned as the logarithm of its negative; what is stored here is A.
+    """
+    inner, kernel = settings.inner, settings.conv_kernel
+    net.linear("expand", x, inner, bias=settings.use_bias)
+    gate = net.linear("gate", x, inner, bias=settings.use_bias, activation=settings.hidden_act)
+    recent = net.input("conv_cache", batch, kernel, inner)
+    token = net.convolution(
+        "conv",
+        recent,
+        inner,
+        Window(kernel),
+        groups=inner,
+        bias=settings.use_conv_bias,
+        activation=settings.hidden_act,
+    )
+    read = _state(net, settings, batch, token)
+    skip = net.function("skip", "multiply", token, net.learned("skip_weight", inner))
+    both = net.function("read_add", "add", read, skip)
+    gated = net.function("gated", "multiply", both, gate)
+    return net.linear("contract", gated, settings.hidden_size, bias=settings.use_bias)
+
+
+def _state(net: NetworkBuilder, settings: MambaSettings, batch: int, token: Tensor) -> Tensor:
+    """Add the state's next value and what is read of it, shape (batch, 1, inner)."""
+    inner, size = settings.inner, settings.state_size
+    rank = net.linear("time_rank", token, settings.rank, bias=False)
+    write = net.linear("write", token, size, bias=False)
+    read = net.linear("read", token, size, bias=False)
+    time = net.linear("time", rank, inner, bias=True, activation="softplus")
+    state = net.input("state", batch, inner, size)
+    rows = net.reshape("time_rows", time, batch, inner, 1)
+    decay = net.function("decay", "multiply", rows, net.learned("decay_rate", inner, size))
+    kept = net.function("kept", "multiply", net.function("decayed", "exp", decay), state)
+    moved = net.reshape(
+        "moved", net.function("token_time", "multiply", token, time), batch, inner, 1
+    )
+    added = net.function("added", "multiply", moved, write)
+    new = net.function("new_state", "add", kept, added)
+    column = net.reshape("read_column", read, batch, size, 1)
+    result = net.product("state_read", "bis,bso->bio", new, column)
+    return net.reshape("read_row", result, batch, 1, inner)
+
+
+MAMBA = Family(
+    settings=MambaSettings,
+    reads=Reads.GENERATED,
+    heads={"MambaForCausalLM": "words", "MambaModel": "none"},
+    build=_build,
+)
