@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from foundation.errors import RooftileError
+from foundation.text_file import read_text
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 Path_ = tuple[str | int, ...]
 
-MAX_SIZE_BYTES = 1_000_000
 MAX_NESTING = 50
 MAX_ALIASES = 100
 MAX_NODES = 100_000
@@ -118,35 +118,7 @@ def read(path: Path, error: type[RooftileError]) -> Document:
     RooftileError
         Of class ``error``: the file can't be read, isn't text, or isn't valid YAML.
     """
-    return parse(read_text(path, error, "YAML"), str(path), error)
-
-
-def read_text(path: Path, error: type[RooftileError], format_: str) -> str:
-    """Return the text of the file at ``path``, which is meant to be of a format.
-
-    Raises
-    ------
-    RooftileError
-        Of class ``error``: the file can't be read, is too large, or isn't text.
-    """
-    try:
-        if path.is_dir():
-            raise error(f"{path}: is a folder; give a {format_} file")
-        if not path.exists():
-            raise error(f"{path}: no such file")
-        if not path.is_file():
-            raise error(f"{path}: isn't a regular file; give a {format_} file")
-        size_bytes = path.stat().st_size
-        if size_bytes > MAX_SIZE_BYTES:
-            raise error(f"{path}: has {size_bytes} bytes but at most {MAX_SIZE_BYTES} are read")
-        content = path.read_bytes()
-    except OSError as problem:
-        raise error(f"{path}: can't be read: {problem.strerror}") from None
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        line = content.count(b"\n", 0, problem.start) + 1
-        raise error(f"{path}:{line}: isn't UTF-8 text; give a {format_} file") from None
+    return parse(read_text(path, error), str(path), error)
 
 
 def parse(text: str, name: str, error: type[RooftileError]) -> Document:

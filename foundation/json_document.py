@@ -13,8 +13,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NoReturn
 
-from foundation.document import MAX_NESTING, Document, Path_, read_text
+from foundation.document import MAX_NESTING, Document, Path_
 from foundation.errors import RooftileError
+from foundation.text_file import read_text
 
 #: A text, a bracket, a comma, or a line's end: what places depend on.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},\n]')
@@ -28,7 +29,7 @@ def read_json(path: Path, error: type[RooftileError]) -> Document:
     RooftileError
         Of class ``error``: the file can't be read, isn't text, or isn't valid JSON.
     """
-    return parse_json(read_text(path, error, "JSON"), str(path), error)
+    return parse_json(read_text(path, error, "a JSON file"), str(path), error)
 
 
 def parse_json(text: str, name: str, error: type[RooftileError]) -> Document:

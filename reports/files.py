@@ -57,6 +57,7 @@ def write_folder(
     inputs: Mapping[str, str],
     tool_version: str,
     plots: bool,
+    more: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a run to a new folder, and return it.
 
@@ -72,6 +73,8 @@ def write_folder(
         For the summary.
     plots
         Whether to draw the roofline.
+    more
+        File name to text of what is asked for besides.
 
     Raises
     ------
@@ -85,6 +88,8 @@ def write_folder(
         raise _cannot_write(folder, error) from None
     try:
         _write_files(partial, report, plan, traces, inputs, tool_version, plots)
+        for name, text in (more or {}).items():
+            (partial / name).write_text(text, encoding="utf-8")
         partial.chmod(0o755)
         partial.rename(folder)
     except OSError as error:

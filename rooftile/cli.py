@@ -109,6 +109,11 @@ def cli() -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
 @click.option("--no-plots", is_flag=True, help="Write no roofline pictures.")
 @click.option(
+    "--scalesim-reports",
+    is_flag=True,
+    help="Write SCALE-Sim's COMPUTE_REPORT.csv into the folder, too.",
+)
+@click.option(
     "--trace-dram",
     type=click.Path(path_type=Path),
     help="File for all requests to the DRAM; they are simulated once more for it.",
@@ -139,6 +144,7 @@ def run(
     engine: str,
     output: Path | None,
     no_plots: bool,
+    scalesim_reports: bool,
     trace_dram: Path | None,
     trace_format: str,
     beside: tuple[str, ...],
@@ -147,7 +153,7 @@ def run(
     constraints: Path | None,
     search: SearchOptions,
 ) -> None:
-    """Simulate NETWORK (a zoo name or a YAML file) and print a table of its layers."""
+    """Simulate NETWORK (a zoo name or a file) and print a table of its layers."""
     from reports.files import check_output_folder
     from rooftile.sources import find_network
 
@@ -163,6 +169,8 @@ def run(
             raise click.UsageError("--beside runs networks layer by layer: no --across")
         _run_side_by_side((network, *beside), hardware, asked, split, passes, cores, search)
         return
+    if scalesim_reports and output is None:
+        raise click.UsageError("--scalesim-reports writes into the folder of -o: name one")
     if output is not None:
         check_output_folder(output)
     if trace_dram is not None:
@@ -182,7 +190,7 @@ def run(
     if trace_dram is not None:
         _write_dram_trace(result.plan, trace_dram, trace_format)
     if output is not None:
-        folder = result.write(output, plots=not no_plots)
+        folder = result.write(output, plots=not no_plots, scalesim_reports=scalesim_reports)
         pictures = [] if no_plots else [f"roofline: {folder / 'roofline.png'}"]
         click.echo("\n".join([*pictures, f"all files: {folder}"]))
 

@@ -17,7 +17,7 @@ else:  # click 8.1's isn't generic
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-hardware = click.option("--hw", "hardware", required=True, help="Preset name or YAML file.")
+hardware = click.option("--hw", "hardware", required=True, help="Preset name or file.")
 _ASKED = (
     click.option(
         "--batch",

@@ -20,6 +20,7 @@ from mapper.search.find import DEFAULT, SearchOptions
 from reports.estimated import make_estimated_report
 from reports.files import write_folder
 from reports.report import Report, make_report
+from reports.scalesim import COMPUTE_REPORT, compute_report
 from reports.tables import report_table
 from rooftile import __version__
 from rooftile.passes import apply_passes
@@ -52,8 +53,19 @@ class Result:
     traces: tuple[tuple[Repeated, ...], ...]
     report: Report
 
-    def write(self, folder: Path | str, *, plots: bool = True) -> Path:
+    def write(
+        self, folder: Path | str, *, plots: bool = True, scalesim_reports: bool = False
+    ) -> Path:
         """Write tables, summary, roofline, timeline and the resolved inputs to a new folder.
+
+        Parameters
+        ----------
+        folder
+            Must not exist; its parent must.
+        plots
+            Whether to draw the roofline.
+        scalesim_reports
+            Whether to write SCALE-Sim's COMPUTE_REPORT.csv, too.
 
         Raises
         ------
@@ -73,6 +85,7 @@ class Result:
             inputs=inputs,
             tool_version=__version__,
             plots=plots,
+            more={COMPUTE_REPORT: compute_report(self.report)} if scalesim_reports else None,
         )
 
     def __str__(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from accel.scalesim_file import SUFFIX as SCALESIM
+from accel.scalesim_file import load_scalesim
 from accel.spec import AcceleratorSpec
 from accel.spec_file import load_preset, load_spec, preset_names
 from accel.spec_file import to_yaml as hardware_yaml
@@ -33,13 +35,15 @@ def find_network(name: str, asked: Asked = AS_IT_IS) -> Graph:
 
 
 def find_hardware(name: str) -> AcceleratorSpec:
-    """Return the machine of a preset's name or of a YAML file.
+    """Return the machine of a preset's name, of a YAML file, or of one of SCALE-Sim.
 
     Raises
     ------
     SpecError
         For an unknown name, or a file that doesn't describe a machine.
     """
+    if Path(name).suffix == SCALESIM:
+        return load_scalesim(Path(name))
     if _is_file(name):
         return load_spec(Path(name))
     if name in preset_names():
@@ -50,7 +54,7 @@ def find_hardware(name: str) -> AcceleratorSpec:
 def _is_file(name: str) -> bool:
     """Whether a name is meant as a path: it has a suffix or a slash, or stands there."""
     path = Path(name)
-    return path.suffix in FORMATS or "/" in name or path.exists()
+    return path.suffix in (*FORMATS, SCALESIM) or "/" in name or path.exists()
 
 
 def _unknown(what: str, name: str, known: list[str], error: type[RooftileError]) -> RooftileError:
@@ -81,7 +85,7 @@ def describe(file: Path) -> str:
         When it isn't valid.
     """
     if _is_hardware(str(file)):
-        spec = load_spec(file)
+        spec = find_hardware(str(file))
         clock = format_hz(spec.clock_hz)
         return f"{file}: valid hardware '{spec.name}', {spec.label} at {clock}"
     graph = load_file(file)
@@ -103,6 +107,6 @@ def _is_hardware(name: str) -> bool:
             )
         return name in preset_names()
     if Path(name).suffix not in (".yaml", ".yml"):
-        return False
+        return Path(name).suffix == SCALESIM
     data = read(Path(name), WorkloadError).data
     return isinstance(data, dict) and bool({"array", "base"} & set(data))

@@ -10,15 +10,40 @@ from workloads.graph import Graph
 from workloads.layers import Convolution, Linear, MatMul
 from workloads.loaders.yaml import load_zoo, zoo_names
 
-#: torchvision 0.15, torchvision/models/*.py, each network's weights: ``num_params`` and ``_ops``
-#: (1e9 multiply-accumulates of one image, to three decimals), then the exact MACs.
+#: Parameters of torchvision's auxiliary classifier of Inception v3, which inference doesn't use:
+#: two normalized convolutions (768 to 128 channels, 1x1, and 128 to 768, 5x5) and a linear layer.
+INCEPTION_V3_AUXILIARY = (768 * 128 + 2 * 128) + (128 * 768 * 5 * 5 + 2 * 768) + (768 * 1000 + 1000)
+
+#: torchvision 0.15, torchvision/models/*.py and models/detection/ssd.py, each network's weights:
+#: ``num_params`` and ``_ops`` (1e9 multiply-accumulates of one image, to three decimals), then the
+#: exact MACs.
 TORCHVISION = {
     "alexnet": (61_100_840, 0.714, 714_188_480),
+    "vgg11": (132_863_336, 7.609, 7_609_090_048),
     "vgg16": (138_357_544, 15.47, 15_470_264_320),
+    "vgg19": (143_667_240, 19.632, 19_632_062_464),
+    "squeezenet1_1": (1_235_496, 0.349, 349_151_936),
+    "googlenet": (6_624_904, 1.498, 1_498_376_192),
+    "inception_v3": (27_161_264 - INCEPTION_V3_AUXILIARY, 5.713, 5_713_216_096),
     "resnet18": (11_689_512, 1.814, 1_814_073_344),
+    "resnet34": (21_797_672, 3.664, 3_663_761_408),
     "resnet50": (25_557_032, 4.089, 4_089_184_256),
+    "resnet101": (44_549_160, 7.801, 7_801_405_440),
+    "resnet152": (60_192_808, 11.514, 11_513_626_624),
+    "resnext50_32x4d": (25_028_904, 4.23, 4_230_479_872),
+    "wide_resnet50_2": (68_883_240, 11.398, 11_398_021_120),
+    "densenet121": (7_978_856, 2.834, 2_834_161_664),
     "mobilenet_v2": (3_504_872, 0.301, 300_774_272),
+    "mobilenet_v3_large": (5_483_032, 0.217, 216_589_760),
+    "mnasnet1_0": (4_383_312, 0.314, 314_415_872),
+    "shufflenet_v2_x1_0": (2_278_604, 0.145, 144_907_992),
+    "efficientnet_b0": (5_288_548, 0.386, 385_814_752),
+    "regnet_y_400mf": (4_344_144, 0.402, 401_842_848),
+    "convnext_tiny": (28_589_128, 4.456, 4_455_531_264),
     "vit_b16": (86_567_656, 17.564, 17_563_828_224),
+    "vit_l16": (304_326_632, 61.555, 61_554_712_576),
+    "swin_t": (28_288_354, 4.491, 4_490_566_656),
+    "ssd300_vgg16": (35_641_826, 34.858, 34_858_153_472),
 }
 
 

@@ -28,6 +28,12 @@ layers:
   - {name: fc.0, op: linear, out: 96}
   - {name: fc.1, op: linear, out: 96}
 """
+#: Networks of the zoo that are run for their pictures: of each kind one or more, and quick ones.
+DRAWN = (
+    *("alexnet", "bert_base", "bert_large", "gpt2", "gpt3_175b_decode", "gpt3_175b_prefill"),
+    *("mobilenet_v2", "resnet18", "resnet50", "vgg16", "vit_b16"),
+    *("ddpg_actor", "dlrm", "lenet", "mlp_mixer_b16"),
+)
 VIEWS = """
 name: views
 inputs: {data: [4, 8]}

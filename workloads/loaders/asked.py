@@ -47,6 +47,16 @@ class Asked:
             if size < 1:
                 raise WorkloadError(f"dimension '{name}' is {size} but must be at least 1")
 
+    def check_fixed(self, name: str) -> None:
+        """As `check`, for a file ``name`` that leaves no dimension open and has no phases."""
+        self.check()
+        for dim in self.dims:
+            raise WorkloadError(f"{name}: has no dimension '{dim}'; leave --dim out")
+        if self.phase is not None:
+            raise WorkloadError(
+                f"{name}: has no phases but '{self.phase}' is asked for; leave --phase out"
+            )
+
 
 #: Nothing but the file.
 AS_IT_IS = Asked()

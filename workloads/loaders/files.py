@@ -17,6 +17,7 @@ FORMATS = {
     ".yaml": "workloads.loaders.yaml",
     ".yml": "workloads.loaders.yaml",
     ".json": "workloads.loaders.huggingface.load",
+    ".csv": "workloads.loaders.scalesim",
 }
 
 

@@ -20,24 +20,37 @@ ZOO = {
     name: (Path(workloads.__file__).parent / "zoo" / f"{name}.yaml").read_text()
     for name in zoo_names()
 }
-#: How often Q, K and V of an encoder or decoder are merged: once in each of them.
+#: How often Q, K and V of an encoder or decoder are merged: once in each of them, and where
+#: decoders read what an encoder gives, their K and V (in Whisper, whose K has no bias, apart).
 MERGES = {
-    "bert_base": 12, "bert_large": 24, "gpt2": 12, "vit_b16": 12,
-    "gpt3_175b_decode": 96, "gpt3_175b_prefill": 96,
+    "bert_base": 12, "bert_large": 24, "deit_small": 12, "gpt2": 12, "opt_125m": 12,
+    "roberta_base": 12, "swin_t": 12, "t5_small": 13, "vit_b16": 12, "vit_l16": 24,
+    "whisper_tiny": 10, "gpt3_175b_decode": 96, "gpt3_175b_prefill": 96,
+    "llama2_7b_decode": 32, "llama2_7b_prefill": 32, "llama3_8b_decode": 32,
+    "llama3_8b_prefill": 32, "mistral_7b_decode": 32, "mistral_7b_prefill": 32,
 }  # fmt: skip
+#: Networks that can't be made small, because they name the sizes of images or divide channels.
+FIXED = ("efficientnet_b0", "regnet_y_400mf", "shufflenet_v2_x1_0", "swin_t")
+#: Networks that are still large then; no pass changes them.
+LARGE = ("densenet121", "googlenet", "inception_v3", "ssd300_vgg16")
 #: Networks in which every convolution has a batch normalization.
 NORMALIZED = ("mobilenet_v2", "resnet18", "resnet50")
 
 
 def smaller(text: str) -> str:
     """Return a network of the zoo with every block, but small enough to be computed at once."""
-    text = re.sub(r"(sequence|context|tokens): \d+", r"\1: 5", text)
-    text = text.replace("hidden: ", "hidden: 8 # ").replace("heads: 12}", "heads: 2}")
-    text = re.sub(r"hidden: 8 # \d+, heads: \d+", "hidden: 8, heads: 2", text)
+    text = text.replace("tokens: 196", "tokens: (4)")
+    text = re.sub(r"(sequence|context|tokens|target): \d+", r"\1: 5", text)
+    text = re.sub(r"frames: \d+, source: \d+", "frames: 8, source: 4", text)
+    text = re.sub(r"source: \d+", "source: 4", text)
+    text = re.sub(r"hidden: \d+", "hidden: 8", text)
+    text = re.sub(r"([{ ])heads: \d+", r"\1heads: 2", text)
+    text = re.sub(r"kv_heads: \d+, head_size: \d+", "kv_heads: 1, head_size: 4", text)
+    text = re.sub(r"head_size: \d+, units: \d+", "head_size: 4, units: 6", text)
     text = re.sub(r"entries: \d{2,}", "entries: 9", text)
     text = re.sub(r"repeat: \d+", "repeat: 2", text)
-    text = text.replace("224, 224", "64, 64").replace("6 * 6 * 256", "-1")
-    text = text.replace("7 * 7 * 512", "-1")
+    text = text.replace("224, 224", "64, 64")
+    text = re.sub(r"\d \* \d \* \d+", "-1", text)
     text = re.sub(r"kernel: 16, stride: 16", "kernel: 32, stride: 32", text)
     return re.sub(
         r"(out|width|channels|groups): (\d+)(?=[,}])",
@@ -74,13 +87,13 @@ def test_every_query_key_and_value_can_be_merged(name: str) -> None:
     graph = load_zoo(name)
     result = rewrite(graph, tuple(PASSES))
     assert len(result.rewrites) == MERGES.get(name, 0)
-    assert all("query" in rewrite.before for rewrite in result.rewrites)
+    assert all("query" in x.before or "cross." in x.before for x in result.rewrites)
     assert result.graph.total_macs == graph.total_macs
     assert result.graph.total_parameters == graph.total_parameters
     assert len(result.graph.layers) == len(graph.layers) + MERGES.get(name, 0)
 
 
-@pytest.mark.parametrize("name", zoo_names())
+@pytest.mark.parametrize("name", sorted({*zoo_names()} - {*FIXED, *LARGE}))
 def test_small_versions_of_the_zoo_compute_the_same(name: str) -> None:
     graph = parse_network(smaller(ZOO[name]), f"{name}.yaml")
     assert graph.total_macs < 2e7
