@@ -16,6 +16,7 @@ Loader = Callable[[Path, Asked], Graph]
 FORMATS = {
     ".yaml": "workloads.loaders.yaml",
     ".yml": "workloads.loaders.yaml",
+    ".onnx": "workloads.loaders.onnx.load",
 }
 
 
