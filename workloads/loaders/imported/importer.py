@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,18 @@ from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
 from workloads.build import GraphBuilder
 from workloads.graph import Graph, Operator, Tensor
-from workloads.layers import Convolution, Elementwise, Linear, MatMul, Reshape, Shape, Transpose
+from workloads.layers import (
+    Concat,
+    Convolution,
+    Elementwise,
+    Embedding,
+    Linear,
+    MatMul,
+    Reshape,
+    Shape,
+    Slice,
+    Transpose,
+)
 from workloads.loaders.imported.values import (
     Array,
     Axes,
@@ -28,9 +39,15 @@ from workloads.loaders.imported.values import (
     uniform,
 )
 
+#: Operators that take indices: they only move data.
+_MOVES = (Concat, Embedding, Reshape, Slice, Transpose)
 #: Names of what layers learn: a layer may not have the name of another tensor without them.
 _ROLES = ("weight", "bias", "gamma", "beta", "table")
 _LONGEST_NAME = 150
+
+
+class UnsupportedError(WorkloadError):
+    """What a foreign operator may do and no layer of ours does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +123,16 @@ class Importer:
         inputs: tuple[Tensor, ...],
         learned: Mapping[str, Recipe] | None = None,
     ) -> Tensor:
-        """Add a layer under a name like ``name``, with the recipes of what it learns by role."""
+        """Add a layer under a name like ``name``, with the recipes of what it learns by role.
+
+        Raises
+        ------
+        UnsupportedError
+            It would compute on integers.
+        WorkloadError
+            The operator can't work on these inputs.
+        """
+        _check_numbers(operator, inputs)
         name = self.unique(name)
         result = self._builder.add_layer(name, operator, inputs)
         self._recipes.update({f"{name}.{role}": make for role, make in (learned or {}).items()})
@@ -222,6 +248,12 @@ class Importer:
         )
 
 
+def _check_numbers(operator: Operator, inputs: Sequence[Tensor]) -> None:
+    for tensor in inputs:
+        if tensor.dtype.name == "int32" and not isinstance(operator, _MOVES):
+            raise UnsupportedError(f"computes on '{tensor.name}', which holds integers")
+
+
 class Given(Pending):
     """An input of the network.
 
@@ -327,6 +359,11 @@ class Product(Pending):
         Its output's.
     learned
         Recipes of what it learns, by role.
+
+    Raises
+    ------
+    UnsupportedError
+        It would compute on integers.
     """
 
     def __init__(
@@ -338,6 +375,7 @@ class Product(Pending):
         shape: Shape,
         learned: Mapping[str, Recipe] | None = None,
     ) -> None:
+        _check_numbers(operator, inputs)
         super().__init__(name, shape, inputs[0].dtype)
         self._to, self._inputs = to, inputs
         self.operator = operator

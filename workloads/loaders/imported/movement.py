@@ -9,6 +9,7 @@ from foundation.errors import WorkloadError
 from workloads.layers import Concat, Embedding, Slice
 from workloads.loaders.imported.importer import (
     Importer,
+    UnsupportedError,
     known_array,
     recipe_of,
     weight_of,
@@ -70,14 +71,14 @@ def gather(to: Importer, name: str, value: Value, indices: Value, axis: int) -> 
 
     Raises
     ------
-    WorkloadError
+    UnsupportedError
         Computed indices into anything but the first axis of such a table.
     """
     known = known_array(indices)
     if known is not None:
         return _picked(to, name, value, known, axis)
     if weight_of(value) is None or axis != 0 or not value.rank:
-        raise WorkloadError(
+        raise UnsupportedError(
             "looks up computed indices in something other than the rows of an array of the file"
         )
     return embedding(to, name, value, indices)
@@ -130,7 +131,7 @@ def _runs(indices: Sequence[int]) -> list[tuple[int, int, int]]:
                 continue
         runs.append((index, 1, 1))
     if len(runs) > _MOST_PIECES:
-        raise WorkloadError(
+        raise UnsupportedError(
             f"picks {len(runs)} separate pieces but at most {_MOST_PIECES} become slices"
         )
     return runs

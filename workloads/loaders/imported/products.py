@@ -14,6 +14,7 @@ from workloads.layers import Convolution, Linear, MatMul, Shape, Window
 from workloads.loaders.imported.importer import (
     Importer,
     Product,
+    UnsupportedError,
     fusable,
     recipe_of,
     weight_of,
@@ -43,11 +44,17 @@ def convolution(
 
     Raises
     ------
+    UnsupportedError
+        The weight isn't the file's, or windows have more than two axes.
     WorkloadError
-        The weight isn't the file's, or shapes don't fit.
+        Shapes don't fit.
     """
+    if len(windows) > 2:
+        raise UnsupportedError(
+            f"its window has {len(windows)} axes but only 1-D and 2-D convolutions are known"
+        )
     if weight_of(weight) is None:
-        raise WorkloadError("its weight is computed but must be an array of the file")
+        raise UnsupportedError("its weight is computed but must be an array of the file")
     kernel = tuple(window.kernel for window in windows)
     channels = image.shape[1] if image.rank > 1 else 0
     expected = (weight.shape[0] if weight.shape else 0, channels // max(groups, 1), *kernel)
@@ -55,10 +62,6 @@ def convolution(
         raise WorkloadError(
             f"an input {list(image.shape)} in {groups} groups needs a weight {list(expected)}"
             f" but it is {list(weight.shape)}"
-        )
-    if len(windows) > 2:
-        raise WorkloadError(
-            f"its window has {len(windows)} axes but only 1-D and 2-D convolutions are known"
         )
     lie = channels_last(image.rank)
     operator = Convolution(
@@ -96,7 +99,7 @@ def _wide(recipe: Recipe) -> Recipe:
 def _vector(bias: Value, size: int) -> Value:
     """Return a bias of one element for each of ``size`` results."""
     if weight_of(bias) is None or bias.shape != (size,):
-        raise WorkloadError(
+        raise UnsupportedError(
             f"its bias must be {[size]} and an array of the file but is {list(bias.shape)}"
         )
     return bias
@@ -117,7 +120,8 @@ def matmul(to: Importer, name: str, left: Value, right: Value) -> Value:
     """
     if left.rank == 1:
         product = matmul(to, name, to.reshaped(left, (1, *left.shape)), right)
-        return to.reshaped(product, (*product.shape[:-2], product.shape[-1]))
+        gone = product.rank - min(right.rank, 2)  # M comes before N, where there is an N
+        return to.reshaped(product, (*product.shape[:gone], *product.shape[gone + 1 :]))
     if right.rank == 1:
         product = matmul(to, name, left, to.reshaped(right, (*right.shape, 1)))
         return to.reshaped(product, product.shape[:-1])
@@ -162,12 +166,16 @@ def contract(
 
     Raises
     ------
+    UnsupportedError
+        A letter is in one operand only.
     WorkloadError
-        Sizes don't agree, or a letter is in one operand only.
+        Sizes don't agree.
     """
     sizes = _sizes(left, first, right, second)
     if any(letter not in output and (first + second).count(letter) < 2 for letter in sizes):
-        raise WorkloadError(f"equation {first},{second}->{output}: a letter is in one place only")
+        raise UnsupportedError(
+            f"equation {first},{second}->{output}: a letter is in one place only"
+        )
     batch = [x for x in output if x in first and x in second]
     rows = [x for x in output if x in first and x not in second]
     columns = [x for x in output if x in second and x not in first]

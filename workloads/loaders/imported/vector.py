@@ -13,6 +13,7 @@ from workloads.layers import Elementwise, Normalize, Pool, Reduce, Shape, Window
 from workloads.loaders.imported.importer import (
     Importer,
     Product,
+    UnsupportedError,
     number_of,
     recipe_of,
     weight_of,
@@ -150,10 +151,9 @@ def with_number(to: Importer, name: str, function: str, value: Value, number: fl
 
 def pool(to: Importer, name: str, function: str, image: Value, windows: Sequence[Window]) -> Value:
     """Return the max or the mean of windows over ``[N, C, spatial...]``."""
-    if image.rank != len(windows) + 2 or len(windows) > 2:
-        raise WorkloadError(
-            f"its window has {len(windows)} axes and its input {list(image.shape)}, but only 1-D"
-            " and 2-D windows are known, over that many axes after batch and channels"
+    if len(windows) > 2:
+        raise UnsupportedError(
+            f"its window has {len(windows)} axes but only 1-D and 2-D windows are known"
         )
     lie = channels_last(image.rank)
     operator = Pool(function=function, windows=tuple(windows))
@@ -221,7 +221,7 @@ def layer_norm(
 
     Raises
     ------
-    WorkloadError
+    UnsupportedError
         Gamma or beta aren't arrays of the file of that shape.
     """
     # Approximation: 1e-5 is added to the variance, whatever the file says.
@@ -241,7 +241,7 @@ def _learned(to: Importer, value: Value | None, size: int, role: str, default: f
         to.note(f"normalizations without {role} are counted with one")
         return lambda _: np.full(size, default, to.dtype.numpy)
     if weight_of(value) is None or value.size_elements not in (1, size):
-        raise WorkloadError(
+        raise UnsupportedError(
             f"its {role} must be an array of the file of {size} elements but is {list(value.shape)}"
         )
     recipe = recipe_of(value)
@@ -266,13 +266,13 @@ def batch_norm(
 
     Raises
     ------
-    WorkloadError
+    UnsupportedError
         Its statistics aren't vectors of the file, one element a channel.
     """
     channels = value.shape[1] if value.rank > 1 else 0
     vectors = (gamma, beta, mean, variance)
     if any(weight_of(vector) is None or vector.shape != (channels,) for vector in vectors):
-        raise WorkloadError(
+        raise UnsupportedError(
             f"its four vectors must be {[channels]} and arrays of the file but are"
             f" {', '.join(str(list(vector.shape)) for vector in vectors)}"
         )
@@ -300,9 +300,10 @@ def batch_norm(
 def unknown(to: Importer, name: str, inputs: Sequence[Value], shape: Shape) -> Value:
     """Return a value of a shape that one function of the vector unit computes from an input.
 
-    Approximation: it reads its first input and writes its output once. An input of another size is
+    It reads its first input and writes its output once. An input of another size is
     reduced to its maximum, which is added to a tensor of zeros.
     """
+    # Approximation: the work of the foreign operator is that of an identity.
     value = next((v for v in inputs if weight_of(v) is None and v.dtype == to.dtype), None)
     if value is None:
         raise WorkloadError("none of its inputs is an activation that is computed on")

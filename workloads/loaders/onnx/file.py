@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Floating-point types of ONNX (TensorProto.DataType) to ours; double is taken as fp32.
 FLOATS = {1: "fp32", 10: "fp16", 11: "fp32", 16: "bf16"}
+#: Types of a quantized network's numbers: uint8 and int8.
+BYTES = (2, 3)
 #: The most elements of an array that are decoded: floating point may be weights, all else is masks.
 _MOST_NUMBERS, _MOST_INTEGERS = 1 << 12, 1 << 22
 _QUANTIZED = (

@@ -18,6 +18,7 @@ from workloads.loaders.imported.importer import (
     Given,
     Imported,
     Importer,
+    UnsupportedError,
     Weight,
     constant_value,
     fusable,
@@ -25,7 +26,7 @@ from workloads.loaders.imported.importer import (
     weight_of,
 )
 from workloads.loaders.imported.values import Array, Value, plain
-from workloads.loaders.onnx.file import FLOATS, Contents, Held, contents
+from workloads.loaders.onnx.file import BYTES, FLOATS, Contents, Held, contents
 from workloads.loaders.onnx.fold import folded
 from workloads.loaders.onnx.node import Node
 from workloads.loaders.onnx.operators import HANDLERS
@@ -144,12 +145,15 @@ class _Walk:
         for name, given in self._file.inputs.items():
             if name in self._values or name not in self._readers:
                 continue
+            if not given.type_number:
+                raise WorkloadError(f"input '{name}': isn't a tensor, and nothing else is known")
             shape = self._sizes(given.dims)
             if min(shape, default=1) < 1:
                 raise WorkloadError(
                     f"input '{name}': its shape is {list(shape)} but sizes must be at least 1"
                 )
-            dtype = self._to.dtype if given.type_number in FLOATS else DTYPES["int32"]
+            numbers = (*FLOATS, *BYTES) if self._file.dtype == "int8" else FLOATS
+            dtype = self._to.dtype if given.type_number in numbers else DTYPES["int32"]
             is_image = name in images and 3 <= len(shape) <= 4
             values[name] = plain(Given(self._to, name, shape, dtype, is_image=is_image))
         return values
@@ -174,10 +178,7 @@ class _Walk:
             known = self._known(node, inputs)
             if known is not None:
                 return known
-            handler = None if node.domain else HANDLERS.get(node.operator)
-            if handler is None:
-                return self._unknown(node, inputs)
-            outputs = handler(self._to, node, inputs)
+            outputs = self._by_handler(node, inputs)
         except WorkloadError as error:
             raise WorkloadError(f"{node}: {error}") from None
         except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
@@ -214,15 +215,23 @@ class _Walk:
             raise WorkloadError("its value isn't in the file")
         return constant_value(self._to, node.outputs[0], array)
 
-    def _unknown(self, node: Node, inputs: Sequence[Value | None]) -> Sequence[Value]:
-        if self._asked.unknown_as_vector:
-            return as_vector(self._to, node, inputs, self._file, self._dims)
-        domain = node.domain or "ai.onnx"
-        raise WorkloadError(
-            f"operator '{node.operator}' of domain '{domain}', version {node.version}, isn't known"
-            f"{nearest(node.operator, HANDLERS)}; --allow-unknown-as-vector takes it as a function"
-            " of the vector unit"
-        )
+    def _by_handler(self, node: Node, inputs: Sequence[Value | None]) -> Value | Sequence[Value]:
+        """Return a node's outputs as layers compute them."""
+        handler = None if node.domain else HANDLERS.get(node.operator)
+        try:
+            if handler is not None:
+                return handler(self._to, node, inputs)
+            domain = node.domain or "ai.onnx"
+            raise UnsupportedError(
+                f"operator '{node.operator}' of domain '{domain}', version {node.version}, isn't"
+                " known"
+            )
+        except UnsupportedError as error:
+            if self._asked.unknown_as_vector:
+                return as_vector(self._to, node, inputs, self._file, self._dims)
+            raise WorkloadError(
+                f"{error}; --allow-unknown-as-vector takes it as a function of the vector unit"
+            ) from None
 
 
 def constant_array(node: Node) -> Array | None:

@@ -22,6 +22,7 @@ from workloads.loaders.imported import movement, products, vector
 from workloads.loaders.imported.importer import (
     Given,
     Importer,
+    UnsupportedError,
     constant_value,
     known_array,
     number_of,
@@ -98,7 +99,7 @@ def _conv(to: Importer, node: Node, inputs: Inputs) -> Value:
 def _pool(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
     image = needed(inputs, 0)
     if len(node.outputs) > 1 and node.outputs[1]:
-        raise WorkloadError("its indices are read, which no pooling layer computes")
+        raise UnsupportedError("its indices are read, which no pooling layer computes")
     windows = _windows(node, image.shape[2:], node.integers("kernel_shape") or ())
     pads = any(window.pad_before or window.pad_after for window in windows)
     if function == "mean" and pads and not node.integer("count_include_pad", 0):
@@ -135,14 +136,24 @@ def _matmul(to: Importer, node: Node, inputs: Inputs) -> Value:
 def _einsum(to: Importer, node: Node, inputs: Inputs) -> Value:
     left, arrow, output = node.text("equation", "").replace(" ", "").partition("->")
     letters = left.split(",")
-    if not arrow or len(letters) != 2 or not all(x.isalpha() for x in (*letters, output)):
-        raise WorkloadError("is known only with two operands and an arrow, as in 'bij,bjk->bik'")
+    if not arrow:
+        output = "".join(letter for letter in sorted({*left} - {","}) if left.count(letter) == 1)
+    if len(letters) > 2 or not "".join((*letters, output, "x")).isalpha():
+        raise UnsupportedError("is known with one or two operands of letters, as in 'bij,bjk->bik'")
     if any(len(set(x)) != len(x) for x in (*letters, output)):
-        raise WorkloadError("has a letter twice in one operand, which isn't known")
-    first, second = needed(inputs, 0), needed(inputs, 1)
-    if (len(letters[0]), len(letters[1])) != (first.rank, second.rank):
-        raise WorkloadError(f"equation doesn't fit {list(first.shape)} and {list(second.shape)}")
-    return products.contract(to, node.name, first, letters[0], second, letters[1], output)
+        raise UnsupportedError("has a letter twice in one operand, which isn't known")
+    values = [needed(inputs, place) for place in range(len(letters))]
+    if [len(x) for x in letters] != [value.rank for value in values]:
+        shapes = ", ".join(str(list(value.shape)) for value in values)
+        raise WorkloadError(f"equation '{left}' doesn't fit {shapes}")
+    if len(values) == 2:
+        return products.contract(
+            to, node.name, values[0], letters[0], values[1], letters[1], output
+        )
+    axes = [axis for axis, letter in enumerate(left) if letter not in output]
+    kept = [letter for letter in left if letter in output]
+    total = vector.reduce(to, node.name, "sum", values[0], axes, keeps=False)
+    return total.transposed([kept.index(letter) for letter in output])
 
 
 def _unary(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
@@ -177,7 +188,7 @@ def _cast(to: Importer, node: Node, inputs: Inputs) -> Value:
     if isinstance(value.source, Given) and is_float:
         to.note(f"input '{value.source.name}' is given as {to.dtype}, to which the file casts it")
         return replace(value, source=value.source.of_type(to.dtype))
-    raise WorkloadError("casts what is computed between integers and floating point")
+    raise UnsupportedError("casts what is computed between integers and floating point")
 
 
 def _binary(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
@@ -200,7 +211,7 @@ def _power(to: Importer, node: Node, inputs: Inputs) -> Value:
         square = vector.binary(to, node.name, "multiply", value, value)
         value = square if exponent != 3 else vector.binary(to, node.name, "multiply", square, value)
     elif exponent not in (1, -1):
-        raise WorkloadError(
+        raise UnsupportedError(
             f"its exponent is {'computed' if exponent is None else exponent} but must be one of"
             " -2, -1, -0.5, 0.5, 1, 2, 3"
         )
@@ -213,7 +224,7 @@ def _clip(to: Importer, node: Node, inputs: Inputs) -> Value:
         value = optional(inputs, place)
         bound = node.number(name, default) if value is None else number_of(value)
         if bound is None:
-            raise WorkloadError(f"its {name} must be one number that the file holds")
+            raise UnsupportedError(f"its {name} must be one number that the file holds")
         bounds.append(bound)
     return vector.clip(to, node.name, needed(inputs, 0), *bounds)
 
@@ -232,25 +243,28 @@ def _leaky_relu(to: Importer, node: Node, inputs: Inputs) -> Value:
     slope = node.number("alpha", 0.01)
     value = needed(inputs, 0)
     if slope > 1:
-        raise WorkloadError(f"its slope is {slope:g} but must be at most 1")
+        raise UnsupportedError(f"its slope is {slope:g} but must be at most 1")
     small = vector.with_number(to, f"{node.name}.slope", "multiply", value, slope)
     return vector.binary(to, node.name, "maximum", value, small)
 
 
 def _where(to: Importer, node: Node, inputs: Inputs) -> Value:
     """Return a choice by a known condition: both sides times 0 or 1, added."""
-    condition = array_of(needed(inputs, 0), "its condition").astype(np.float32)
+    known = known_array(needed(inputs, 0))
+    if known is None:
+        raise UnsupportedError("its condition is computed")
+    condition = known.astype(np.float32)
     sides = [needed(inputs, 1), needed(inputs, 2)]
     shape = np.broadcast_shapes(condition.shape, *(side.shape for side in sides))
     parts = []
     for number, (side, mask) in enumerate(zip(sides, (condition, 1 - condition), strict=True)):
-        known = known_array(side)
+        numbers = known_array(side)
         if not mask.any():
             continue
         if mask.all():
             parts.append(side)
-        elif known is not None:
-            array = np.where(mask, known, 0).astype(np.float32)
+        elif numbers is not None:
+            array = np.where(mask, numbers, 0).astype(np.float32)
             parts.append(constant_value(to, f"{node.name}.side{number}", array))
         else:
             factor = constant_value(to, f"{node.name}.mask{number}", mask)
@@ -300,7 +314,7 @@ def _layer_norm(to: Importer, node: Node, inputs: Inputs, *, function: str) -> V
     value = needed(inputs, 0)
     axis = axis_of(node.integer("axis", -1), value.rank)
     if any(node.outputs[1:]):
-        raise WorkloadError("its mean or deviation is read, which no normalization layer gives")
+        raise UnsupportedError("its mean or deviation is read, which no normalization layer gives")
     gamma, beta = optional(inputs, 1), optional(inputs, 2)
     return vector.layer_norm(
         to, node.name, value, value.rank - axis, gamma, beta, function=function
@@ -335,7 +349,7 @@ def _slice(to: Importer, node: Node, inputs: Inputs) -> Value:
     arrays = [None if v is None else array_of(v, "a bound") for v in inputs[1:]]
     for axis, start, stop, step in slice_ranges(node, value.shape, arrays):
         if step < 0:
-            raise WorkloadError(f"steps backwards ({step}), which no slice does")
+            raise UnsupportedError(f"steps backwards ({step}), which no slice does")
         if start >= stop:
             raise WorkloadError(f"takes nothing along axis {axis}: {start}:{stop}")
         value = movement.cut(to, node.name, value, axis, start, stop, step)
@@ -417,7 +431,7 @@ def _pad(to: Importer, node: Node, inputs: Inputs) -> Value:
     if len(pads) != 2 * len(axes) or fill is None:
         raise WorkloadError(f"needs two pads for each of {len(axes)} axes and one known number")
     if any(pads) and node.text("mode", "constant") != "constant":
-        raise WorkloadError(f"its mode is {node.text('mode', '')} but only constants are known")
+        raise UnsupportedError(f"its mode is {node.text('mode', '')} but only constants are known")
     for place, axis in enumerate(axes):
         value = _padded(to, node, value, axis, (pads[place], pads[place + len(axes)]), fill)
     return value
