@@ -180,16 +180,19 @@ def contract(
     rows = [x for x in output if x in first and x not in second]
     columns = [x for x in output if x in second and x not in first]
     summed = [x for x in first if x not in output]
-    a = _merged(to, left, first, batch, rows, summed)
-    b = _merged(to, right, second, batch, summed, columns)
-    if weight_of(b) is not None and not batch:
-        product = linear(to, name, a, b)
-    elif weight_of(a) is not None and not batch:
-        flipped = linear(to, name, b.transposed((1, 0)), a.transposed((1, 0)))
-        product = flipped.transposed((1, 0))
+    if weight_of(right) is not None and not batch:
+        value = _merged(to, left, first, rows, summed)
+        product = linear(to, name, value, _merged(to, right, second, [], summed, columns))
+        letters = [*rows, *columns]
+    elif weight_of(left) is not None and not batch:
+        value = _merged(to, right, second, columns, summed)
+        product = linear(to, name, value, _merged(to, left, first, [], summed, rows))
+        letters = [*columns, *rows]
     else:
+        a = _merged(to, left, first, batch, rows, summed)
+        b = _merged(to, right, second, batch, summed, columns)
         product = _matrix_product(to, name, a, b)
-    letters = [*batch, *rows, *columns]
+        letters = [*batch, *rows, *columns]
     product = to.reshaped(product, tuple(sizes[letter] for letter in letters))
     return product.transposed([letters.index(letter) for letter in output])
 
@@ -206,14 +209,15 @@ def _sizes(left: Value, first: str, right: Value, second: str) -> dict[str, int]
     return sizes
 
 
-def _merged(to: Importer, value: Value, letters: str, *groups: Sequence[str]) -> Value:
-    """Return an operand with one axis for each batch letter, and one for each other group."""
-    batch, *others = groups
-    order = [letter for group in groups for letter in group]
+def _merged(
+    to: Importer, value: Value, letters: str, kept: Sequence[str], *groups: Sequence[str]
+) -> Value:
+    """Return an operand with one axis for each kept letter, and one for each group."""
+    order = [letter for group in (kept, *groups) for letter in group]
     value = value.transposed([letters.index(letter) for letter in order])
-    heads, merged = value.shape[: len(batch)], []
-    start = len(batch)
-    for group in others:
+    heads, merged = value.shape[: len(kept)], []
+    start = len(kept)
+    for group in groups:
         merged.append(prod(value.shape[start : start + len(group)]))
         start += len(group)
     return to.reshaped(value, (*heads, *merged))

@@ -155,7 +155,8 @@ def lying(source: Tensor | Pending, lie: Axes) -> Value:
     """Return the value whose foreign axis ``lie[j]`` is axis j of the source."""
     order = inverse(lie)
     shape = tuple(source.shape[axis] for axis in order)
-    return Value(shape=shape, source=source, view=source.shape, order=order)
+    view = source.shape if lie else ()  # of a scalar ours has one axis
+    return Value(shape=shape, source=source, view=view, order=order)
 
 
 def inverse(permutation: Sequence[int]) -> Axes:

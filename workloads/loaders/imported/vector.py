@@ -68,11 +68,8 @@ def binary(to: Importer, name: str, function: str, left: Value, right: Value) ->
         _operand(to, left, shape, right, lie),
         _operand(to, right, shape, left, lie),
     )
-    ours = tuple(shape[axis] for axis in lie) or (1,)
-    product = Product(to, name, Elementwise(function=function), tensors, ours)
-    if not shape:
-        return to.reshaped(lying(product, (0,)), ())
-    return lying(product, lie)
+    ours = tuple(shape[axis] for axis in lie)
+    return lying(Product(to, name, Elementwise(function=function), tensors, ours), lie)
 
 
 def broadcast(left: Shape, right: Shape) -> Shape:
@@ -146,7 +143,8 @@ def with_number(to: Importer, name: str, function: str, value: Value, number: fl
         return value
     lie = as_it_lies(value)
     tensors = (to.tensor(value, lie), to.constant(number))
-    return lying(Product(to, name, Elementwise(function=function), tensors, tensors[0].shape), lie)
+    shape = tuple(value.shape[axis] for axis in lie)
+    return lying(Product(to, name, Elementwise(function=function), tensors, shape), lie)
 
 
 def pool(to: Importer, name: str, function: str, image: Value, windows: Sequence[Window]) -> Value:
