@@ -141,10 +141,12 @@ def _node(proto: onnx.NodeProto, number: int, versions: Mapping[str, int]) -> No
         inputs=tuple(proto.input),
         outputs=tuple(proto.output),
         attributes={attribute.name: _attribute(attribute) for attribute in proto.attribute},
+        has_graph=any(a.HasField("g") or a.graphs for a in proto.attribute),
     )
 
 
 def _attribute(proto: onnx.AttributeProto) -> Any:
+    """Return an attribute in plain Python; None for a graph, and for what isn't in the file."""
     from onnx import AttributeProto, helper
 
     if proto.type == AttributeProto.TENSOR:

@@ -217,6 +217,11 @@ class _Walk:
 
     def _by_handler(self, node: Node, inputs: Sequence[Value | None]) -> Value | Sequence[Value]:
         """Return a node's outputs as layers compute them."""
+        if node.has_graph:
+            raise WorkloadError(
+                "has a graph of its own, of which nothing is read; export the model without control"
+                " flow"
+            )
         handler = None if node.domain else HANDLERS.get(node.operator)
         try:
             if handler is not None:

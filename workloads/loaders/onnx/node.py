@@ -31,7 +31,9 @@ class Node:
     inputs, outputs
         Names of tensors, empty for those that are left out.
     attributes
-        Numbers, lists of numbers, text as bytes, tensors as NumPy arrays; a graph is None.
+        Numbers, lists of numbers, text as bytes, tensors as NumPy arrays.
+    has_graph
+        Whether a graph is among the attributes, as control flow has them.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
+    has_graph: bool = False
 
     def __str__(self) -> str:
         return f"node '{self.name}' ({self.operator})"
