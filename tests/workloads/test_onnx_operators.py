@@ -257,12 +257,36 @@ def test_batch_normalization_folds_into_the_convolution(has_bias: bool, groups: 
         ([node("Pow", ["x", "e"], ["y"])], {"e": np.float32(3)}),
         ([node("HardSigmoid", ["x"], ["y"])], {}),
         ([node("LeakyRelu", ["x"], ["y"], alpha=0.1)], {}),
+        ([node("PRelu", ["x", "s"], ["y"])], {"s": _random(3, 1, 1)}),
+        ([node("Elu", ["x"], ["y"], alpha=0.7)], {}),
+        ([node("Selu", ["x"], ["y"])], {}),
+        ([node("Mish", ["x"], ["y"])], {}),
+        ([node("Softsign", ["x"], ["y"])], {}),
+        ([node("InstanceNormalization", ["x", "g", "b"], ["y"], epsilon=1e-3)],
+         {"g": _random(3), "b": _random(3)}),
     ],
     ids=lambda value: "-".join(n.op_type for n in value) if isinstance(value, list) else "",
 )  # fmt: skip
 def test_other_operators(nodes: list[Any], weights: dict[str, Array]) -> None:
     arrays = {name: np.asarray(array) for name, array in weights.items()}
     check(model(nodes, {"x": (2, 3, 4, 5)}, arrays))
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+def test_depth_becomes_space_and_space_depth(mode: str) -> None:
+    nodes = [
+        node("DepthToSpace", ["x"], ["d"], blocksize=2, mode=mode),
+        node("Exp", ["d"], ["e"]),
+        node("SpaceToDepth", ["e"], ["y"], blocksize=2),
+    ]
+    check(model(nodes, {"x": (2, 8, 3, 2)}), tolerance=1e-3)
+
+
+@pytest.mark.parametrize(("opset", "size"), [(18, 2), (21, 6)])
+def test_group_normalization(opset: int, size: int) -> None:
+    weights = {"g": _random(size), "b": _random(size)}
+    nodes = [node("GroupNormalization", ["x", "g", "b"], ["y"], num_groups=2)]
+    check(model(nodes, {"x": (2, 6, 4, 3)}, weights, opset=opset))
 
 
 def test_embedding_and_what_is_given_as_numbers() -> None:

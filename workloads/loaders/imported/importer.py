@@ -97,6 +97,8 @@ class Importer:
         self._roles: Counter[str] = Counter()
         self._moved: dict[tuple[str, Shape, Axes], Tensor] = {}
         self._constants: dict[float, Tensor] = {}
+        #: Tables of embeddings, by the weight that they are.
+        self.tables: dict[str, Tensor] = {}
 
     def note(self, text: str) -> None:
         """Keep a remark that reports repeat."""
@@ -137,6 +139,10 @@ class Importer:
         result = self._builder.add_layer(name, operator, inputs)
         self._recipes.update({f"{name}.{role}": make for role, make in (learned or {}).items()})
         return result
+
+    def parameter(self, layer: Tensor, role: str) -> Tensor:
+        """Return what the layer that computes a tensor has learned as ``role``."""
+        return self._builder.tensors[f"{layer.name}.{role}"]
 
     def counted(self, weight: Weight) -> None:
         """Count a layer that has a file's weight as its own."""

@@ -96,6 +96,9 @@ def embedding(to: Importer, name: str, table: Value, indices: Value) -> Value:
     operator = Embedding(entries=entries, features=features, dtype=to.dtype)
     count(table)
     tensor = to.layer(name, operator, (to.tensor(indices, lie),), {"table": rows})
+    weight = weight_of(table)
+    if weight is not None and table.shape == weight.shape == (entries, features):
+        to.tables[weight.name] = to.parameter(tensor, "table")
     result = lying(tensor, (*lie, indices.rank)) if indices.rank else plain(tensor)
     return to.reshaped(result, (*indices.shape, *table.shape[1:]))
 

@@ -10,6 +10,7 @@ from string import ascii_letters
 import numpy as np
 
 from foundation.errors import WorkloadError
+from workloads.graph import Tensor
 from workloads.layers import Convolution, Linear, MatMul, Shape, Window
 from workloads.loaders.imported.importer import (
     Importer,
@@ -233,11 +234,24 @@ def linear(to: Importer, name: str, value: Value, weight: Value) -> Value:
         )
     lie = last_axis_last(value)
     tensor = to.tensor(value, lie)
-    operator = Linear(out_features=width, bias=False)
-    count(weight)
     shape = (*tensor.shape[:-1], width)
+    table = _table(to, weight)
+    if table is not None:
+        operator = Linear(out_features=width, bias=False, tied=True)
+        return lying(Product(to, name, operator, (tensor, table), shape), lie)
+    count(weight)
+    operator = Linear(out_features=width, bias=False)
     learned = {"weight": _cast(to, recipe_of(weight))}
     return lying(Product(to, name, operator, (tensor,), shape, learned), lie)
+
+
+def _table(to: Importer, value: Value) -> Tensor | None:
+    """Return the embedding's table whose transpose a weight is, if it is one's."""
+    weight = weight_of(value)
+    if weight is None or value.order != (1, 0):
+        return None
+    table = to.tables.get(weight.name)
+    return table if table is not None and table.shape == weight.shape else None
 
 
 def last_axis_last(value: Value) -> Axes:

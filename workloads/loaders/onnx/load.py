@@ -200,7 +200,8 @@ class _Walk:
             case _:
                 sources = [None if value is None else known_array(value) for value in inputs]
                 pairs = zip(inputs, sources, strict=True)
-                if all((value is None) == (array is None) for value, array in pairs):
+                is_known = all((value is None) == (array is None) for value, array in pairs)
+                if is_known and not any(_is_learned(value) for value in inputs):
                     arrays = folded(node, sources)
         if arrays is None:
             return None
@@ -237,6 +238,12 @@ class _Walk:
             raise WorkloadError(
                 f"{error}; --allow-unknown-as-vector takes it as a function of the vector unit"
             ) from None
+
+
+def _is_learned(value: Value | None) -> bool:
+    """Whether a value is a weight: what the file computes from it is computed every time."""
+    weight = None if value is None else weight_of(value)
+    return weight is not None and weight.is_learned
 
 
 def constant_array(node: Node) -> Array | None:

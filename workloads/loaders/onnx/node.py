@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from foundation.errors import WorkloadError
-from workloads.loaders.imported.importer import known_array
+from workloads.loaders.imported.importer import Importer, known_array
 from workloads.loaders.imported.values import Array, Value
 
 #: What a node's handler gets: an absent optional input is None.
@@ -75,6 +75,10 @@ class Node:
         if not isinstance(value, types):
             raise WorkloadError(f"attribute '{name}' is of the wrong type: {str(value)[:60]}")
         return value
+
+
+#: Returns the outputs of a node as layers of the graph so far compute them.
+Handler = Callable[[Importer, Node, Inputs], Value | Sequence[Value]]
 
 
 def needed(inputs: Inputs, place: int) -> Value:
