@@ -94,10 +94,15 @@ def contents(path: Path) -> Contents:
     Raises
     ------
     WorkloadError
-        It can't be read as an ONNX model.
+        It can't be read as an ONNX model, or the package onnx isn't there.
     """
-    import onnx.inliner
-
+    try:
+        import onnx.inliner
+    except ImportError:
+        raise WorkloadError(
+            f"{path}: reading ONNX needs the package onnx; install it with"
+            " pip install 'rooftile[onnx]'"
+        ) from None
     if not path.is_file():
         raise WorkloadError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
     try:
