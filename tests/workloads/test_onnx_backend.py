@@ -38,7 +38,6 @@ DIFFERENT = {
     "test_training_dropout": "networks are for inference",
     "test_rms_normalization_3d_": "their epsilon is 0.1, ours 1e-5",
     "test_operator_add": "double precision beyond fp32",
-    "test_swiglu_alpha_expanded": "SiLU of 1.5 x, of which only the end is x times a sigmoid",
 }
 
 
@@ -140,10 +139,10 @@ def _count(cases: Iterator[tuple[str, ModelProto, dict[str, Array], list[Array]]
 
 def test_what_pytorch_exported_computes_what_pytorch_computed() -> None:
     counts = _count(_files())
-    assert counts["agree"] >= 80
+    assert counts["agree"] >= 89
 
 
 @pytest.mark.slow
 def test_single_operators_compute_what_the_standard_says() -> None:
     counts = _count(_nodes())
-    assert counts["agree"] >= 380
+    assert counts["agree"] >= 460

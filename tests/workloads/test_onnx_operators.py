@@ -117,7 +117,9 @@ def test_global_windows(operator: str) -> None:
     check(model([node(operator, ["x"], ["y"])], {"x": (2, 3, 5, 4)}))
 
 
-@pytest.mark.parametrize("operator", ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceL2"])
+@pytest.mark.parametrize(
+    "operator", ["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL2"]
+)
 @pytest.mark.parametrize("keeps", [0, 1])
 @pytest.mark.parametrize("axes", [(-1,), (1, 2), (0,), None])
 def test_reductions(operator: str, keeps: int, axes: tuple[int, ...] | None) -> None:
@@ -282,6 +284,15 @@ def test_depth_becomes_space_and_space_depth(mode: str) -> None:
     check(model(nodes, {"x": (2, 8, 3, 2)}), tolerance=1e-3)
 
 
+def test_operands_of_old_operator_sets_begin_at_an_axis() -> None:
+    # The reference evaluator knows the new meaning only.
+    old = node("Add", ["x", "w"], ["y"], broadcast=1, axis=1)
+    proto = model([old], {"x": (2, 3, 4)}, {"w": _random(3)}, opset=6)
+    values = {**random_inputs(proto), "w": _random(3)}
+    found = outputs_of(read(proto), values)["y"]
+    np.testing.assert_allclose(found, values["x"] + values["w"].reshape(3, 1), rtol=1e-6)
+
+
 @pytest.mark.parametrize(("opset", "size"), [(18, 2), (21, 6)])
 def test_group_normalization(opset: int, size: int) -> None:
     weights = {"g": _random(size), "b": _random(size)}
@@ -378,6 +389,27 @@ SILU = [node("Sigmoid", ["x"], ["s"]), node("Mul", ["x", "s"], ["y"])]
 def test_several_nodes_are_one_layer(nodes: list[Any], operator: object) -> None:
     loaded = check(model(nodes, {"x": (2, 3, 8)}, NUMBERS, opset=17), tolerance=1e-3)
     assert [layer.operator for layer in loaded.graph.layers] == [operator]
+
+
+@pytest.mark.parametrize("attributes", [{}, {"auto_pad": "VALID"}, {"pads": [1, 1, 1, 1]}])
+def test_zeros_before_a_convolution_are_its_padding(attributes: dict[str, Any]) -> None:
+    weights = {"p": np.array([0, 0, 0, 1, 0, 0, 2, 1]), "w": _random(4, 3, 3, 3)}
+    nodes = [
+        node("Pad", ["x", "p"], ["z"]),
+        node("Conv", ["z", "w"], ["y"], strides=[2, 2], **attributes),
+    ]
+    graph = check(model(nodes, {"x": (1, 3, 8, 8)}, weights)).graph
+    assert _kinds(graph) == ["conv"]
+
+
+def test_other_padding_before_a_convolution_stays() -> None:
+    weights = {
+        "p": np.array([0, 0, 0, 1, 0, 0, 2, 1]),
+        "v": np.asarray(np.float32(3)),
+        "w": _random(4, 3, 3, 3),
+    }
+    nodes = [node("Pad", ["x", "p", "v"], ["z"]), node("Conv", ["z", "w"], ["y"])]
+    assert len(check(model(nodes, {"x": (1, 3, 8, 8)}, weights)).graph.layers) > 1
 
 
 def test_what_only_looks_like_a_pattern_stays_as_it_is() -> None:

@@ -62,6 +62,9 @@ def _binary(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value
     values = [needed(inputs, place) for place in range(len(inputs))]
     if not values:
         raise WorkloadError("has no input")
+    if node.version < 7 and "axis" in node.attributes:  # where the second one's axes begin
+        behind = values[0].rank - values[1].rank - node.integer("axis", 0)
+        values[1] = to.reshaped(values[1], (*values[1].shape, *(1,) * behind))
     return reduce(partial(vector.binary, to, node.name, function), values)
 
 
@@ -162,6 +165,13 @@ def _reduced_of(to: Importer, node: Node, inputs: Inputs, *, before: str, after:
     return vector.unary(to, f"{node.name}.{after}", after, total) if after else total
 
 
+def _minimum(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return a minimum as the negative of the largest negative."""
+    turned = vector.unary(to, f"{node.name}.negative", "negative", needed(inputs, 0))
+    largest = _reduce(to, node, [turned, *inputs[1:]], function="max")
+    return vector.unary(to, f"{node.name}.back", "negative", largest)
+
+
 def _softmax(to: Importer, node: Node, inputs: Inputs) -> Value:
     value = needed(inputs, 0)
     if node.version >= 13:
@@ -235,6 +245,16 @@ def _mish(to: Importer, node: Node, inputs: Inputs) -> Value:
     return vector.binary(to, node.name, "multiply", value, factor)
 
 
+def _swish(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return ``x * sigmoid(alpha * x)``."""
+    value, slope = needed(inputs, 0), node.number("alpha", 1.0)
+    if slope == 1:
+        return vector.unary(to, node.name, "silu", value)
+    factor = vector.with_number(to, f"{node.name}.slope", "multiply", value, slope)
+    factor = vector.unary(to, f"{node.name}.sigmoid", "sigmoid", factor)
+    return vector.binary(to, node.name, "multiply", value, factor)
+
+
 def _softsign(to: Importer, node: Node, inputs: Inputs) -> Value:
     """Return ``x / (1 + |x|)``."""
     value = needed(inputs, 0)
@@ -285,7 +305,6 @@ _UNARY = {
     **{"Abs": "absolute", "Erf": "erf", "Exp": "exp", "Gelu": "gelu", "HardSwish": "hard_swish"},
     **{"Log": "log", "Neg": "negative", "Reciprocal": "reciprocal", "Relu": "relu"},
     **{"Sigmoid": "sigmoid", "Softplus": "softplus", "Sqrt": "sqrt", "Tanh": "tanh"},
-    "Swish": "silu",
 }
 _BINARY = {
     **{"Add": "add", "Sum": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"},
@@ -317,10 +336,12 @@ HANDLERS: dict[str, Handler] = {
     "ReduceLogSumExp": partial(_reduced_of, before="exp", after="log"),
     "ReduceMax": partial(_reduce, function="max"),
     "ReduceMean": partial(_reduce, function="mean"),
+    "ReduceMin": _minimum,
     "ReduceSum": partial(_reduce, function="sum"),
     "ReduceSumSquare": partial(_reduced_of, before="square", after=""),
     "Selu": _selu,
     "Softmax": _softmax,
     "Softsign": _softsign,
+    "Swish": _swish,
     "Where": _where,
 }

@@ -168,7 +168,8 @@ def _space_to_depth(to: Importer, node: Node, inputs: Inputs) -> Value:
     if block < 1 or height % block or width % block:
         raise WorkloadError(f"{height}x{width} doesn't divide into blocks of {block}x{block}")
     split = (batch, channels, height // block, block, width // block, block)
-    turned = to.reshaped(value, split).transposed((0, 3, 5, 1, 2, 4))
+    order = (0, 3, 5, 1, 2, 4) if node.text("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    turned = to.reshaped(value, split).transposed(order)
     return to.reshaped(turned, (batch, channels * block**2, height // block, width // block))
 
 

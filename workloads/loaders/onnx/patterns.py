@@ -86,6 +86,8 @@ class Patterns:
 
     def replaced(self, node: Node) -> Node:
         """Return the one node that ends here as several, or the node itself."""
+        if (node.operator, node.domain) == ("Conv", ""):
+            return self._with_padding(node)
         if node.domain or node.operator not in ("Mul", "Add", "Div"):
             return node
         for operator, variables, pattern in _PATTERNS:
@@ -98,6 +100,34 @@ class Patterns:
                         attributes=self._attributes(operator, found),
                     )
         return node
+
+    def _with_padding(self, node: Node) -> Node:
+        """Return a convolution with the zeros that a node before it puts around its input."""
+        pad = self._producers.get(node.inputs[0]) if node.inputs else None
+        if pad is None or (pad.operator, pad.domain) != ("Pad", "") or not pad.inputs:
+            return node
+        pads = self._zeros_around(pad)
+        if pads is None or node.text("auto_pad", "NOTSET") not in ("NOTSET", "VALID"):
+            return node
+        own = node.integers("pads") or (0,) * len(pads)
+        if len(own) != len(pads):
+            return node
+        both = [first + second for first, second in zip(own, pads, strict=True)]
+        attributes = {**node.attributes, "auto_pad": b"NOTSET", "pads": both}
+        return replace(node, inputs=(pad.inputs[0], *node.inputs[1:]), attributes=attributes)
+
+    def _zeros_around(self, pad: Node) -> tuple[int, ...] | None:
+        """Return the pads before and after each spatial axis, if zeros and nothing else are put."""
+        names = (*pad.inputs, "", "", "")[1:4]
+        known = [self._known.get(name) for name in names]
+        listed = pad.integers("pads") if known[0] is None else tuple(map(int, known[0].flat))
+        number = pad.number("value", 0.0) if not names[1] else uniform(known[1])
+        if listed is None or len(listed) % 2 or names[2] or number != 0:
+            return None
+        if pad.text("mode", "constant") != "constant" or min(listed, default=0) < 0:
+            return None
+        before, after = listed[: len(listed) // 2], listed[len(listed) // 2 :]
+        return None if any((*before[:2], *after[:2])) else (*before[2:], *after[2:])
 
     def _fits(self, found: Found) -> bool:
         """Whether gamma and beta are vectors of the file."""
