@@ -19,14 +19,13 @@ def as_vector(
 ) -> Sequence[Value]:
     """Return outputs of the right shapes for a node that isn't known.
 
-    Approximation: each output takes one operation per element on the first input that is computed
-    on. An output of integers is an input of the network: what computes it costs nothing.
-
     Raises
     ------
     WorkloadError
         Neither shape inference nor the file says how large an output is.
     """
+    # Approximation: each output takes one operation per element on the first input that is computed
+    # on. An output of integers is an input of the network: what computes it costs nothing.
     shapes = {**_said(contents, dims), **_inferred(node, inputs)}
     to.note(f"{node} isn't known: taken as a function of the vector unit")
     values = [value for value in inputs if value is not None]
