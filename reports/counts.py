@@ -23,6 +23,7 @@ def counts_record(graph: Graph) -> dict[str, Any]:
         "batch": graph.batch,
         "macs": graph.total_macs,
         "parameters": graph.total_parameters,
+        "notes": list(graph.notes),
         "layers": [
             {
                 "name": layer.name,
@@ -56,7 +57,8 @@ def counts_text(graph: Graph) -> str:
         for layer in graph.layers
     ]
     rows.append(("total", "", "", f"{graph.total_parameters:,}", f"{graph.total_macs:,}"))
-    return "\n".join([f"{graph.name}, batch {graph.batch}", *_aligned(rows, left=3)])
+    notes = (f"note: {note}" for note in graph.notes)
+    return "\n".join([f"{graph.name}, batch {graph.batch}", *_aligned(rows, left=3), *notes])
 
 
 def zoo_text() -> str:

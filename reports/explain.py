@@ -51,6 +51,7 @@ def explain_text(report: Report, plan: Plan, name: str) -> str:
         *_energy_lines(report, work),
         "what would help",
         *_help_lines(work),
+        *(f"note: {note}" for note in plan.graph.notes),
     ]
     return "\n".join(lines)
 

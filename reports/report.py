@@ -302,7 +302,7 @@ def assembled(plan: Plan, works: Sequence[WorkReport], *, engine: str, no_energy
 
     ``no_energy`` says why their energies aren't known, empty if they are.
     """
-    warnings = _capacity_warnings(plan)
+    warnings = [*plan.graph.notes, *_capacity_warnings(plan)]
     if no_energy and plan.spec.energy is not None:
         warnings.append(f"no energy is reported: {no_energy}")
     return Report(

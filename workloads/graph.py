@@ -124,12 +124,15 @@ class Graph:
         Every tensor by name.
     layers
         In execution order.
+    notes
+        What the reader of its numbers should know of how it was loaded.
     """
 
     name: str
     batch: int
     tensors: Mapping[str, Tensor]
     layers: tuple[Layer, ...]
+    notes: tuple[str, ...] = ()
 
     def input_tensors(self, layer: Layer) -> tuple[Tensor, ...]:
         """Return the tensors that ``layer`` computes on, in order."""

@@ -18,6 +18,7 @@ FORMATS = {
     ".yml": "workloads.loaders.yaml",
     ".json": "workloads.loaders.huggingface.load",
     ".csv": "workloads.loaders.scalesim",
+    ".onnx": "workloads.loaders.onnx.load",
 }
 
 

@@ -404,6 +404,7 @@ class NetworkFile(_Model):
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     source: str | None = None
+    notes: list[str] = []
     dtype: ComputeDtypeName = "int8"
     batch: Annotated[int, Field(ge=1, le=10**6)] = 1
     parameters: dict[ParameterName, Integer] = {}

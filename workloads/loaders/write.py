@@ -32,6 +32,7 @@ def network_text(graph: Graph) -> str:
     lines = [
         f"name: {_text(graph.name)}",
         f"batch: {graph.batch}",
+        *([f"notes: {json.dumps(graph.notes, ensure_ascii=False)}"] if graph.notes else []),
         f"# {graph.total_macs} MACs, {graph.total_parameters} parameters",
         *_tensor_lines("inputs", graph, TensorKind.INPUT),
         *_tensor_lines("learned", graph, TensorKind.PARAMETER),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +158,7 @@ def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype
         operator = operator_of(layer.item, layer.place, inputs, dtype)
         with _located(layer.place):
             builder.add_layer(layer.name, operator, inputs)
-    return builder.build()
+    return replace(builder.build(), notes=tuple(network.notes))
 
 
 @contextmanager

@@ -1,0 +1,77 @@
+"""Small ONNX models, and what the ONNX package's own evaluator makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from tests.workloads.foreign import outputs_of
+from workloads.loaders.asked import AS_IT_IS, Asked
+from workloads.loaders.imported.importer import Imported
+from workloads.loaders.onnx.file import contents_of
+from workloads.loaders.onnx.load import imported
+
+Array = NDArray[Any]
+node = helper.make_node
+
+
+def model(
+    nodes: Sequence[NodeProto],
+    inputs: Mapping[str, Sequence[int | str]],
+    weights: Mapping[str, Array] | None = None,
+    outputs: Sequence[str] = ("y",),
+    *,
+    indices: Sequence[str] = (),
+    opset: int = 18,
+) -> ModelProto:
+    """Return a model: inputs are fp32, those among ``indices`` int64."""
+    kinds = {name: TensorProto.INT64 if name in indices else TensorProto.FLOAT for name in inputs}
+    return helper.make_model(
+        helper.make_graph(
+            list(nodes),
+            "graph",
+            [helper.make_tensor_value_info(n, kinds[n], list(s)) for n, s in inputs.items()],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+            [numpy_helper.from_array(array, name) for name, array in (weights or {}).items()],
+        ),
+        opset_imports=[helper.make_opsetid("", opset)],
+    )
+
+
+def read(proto: ModelProto, asked: Asked = AS_IT_IS) -> Imported:
+    """Return what the loader makes of a model."""
+    return imported(contents_of(proto), "model", asked)
+
+
+def random_inputs(proto: ModelProto, *, seed: int = 0, positive: bool = False) -> dict[str, Array]:
+    """Return random fp32 values for a model's inputs, and indices of 0 to 3."""
+    generator = np.random.default_rng(seed)
+    values: dict[str, Array] = {}
+    for entry in proto.graph.input:
+        shape = [dim.dim_value for dim in entry.type.tensor_type.shape.dim]
+        if entry.type.tensor_type.elem_type == TensorProto.INT64:
+            values[entry.name] = generator.integers(0, 4, shape)
+        else:
+            array = generator.standard_normal(shape).astype(np.float32)
+            values[entry.name] = np.abs(array) + 0.5 if positive else array
+    return values
+
+
+def check(proto: ModelProto, *, positive: bool = False, tolerance: float = 1e-4) -> Imported:
+    """Compare a loaded model's outputs with the reference evaluator's; return what was loaded."""
+    loaded = read(proto)
+    inputs = random_inputs(proto, positive=positive)
+    expected = ReferenceEvaluator(proto).run(None, inputs)
+    weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    found = outputs_of(loaded, {**weights, **inputs})
+    for entry, values in zip(proto.graph.output, expected, strict=True):
+        assert found[entry.name].shape == np.shape(values), entry.name
+        np.testing.assert_allclose(
+            found[entry.name], values, rtol=tolerance, atol=tolerance, err_msg=entry.name
+        )
+    return loaded

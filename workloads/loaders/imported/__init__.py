@@ -1,0 +1,1 @@
+"""What all loaders of other frameworks' files share: foreign tensors, and how ours hold them."""

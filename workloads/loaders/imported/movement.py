@@ -1,0 +1,140 @@
+"""What only moves or picks elements of foreign tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+
+from foundation.errors import WorkloadError
+from workloads.layers import Concat, Embedding, Slice
+from workloads.loaders.imported.importer import (
+    Importer,
+    UnsupportedError,
+    known_array,
+    recipe_of,
+    weight_of,
+)
+from workloads.loaders.imported.products import count
+from workloads.loaders.imported.values import Array, Value, as_it_lies, lying, plain
+
+#: The most pieces that a gather with known indices is cut into.
+_MOST_PIECES = 64
+
+
+def concat(to: Importer, name: str, values: Sequence[Value], axis: int) -> Value:
+    """Return values one after the other along a foreign axis, as the largest of them lies."""
+    values = [value for value in values if value.size_elements]
+    if not values:
+        raise WorkloadError("it has nothing to put together")
+    if len(values) == 1:
+        return values[0]
+    for value in values:
+        if value.rank != values[0].rank:
+            raise WorkloadError(
+                f"all inputs must have as many axes but are {list(values[0].shape)} and"
+                f" {list(value.shape)}"
+            )
+    lie = as_it_lies(max(values, key=lambda v: (v.pending is None, v.size_elements)))
+    tensors = tuple(to.tensor(value, lie) for value in values)
+    return lying(to.layer(name, Concat(axis=lie.index(axis)), tensors), lie)
+
+
+def cut(
+    to: Importer, name: str, value: Value, axis: int, start: int, stop: int, step: int = 1
+) -> Value:
+    """Return the elements from ``start`` to ``stop`` along a foreign axis."""
+    if (start, step) == (0, 1) and stop == value.shape[axis]:
+        return value
+    lie = as_it_lies(value)
+    operator = Slice(axis=lie.index(axis), start=start, stop=stop, step=step)
+    return lying(to.layer(name, operator, (to.tensor(value, lie),)), lie)
+
+
+def split(to: Importer, name: str, value: Value, axis: int, sizes: Sequence[int]) -> list[Value]:
+    """Return the parts of a value along a foreign axis."""
+    if sum(sizes) != value.shape[axis]:
+        raise WorkloadError(
+            f"the parts {list(sizes)} add up to {sum(sizes)} but axis {axis} has"
+            f" {value.shape[axis]} elements"
+        )
+    ends = list(accumulate(sizes))
+    return [
+        cut(to, f"{name}.{number}", value, axis, end - size, end)
+        for number, (size, end) in enumerate(zip(sizes, ends, strict=True))
+    ]
+
+
+def gather(to: Importer, name: str, value: Value, indices: Value, axis: int) -> Value:
+    """Return the elements of a value at some indices of one axis.
+
+    Known indices are slices. Others look up the rows of a table of the file.
+
+    Raises
+    ------
+    UnsupportedError
+        Computed indices into anything but the first axis of such a table.
+    """
+    known = known_array(indices)
+    if known is not None:
+        return _picked(to, name, value, known, axis)
+    if weight_of(value) is None or axis != 0 or not value.rank:
+        raise UnsupportedError(
+            "looks up computed indices in something other than the rows of an array of the file"
+        )
+    return embedding(to, name, value, indices)
+
+
+def embedding(to: Importer, name: str, table: Value, indices: Value) -> Value:
+    """Return a row of ``table`` for every index."""
+    entries, features = table.shape[0], table.size_elements // table.shape[0]
+    recipe = recipe_of(table)
+
+    def rows(arrays: Mapping[str, Array]) -> Array:
+        return recipe(arrays).reshape(entries, features).astype(to.dtype.numpy)
+
+    lie = as_it_lies(indices)
+    operator = Embedding(entries=entries, features=features, dtype=to.dtype)
+    count(table)
+    tensor = to.layer(name, operator, (to.tensor(indices, lie),), {"table": rows})
+    weight = weight_of(table)
+    if weight is not None and table.shape == weight.shape == (entries, features):
+        to.tables[weight.name] = to.parameter(tensor, "table")
+    result = lying(tensor, (*lie, indices.rank)) if indices.rank else plain(tensor)
+    return to.reshaped(result, (*indices.shape, *table.shape[1:]))
+
+
+def _picked(to: Importer, name: str, value: Value, indices: Array, axis: int) -> Value:
+    """Return the elements at known indices: runs of neighbours one after the other."""
+    size = value.shape[axis]
+    flat = [int(index) + (size if index < 0 else 0) for index in indices.flat]
+    if not flat or min(flat) < 0 or max(flat) >= size:
+        raise WorkloadError(
+            f"its indices must lie in {-size}..{size - 1} but are {indices.tolist()}"
+        )
+    pieces = [
+        cut(to, name, value, axis, first, first + (length - 1) * step + 1, step)
+        for first, length, step in _runs(flat)
+    ]
+    whole = concat(to, name, pieces, axis)
+    shape = (*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :])
+    return to.reshaped(whole, shape)
+
+
+def _runs(indices: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Return first index, length and step of the runs of indices that grow by equal steps."""
+    runs: list[tuple[int, int, int]] = []
+    for index in indices:
+        if runs:
+            first, length, step = runs[-1]
+            if length == 1 and index > first:
+                runs[-1] = (first, 2, index - first)
+                continue
+            if length > 1 and index == first + length * step:
+                runs[-1] = (first, length + 1, step)
+                continue
+        runs.append((index, 1, 1))
+    if len(runs) > _MOST_PIECES:
+        raise UnsupportedError(
+            f"picks {len(runs)} separate pieces but at most {_MOST_PIECES} become slices"
+        )
+    return runs

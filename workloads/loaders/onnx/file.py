@@ -1,0 +1,214 @@
+"""An ONNX file as plain Python: nodes, and shapes and types of what it holds.
+
+Only the file itself is read: arrays that lie outside of it, or were taken out of it, keep their
+shapes. Of those inside, only what is small enough to be a shape, a mask or a number is decoded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from foundation.errors import WorkloadError
+from workloads.layers import Shape
+from workloads.loaders.imported.values import Array
+from workloads.loaders.onnx.node import Node
+
+if TYPE_CHECKING:
+    import onnx
+
+#: Floating-point types of ONNX (TensorProto.DataType) to ours; double is taken as fp32.
+FLOATS = {1: "fp32", 10: "fp16", 11: "fp32", 16: "bf16"}
+#: Types of a quantized network's numbers: uint8 and int8.
+BYTES = (2, 3)
+#: The most elements of an array that are decoded: floating point may be weights, all else is masks.
+_MOST_NUMBERS, _MOST_INTEGERS = 1 << 12, 1 << 22
+_QUANTIZED = (
+    *("QLinearConv", "QLinearMatMul", "QuantizeLinear", "DequantizeLinear"),
+    *("MatMulInteger", "ConvInteger", "DynamicQuantizeLinear"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An array of the file.
+
+    Parameters
+    ----------
+    shape
+        Its sizes.
+    is_float
+        Whether it holds floating-point numbers.
+    known
+        Its elements, if they are in the file and few.
+    """
+
+    shape: Shape
+    is_float: bool
+    known: Array | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """An input of the file: sizes, with names for those that it leaves open, and ONNX's type."""
+
+    dims: tuple[int | str, ...]
+    type_number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a file holds.
+
+    Parameters
+    ----------
+    nodes
+        In the file's order, in which each comes after what it reads.
+    held, inputs
+        Arrays and inputs by name.
+    outputs
+        Names.
+    dtype
+        The number type of most of its weights, or int8 for a quantized network.
+    shapes
+        What the file says of other tensors: sizes, or names of those that it leaves open.
+    """
+
+    nodes: tuple[Node, ...]
+    held: Mapping[str, Held]
+    inputs: Mapping[str, Given]
+    outputs: tuple[str, ...]
+    dtype: str
+    shapes: Mapping[str, Given]
+
+
+def contents(path: Path) -> Contents:
+    """Return what an ONNX file holds, without arrays in other files.
+
+    Raises
+    ------
+    WorkloadError
+        It can't be read as an ONNX model, or the package onnx isn't there.
+    """
+    try:
+        import onnx.inliner
+    except ImportError:
+        raise WorkloadError(
+            f"{path}: reading ONNX needs the package onnx; install it with"
+            " pip install 'rooftile[onnx]'"
+        ) from None
+    if not path.is_file():
+        raise WorkloadError(f"{path}: {'is a folder' if path.is_dir() else 'no such file'}")
+    try:
+        model = onnx.load(path, load_external_data=False)
+        if model.functions:
+            model = onnx.inliner.inline_local_functions(model)
+    except Exception as error:  # the protobuf library has exceptions of its own for each fault
+        raise WorkloadError(f"{path}: can't be read as an ONNX model: {error}") from error
+    return contents_of(model)
+
+
+def contents_of(model: onnx.ModelProto) -> Contents:
+    """Return what a model holds."""
+    graph = model.graph
+    if not graph.node:
+        raise WorkloadError("has no node; give an ONNX model")
+    versions = {entry.domain: entry.version for entry in model.opset_import}
+    nodes = tuple(_node(node, number, versions) for number, node in enumerate(graph.node))
+    held = {tensor.name: _held(tensor) for tensor in graph.initializer}
+    for sparse in graph.sparse_initializer:
+        shape = tuple(sparse.dims)
+        held[sparse.values.name] = Held(shape=shape, is_float=True, known=None)
+    inputs = {entry.name: _given(entry) for entry in graph.input if entry.name not in held}
+    return Contents(
+        nodes=nodes,
+        held=held,
+        inputs=inputs,
+        outputs=tuple(entry.name for entry in graph.output),
+        dtype=_dtype(nodes, graph, inputs),
+        shapes={entry.name: _given(entry) for entry in (*graph.value_info, *graph.output)},
+    )
+
+
+def _node(proto: onnx.NodeProto, number: int, versions: Mapping[str, int]) -> Node:
+    domain = "" if proto.domain == "ai.onnx" else proto.domain
+    return Node(
+        name=proto.name or next(filter(None, proto.output), f"node{number}"),
+        operator=proto.op_type,
+        domain=domain,
+        version=versions.get(domain, versions.get("ai.onnx", 1)),
+        inputs=tuple(proto.input),
+        outputs=tuple(proto.output),
+        attributes={attribute.name: _attribute(attribute) for attribute in proto.attribute},
+        has_graph=any(a.HasField("g") or a.graphs for a in proto.attribute),
+    )
+
+
+def _attribute(proto: onnx.AttributeProto) -> Any:
+    """Return an attribute in plain Python; None for a graph, and for what isn't in the file."""
+    from onnx import AttributeProto, helper
+
+    if proto.type == AttributeProto.TENSOR:
+        return _decoded(proto.t)
+    if proto.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
+        return None
+    value = helper.get_attribute_value(proto)
+    return list(value) if isinstance(value, (list, tuple)) or hasattr(value, "extend") else value
+
+
+def _held(tensor: onnx.TensorProto) -> Held:
+    shape = tuple(tensor.dims)
+    if any(size < 0 for size in shape):
+        raise WorkloadError(f"array '{tensor.name}': shape {list(shape)} has negative sizes")
+    return Held(shape=shape, is_float=tensor.data_type in FLOATS, known=_decoded(tensor))
+
+
+def _decoded(tensor: onnx.TensorProto) -> Array | None:
+    """Return the elements of an array, or None where they are many, or not in the file."""
+    from onnx import TensorProto, numpy_helper
+
+    most = _MOST_NUMBERS if tensor.data_type in FLOATS else _MOST_INTEGERS
+    elements = prod(tensor.dims)
+    if elements > most or tensor.data_location == TensorProto.EXTERNAL:
+        return None
+    try:
+        array = np.asarray(numpy_helper.to_array(tensor))
+    except (ValueError, TypeError, KeyError, OverflowError):
+        return None  # the values were taken out of the file
+    is_bfloat = tensor.data_type == TensorProto.BFLOAT16
+    return array.astype(np.float32) if is_bfloat else array
+
+
+def _given(entry: onnx.ValueInfoProto) -> Given:
+    """Return sizes and type of an input; an unnamed size is called after it and the axis."""
+    tensor = entry.type.tensor_type
+    dims = [
+        dim.dim_value if dim.HasField("dim_value") else dim.dim_param or f"{entry.name}.{axis}"
+        for axis, dim in enumerate(tensor.shape.dim)
+    ]
+    return Given(dims=tuple(dims), type_number=tensor.elem_type)
+
+
+def _dtype(nodes: tuple[Node, ...], graph: onnx.GraphProto, inputs: Mapping[str, Given]) -> str:
+    """Return the number type of most weights, of most inputs where there are none."""
+    if any(node.operator in _QUANTIZED for node in nodes):
+        return "int8"
+    elements: Counter[str] = Counter()
+    for tensor in _arrays(graph):
+        if tensor.data_type in FLOATS:
+            elements[FLOATS[tensor.data_type]] += prod(tensor.dims)
+    if not elements:
+        elements.update(FLOATS[g.type_number] for g in inputs.values() if g.type_number in FLOATS)
+    return max(elements, key=lambda name: elements[name], default="fp32")
+
+
+def _arrays(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        yield from (attribute.t for attribute in node.attribute if attribute.HasField("t"))

@@ -1,0 +1,347 @@
+"""ONNX's functions, reductions and normalizations as calls of the importer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial, reduce
+from math import inf, prod
+
+import numpy as np
+
+from foundation.errors import WorkloadError
+from workloads.loaders.imported import vector
+from workloads.loaders.imported.importer import (
+    Given,
+    Importer,
+    UnsupportedError,
+    constant_value,
+    known_array,
+    number_of,
+    weight_of,
+)
+from workloads.loaders.imported.values import Value
+from workloads.loaders.onnx.node import (
+    Handler,
+    Inputs,
+    Node,
+    axes_of,
+    axis_of,
+    integers_of,
+    needed,
+    optional,
+)
+
+
+def _unary(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
+    return vector.unary(to, node.name, function, needed(inputs, 0))
+
+
+def _same(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return the first input: an identity, and a change of scale or of the floating-point type."""
+    del to, node
+    return needed(inputs, 0)
+
+
+def _cast(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return the input; integers that the network is given come as numbers at once."""
+    value = needed(inputs, 0)
+    is_float = node.integer("to", 1) in (1, 10, 11, 16)
+    if is_float == (value.dtype == to.dtype):
+        return value
+    weight = weight_of(value)
+    if weight is not None and is_float:
+        return replace(value, source=weight.of_type(to.dtype))
+    if isinstance(value.source, Given) and is_float:
+        to.note(f"input '{value.source.name}' is given as {to.dtype}, to which the file casts it")
+        return replace(value, source=value.source.of_type(to.dtype))
+    raise UnsupportedError("casts what is computed between integers and floating point")
+
+
+def _binary(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
+    values = [needed(inputs, place) for place in range(len(inputs))]
+    if not values:
+        raise WorkloadError("has no input")
+    if node.version < 7 and "axis" in node.attributes:  # where the second one's axes begin
+        behind = values[0].rank - values[1].rank - node.integer("axis", 0)
+        values[1] = to.reshaped(values[1], (*values[1].shape, *(1,) * behind))
+    return reduce(partial(vector.binary, to, node.name, function), values)
+
+
+def _mean(to: Importer, node: Node, inputs: Inputs) -> Value:
+    total = _binary(to, node, inputs, function="add")
+    return vector.with_number(to, f"{node.name}.share", "multiply", total, 1 / len(inputs))
+
+
+def _power(to: Importer, node: Node, inputs: Inputs) -> Value:
+    value, exponent = needed(inputs, 0), number_of(needed(inputs, 1))
+    if exponent in (0.5, -0.5):
+        value = vector.unary(to, node.name, "sqrt", value)
+    elif exponent in (2, 3, -2):
+        square = vector.binary(to, node.name, "multiply", value, value)
+        value = square if exponent != 3 else vector.binary(to, node.name, "multiply", square, value)
+    elif exponent not in (1, -1):
+        raise UnsupportedError(
+            f"its exponent is {'computed' if exponent is None else exponent} but must be one of"
+            " -2, -1, -0.5, 0.5, 1, 2, 3"
+        )
+    return vector.unary(to, node.name, "reciprocal", value) if exponent < 0 else value
+
+
+def _clip(to: Importer, node: Node, inputs: Inputs) -> Value:
+    bounds = []
+    for place, (name, default) in enumerate((("min", -inf), ("max", inf)), start=1):
+        value = optional(inputs, place)
+        bound = node.number(name, default) if value is None else number_of(value)
+        if bound is None:
+            raise UnsupportedError(f"its {name} must be one number that the file holds")
+        bounds.append(bound)
+    return vector.clip(to, node.name, needed(inputs, 0), *bounds)
+
+
+def _hard_sigmoid(to: Importer, node: Node, inputs: Inputs) -> Value:
+    slope, offset = node.number("alpha", 0.2), node.number("beta", 0.5)
+    value = needed(inputs, 0)
+    if abs(slope - 1 / 6) < 1e-3 and offset == 0.5:
+        return vector.unary(to, node.name, "hard_sigmoid", value)
+    value = vector.with_number(to, node.name, "multiply", value, slope)
+    value = vector.with_number(to, node.name, "add", value, offset)
+    return vector.clip(to, node.name, value, 0, 1)
+
+
+def _leaky_relu(to: Importer, node: Node, inputs: Inputs) -> Value:
+    slope = node.number("alpha", 0.01)
+    value = needed(inputs, 0)
+    if slope > 1:
+        raise UnsupportedError(f"its slope is {slope:g} but must be at most 1")
+    small = vector.with_number(to, f"{node.name}.slope", "multiply", value, slope)
+    return vector.binary(to, node.name, "maximum", value, small)
+
+
+def _where(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return a choice by a known condition: both sides times 0 or 1, added."""
+    known = known_array(needed(inputs, 0))
+    if known is None:
+        raise UnsupportedError("its condition is computed")
+    condition = known.astype(np.float32)
+    sides = [needed(inputs, 1), needed(inputs, 2)]
+    shape = np.broadcast_shapes(condition.shape, *(side.shape for side in sides))
+    parts = []
+    for number, (side, mask) in enumerate(zip(sides, (condition, 1 - condition), strict=True)):
+        numbers = known_array(side)
+        if not mask.any():
+            continue
+        if mask.all():
+            parts.append(side)
+        elif numbers is not None:
+            array = np.where(mask, numbers, 0).astype(np.float32)
+            parts.append(constant_value(to, f"{node.name}.side{number}", array))
+        else:
+            factor = constant_value(to, f"{node.name}.mask{number}", mask)
+            parts.append(vector.binary(to, node.name, "multiply", side, factor))
+    whole = reduce(partial(vector.binary, to, node.name, "add"), parts)
+    return vector.expand(to, node.name, whole, shape)
+
+
+def _reduce(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
+    value = needed(inputs, 0)
+    axes = integers_of(node, inputs, "axes", 1)
+    if not axes:
+        if node.integer("noop_with_empty_axes", 0):
+            return value
+        axes = tuple(range(value.rank))
+    keeps = bool(node.integer("keepdims", 1))
+    return vector.reduce(to, node.name, function, value, axes_of(axes, value.rank), keeps=keeps)
+
+
+def _reduced_of(to: Importer, node: Node, inputs: Inputs, *, before: str, after: str) -> Value:
+    """Return a sum of squares or magnitudes, and a root or logarithm of it."""
+    value = needed(inputs, 0)
+    if before == "square":
+        value = vector.binary(to, f"{node.name}.square", "multiply", value, value)
+    elif before:
+        value = vector.unary(to, f"{node.name}.{before}", before, value)
+    total = _reduce(to, node, [value, *inputs[1:]], function="sum")
+    return vector.unary(to, f"{node.name}.{after}", after, total) if after else total
+
+
+def _minimum(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return a minimum as the negative of the largest negative."""
+    turned = vector.unary(to, f"{node.name}.negative", "negative", needed(inputs, 0))
+    largest = _reduce(to, node, [turned, *inputs[1:]], function="max")
+    return vector.unary(to, f"{node.name}.back", "negative", largest)
+
+
+def _softmax(to: Importer, node: Node, inputs: Inputs) -> Value:
+    value = needed(inputs, 0)
+    if node.version >= 13:
+        axis = axis_of(node.integer("axis", -1), value.rank)
+        return vector.softmax(to, node.name, value, axis)
+    axis = axis_of(node.integer("axis", 1), value.rank)  # all axes from here on are one row
+    rows = (*value.shape[:axis], prod(value.shape[axis:]))
+    flat = vector.softmax(to, node.name, to.reshaped(value, rows), axis)
+    return to.reshaped(flat, value.shape)
+
+
+def _log_softmax(to: Importer, node: Node, inputs: Inputs) -> Value:
+    return vector.unary(to, f"{node.name}.log", "log", _softmax(to, node, inputs))
+
+
+def _layer_norm(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
+    value = needed(inputs, 0)
+    axis = axis_of(node.integer("axis", -1), value.rank)
+    if any(node.outputs[1:]):
+        raise UnsupportedError("its mean or deviation is read, which no normalization layer gives")
+    gamma, beta = optional(inputs, 1), optional(inputs, 2)
+    return vector.layer_norm(
+        to, node.name, value, value.rank - axis, gamma, beta, function=function
+    )
+
+
+def _batch_norm(to: Importer, node: Node, inputs: Inputs) -> Value:
+    if node.integer("training_mode", 0):
+        raise WorkloadError("is in training mode; export the model for inference")
+    value = needed(inputs, 0)
+    gamma, beta, mean, variance = (needed(inputs, place) for place in range(1, 5))
+    epsilon = node.number("epsilon", 1e-5)
+    return vector.batch_norm(to, node.name, value, gamma, beta, mean, variance, epsilon)
+
+
+def _prelu(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return ``max(x, 0) + slope * min(x, 0)``."""
+    value, slope = needed(inputs, 0), needed(inputs, 1)
+    low = vector.with_number(to, f"{node.name}.low", "minimum", value, 0.0)
+    low = vector.binary(to, f"{node.name}.slope", "multiply", low, slope)
+    high = vector.unary(to, f"{node.name}.high", "relu", value)
+    return vector.binary(to, node.name, "add", high, low)
+
+
+def _elu(to: Importer, node: Node, inputs: Inputs) -> Value:
+    return _exponential(to, node, inputs, node.number("alpha", 1.0), 1.0)
+
+
+def _selu(to: Importer, node: Node, inputs: Inputs) -> Value:
+    slope = node.number("alpha", 1.6732632423543772)
+    return _exponential(to, node, inputs, slope, node.number("gamma", 1.0507009873554805))
+
+
+def _exponential(to: Importer, node: Node, inputs: Inputs, slope: float, scale: float) -> Value:
+    """Return ``scale * (max(x, 0) + slope * (exp(min(x, 0)) - 1))``."""
+    value = needed(inputs, 0)
+    low = vector.with_number(to, f"{node.name}.low", "minimum", value, 0.0)
+    low = vector.unary(to, f"{node.name}.exp", "exp", low)
+    low = vector.with_number(to, f"{node.name}.low", "subtract", low, 1.0)
+    low = vector.with_number(to, f"{node.name}.slope", "multiply", low, slope)
+    high = vector.unary(to, f"{node.name}.high", "relu", value)
+    whole = vector.binary(to, node.name, "add", high, low)
+    return vector.with_number(to, f"{node.name}.scale", "multiply", whole, scale)
+
+
+def _mish(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return ``x * tanh(softplus(x))``."""
+    value = needed(inputs, 0)
+    factor = vector.unary(to, f"{node.name}.softplus", "softplus", value)
+    factor = vector.unary(to, f"{node.name}.tanh", "tanh", factor)
+    return vector.binary(to, node.name, "multiply", value, factor)
+
+
+def _swish(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return ``x * sigmoid(alpha * x)``."""
+    value, slope = needed(inputs, 0), node.number("alpha", 1.0)
+    if slope == 1:
+        return vector.unary(to, node.name, "silu", value)
+    factor = vector.with_number(to, f"{node.name}.slope", "multiply", value, slope)
+    factor = vector.unary(to, f"{node.name}.sigmoid", "sigmoid", factor)
+    return vector.binary(to, node.name, "multiply", value, factor)
+
+
+def _softsign(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return ``x / (1 + |x|)``."""
+    value = needed(inputs, 0)
+    size = vector.unary(to, f"{node.name}.absolute", "absolute", value)
+    size = vector.with_number(to, f"{node.name}.size", "add", size, 1.0)
+    return vector.binary(to, node.name, "divide", value, size)
+
+
+def _instance_norm(to: Importer, node: Node, inputs: Inputs) -> Value:
+    value = needed(inputs, 0)
+    normal = _normal(to, node, value, range(2, value.rank))
+    return _scaled(to, node, normal, needed(inputs, 1), needed(inputs, 2))
+
+
+def _group_norm(to: Importer, node: Node, inputs: Inputs) -> Value:
+    value, groups = needed(inputs, 0), node.integer("num_groups", 1)
+    if value.rank < 2 or groups < 1 or value.shape[1] % groups:
+        raise WorkloadError(f"{list(value.shape)} doesn't divide into {groups} groups of channels")
+    apart = (value.shape[0], groups, value.shape[1] // groups, *value.shape[2:])
+    normal = _normal(to, node, to.reshaped(value, apart), range(2, value.rank + 1))
+    gamma, beta = needed(inputs, 1), needed(inputs, 2)
+    if gamma.shape == (groups,) != (value.shape[1],):  # before operator set 21
+        normal = _scaled(to, node, normal, gamma, beta)
+        return to.reshaped(normal, value.shape)
+    return _scaled(to, node, to.reshaped(normal, value.shape), gamma, beta)
+
+
+def _normal(to: Importer, node: Node, value: Value, axes: Sequence[int]) -> Value:
+    """Return a value with mean 0 and deviation 1 over some axes, wherever they lie."""
+    name, epsilon = node.name, node.number("epsilon", 1e-5)
+    mean = vector.reduce(to, f"{name}.mean", "mean", value, axes, keeps=True)
+    centred = vector.binary(to, f"{name}.centred", "subtract", value, mean)
+    squares = vector.binary(to, f"{name}.squares", "multiply", centred, centred)
+    variance = vector.reduce(to, f"{name}.variance", "mean", squares, axes, keeps=True)
+    variance = vector.with_number(to, f"{name}.epsilon", "add", variance, epsilon)
+    deviation = vector.unary(to, f"{name}.deviation", "sqrt", variance)
+    return vector.binary(to, f"{name}.normal", "divide", centred, deviation)
+
+
+def _scaled(to: Importer, node: Node, value: Value, gamma: Value, beta: Value) -> Value:
+    """Return a value times gamma plus beta, which are vectors along axis 1."""
+    shape = (value.shape[1], *(1 for _ in value.shape[2:]))
+    value = vector.binary(to, f"{node.name}.gamma", "multiply", value, to.reshaped(gamma, shape))
+    return vector.binary(to, f"{node.name}.beta", "add", value, to.reshaped(beta, shape))
+
+
+_UNARY = {
+    **{"Abs": "absolute", "Erf": "erf", "Exp": "exp", "Gelu": "gelu", "HardSwish": "hard_swish"},
+    **{"Log": "log", "Neg": "negative", "Reciprocal": "reciprocal", "Relu": "relu"},
+    **{"Sigmoid": "sigmoid", "Softplus": "softplus", "Sqrt": "sqrt", "Tanh": "tanh"},
+}
+_BINARY = {
+    **{"Add": "add", "Sum": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"},
+    **{"Max": "maximum", "Min": "minimum"},
+}
+
+HANDLERS: dict[str, Handler] = {
+    **{name: partial(_unary, function=function) for name, function in _UNARY.items()},
+    **{name: partial(_binary, function=function) for name, function in _BINARY.items()},
+    **dict.fromkeys(("CastLike", "Dropout", "Identity"), _same),
+    "BatchNormalization": _batch_norm,
+    "Cast": _cast,
+    "Clip": _clip,
+    "Elu": _elu,
+    "GroupNormalization": _group_norm,
+    "HardSigmoid": _hard_sigmoid,
+    "InstanceNormalization": _instance_norm,
+    "LayerNormalization": partial(_layer_norm, function="layer_norm"),
+    "LeakyRelu": _leaky_relu,
+    "LogSoftmax": _log_softmax,
+    "Mean": _mean,
+    "Mish": _mish,
+    "PRelu": _prelu,
+    "Pow": _power,
+    "RMSNormalization": partial(_layer_norm, function="rms_norm"),
+    "ReduceL1": partial(_reduced_of, before="absolute", after=""),
+    "ReduceL2": partial(_reduced_of, before="square", after="sqrt"),
+    "ReduceLogSum": partial(_reduced_of, before="", after="log"),
+    "ReduceLogSumExp": partial(_reduced_of, before="exp", after="log"),
+    "ReduceMax": partial(_reduce, function="max"),
+    "ReduceMean": partial(_reduce, function="mean"),
+    "ReduceMin": _minimum,
+    "ReduceSum": partial(_reduce, function="sum"),
+    "ReduceSumSquare": partial(_reduced_of, before="square", after=""),
+    "Selu": _selu,
+    "Softmax": _softmax,
+    "Softsign": _softsign,
+    "Swish": _swish,
+    "Where": _where,
+}

@@ -1,0 +1,345 @@
+"""An ONNX file becomes a graph: ``load`` reads it, binds its dimensions and walks its nodes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from foundation.dtype import DTYPES
+from foundation.errors import WorkloadError, nearest
+from workloads.graph import Graph
+from workloads.layers import Shape
+from workloads.loaders.asked import Asked
+from workloads.loaders.imported.importer import (
+    Given,
+    Imported,
+    Importer,
+    UnsupportedError,
+    Weight,
+    constant_value,
+    fusable,
+    known_array,
+    weight_of,
+)
+from workloads.loaders.imported.values import Array, Value, plain
+from workloads.loaders.onnx.file import BYTES, FLOATS, Contents, Held, contents
+from workloads.loaders.onnx.fold import folded
+from workloads.loaders.onnx.node import Node
+from workloads.loaders.onnx.operators import HANDLERS
+from workloads.loaders.onnx.patterns import Patterns
+from workloads.loaders.onnx.unknown import as_vector
+
+#: What a first dimension is called that is the batch.
+_BATCH_NAMES = ("n", "b", "bs", "none", "?")
+#: Inputs of operators that are the file's arrays, even where the file leaves them out.
+_LEARNED = {
+    **{"Conv": (1, 2), "BatchNormalization": (1, 2, 3, 4), "Gemm": (1, 2)},
+    **{"LayerNormalization": (1, 2), "RMSNormalization": (1,), "QLinearConv": (3, 8)},
+}
+#: Operators that work on images, and those that leave the axes of their first input as they are.
+_IMAGES = ("Conv", "MaxPool", "AveragePool", "QLinearConv", "ConvInteger")
+_POINTWISE = (
+    *("Add", "Sub", "Mul", "Div", "Cast", "Identity", "Clip", "BatchNormalization", "Pad"),
+    *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
+)
+
+
+def load(path: Path, asked: Asked) -> Graph:
+    """Return the network of an ONNX file.
+
+    Raises
+    ------
+    WorkloadError
+        The file can't be read, leaves a dimension open that isn't asked for, or has an operator
+        that isn't known.
+    """
+    asked.check()
+    try:
+        graph = imported(contents(path), path.stem, asked).graph
+        if not graph.layers:
+            raise WorkloadError("computes nothing; give a network that has at least one layer")
+    except WorkloadError as error:
+        text = str(error)
+        raise WorkloadError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+    return graph
+
+
+def imported(file: Contents, name: str, asked: Asked) -> Imported:
+    """Return the network of what a file holds, and where its tensors went.
+
+    Raises
+    ------
+    WorkloadError
+        As `load`.
+    """
+    if asked.phase is not None:
+        raise WorkloadError(
+            f"an ONNX file is one phase but '{asked.phase}' is asked for; leave --phase out"
+        )
+    return _Walk(file, name, asked).done()
+
+
+class _Walk:
+    """One way through a file's nodes."""
+
+    def __init__(self, file: Contents, name: str, asked: Asked) -> None:
+        self._file, self._asked = file, asked
+        self._nodes = _live(_with_patterns(file), file.outputs)
+        self._dims, batch = _bound(file, asked)
+        self._to = Importer(name, batch, DTYPES[asked.dtype or file.dtype])
+        self._readers = Counter(
+            source
+            for node in self._nodes
+            if node.operator not in ("Shape", "Size")
+            for source in node.inputs
+        )
+        self._readers.update(file.outputs)
+        self._values: dict[str, Value] = {}
+
+    def done(self) -> Imported:
+        """Return the network of all nodes."""
+        self._values.update(self._arrays())
+        self._values.update(self._inputs())
+        for node in self._nodes:
+            for output, value in zip(node.outputs, self._outputs(node), strict=False):
+                self._bind(output, value)
+        outputs = {}
+        for name in self._file.outputs:
+            if name not in self._values:
+                raise WorkloadError(f"output '{name}': no node computes it")
+            value = self._values[name]
+            if weight_of(value) is None:
+                outputs[name] = value
+        return self._to.finish(outputs)
+
+    def _arrays(self) -> dict[str, Value]:
+        """Return the arrays of the file, and those that it needs but leaves out."""
+        held = dict(self._file.held)
+        for node in self._nodes:
+            for place in _LEARNED.get(node.operator, ()):
+                source = node.inputs[place] if place < len(node.inputs) else ""
+                given = self._file.inputs.get(source)
+                if given is not None:
+                    shape = self._sizes(given.dims)
+                    held[source] = Held(
+                        shape=shape, is_float=given.type_number in FLOATS, known=None
+                    )
+        return {name: self._weight(name, array) for name, array in held.items()}
+
+    def _weight(self, name: str, held: Held) -> Value:
+        dtype = self._to.dtype if held.is_float else DTYPES["int32"]
+        weight = Weight(self._to, name, held.shape, dtype, lambda arrays: arrays[name], held.known)
+        weight.is_learned = held.is_float and prod(held.shape) > 1
+        return plain(weight)
+
+    def _sizes(self, dims: Sequence[int | str]) -> Shape:
+        return tuple(self._dims[dim] if isinstance(dim, str) else dim for dim in dims)
+
+    def _inputs(self) -> dict[str, Value]:
+        images = _images(self._nodes)
+        values = {}
+        for name, given in self._file.inputs.items():
+            if name in self._values or name not in self._readers:
+                continue
+            if not given.type_number:
+                raise WorkloadError(f"input '{name}': isn't a tensor, and nothing else is known")
+            shape = self._sizes(given.dims)
+            if min(shape, default=1) < 1:
+                raise WorkloadError(
+                    f"input '{name}': its shape is {list(shape)} but sizes must be at least 1"
+                )
+            numbers = (*FLOATS, *BYTES) if self._file.dtype == "int8" else FLOATS
+            dtype = self._to.dtype if given.type_number in numbers else DTYPES["int32"]
+            is_image = name in images and 3 <= len(shape) <= 4
+            values[name] = plain(Given(self._to, name, shape, dtype, is_image=is_image))
+        return values
+
+    def _bind(self, name: str, value: Value) -> None:
+        """Keep an output; what several nodes read gets nothing more at its end."""
+        self._values[name] = value
+        product = fusable(value)
+        if product is not None and self._readers[name] != 1:
+            product.is_read_once = False
+            if product.fixed is not None:
+                product.lay(product.fixed)
+
+    def _outputs(self, node: Node) -> Sequence[Value]:
+        """Return the outputs of a node: known, computed by layers, or a guess if allowed."""
+        inputs = []
+        for name in node.inputs:
+            if name and name not in self._values:
+                raise WorkloadError(f"{node}: reads '{name}', which nothing before it computes")
+            inputs.append(self._values[name] if name else None)
+        try:
+            known = self._known(node, inputs)
+            if known is not None:
+                return known
+            outputs = self._by_handler(node, inputs)
+        except WorkloadError as error:
+            raise WorkloadError(f"{node}: {error}") from None
+        except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
+            raise WorkloadError(
+                f"{node}: its inputs or attributes aren't what the operator takes ({error})"
+            ) from error
+        return [outputs] if isinstance(outputs, Value) else outputs
+
+    def _known(self, node: Node, inputs: Sequence[Value | None]) -> list[Value] | None:
+        """Return a node's outputs if they are known while the file is read."""
+        arrays: Sequence[Array] | None = None
+        if node.domain:
+            return None
+        match node.operator:
+            case "Constant":
+                return [self._constant(node)]
+            case "Shape" | "Size":
+                arrays = _shape_of(node, inputs)
+            case _:
+                sources = [None if value is None else known_array(value) for value in inputs]
+                pairs = zip(inputs, sources, strict=True)
+                is_known = all((value is None) == (array is None) for value, array in pairs)
+                if is_known and not any(_is_learned(value) for value in inputs):
+                    arrays = folded(node, sources)
+        if arrays is None:
+            return None
+        return [
+            constant_value(self._to, name, array)
+            for name, array in zip(node.outputs, arrays, strict=False)
+        ]
+
+    def _constant(self, node: Node) -> Value:
+        array = constant_array(node)
+        if array is None:
+            raise WorkloadError("its value isn't in the file")
+        return constant_value(self._to, node.outputs[0], array)
+
+    def _by_handler(self, node: Node, inputs: Sequence[Value | None]) -> Value | Sequence[Value]:
+        """Return a node's outputs as layers compute them."""
+        if node.has_graph:
+            raise WorkloadError(
+                "has a graph of its own, of which nothing is read; export the model without control"
+                " flow"
+            )
+        handler = None if node.domain else HANDLERS.get(node.operator)
+        try:
+            if handler is not None:
+                return handler(self._to, node, inputs)
+            domain = node.domain or "ai.onnx"
+            raise UnsupportedError(
+                f"operator '{node.operator}' of domain '{domain}', version {node.version}, isn't"
+                " known"
+            )
+        except UnsupportedError as error:
+            if self._asked.unknown_as_vector:
+                return as_vector(self._to, node, inputs, self._file, self._dims)
+            raise WorkloadError(
+                f"{error}; --allow-unknown-as-vector takes it as a function of the vector unit"
+            ) from None
+
+
+def _is_learned(value: Value | None) -> bool:
+    """Whether a value is a weight: what the file computes from it is computed every time."""
+    weight = None if value is None else weight_of(value)
+    return weight is not None and weight.is_learned
+
+
+def constant_array(node: Node) -> Array | None:
+    """Return the value of a Constant node, or None where it isn't in the file."""
+    for name, value in node.attributes.items():
+        if name == "value":
+            return None if value is None else np.asarray(value)
+        if name in ("value_float", "value_floats"):
+            return np.asarray(value, np.float32)
+        if name in ("value_int", "value_ints"):
+            return np.asarray(value, np.int64)
+    return None
+
+
+def _shape_of(node: Node, inputs: Sequence[Value | None]) -> list[Array]:
+    value = inputs[0] if inputs else None
+    if value is None:
+        raise WorkloadError("its input is missing")
+    if node.operator == "Size":
+        return [np.asarray(value.size_elements, np.int64)]
+    start, end = node.integer("start", 0), node.integer("end", value.rank)
+    return [np.asarray(value.shape[start:end], np.int64)]
+
+
+def _with_patterns(file: Contents) -> list[Node]:
+    """Return the nodes, of which those that end a pattern are all of it."""
+    known = {name: held.known for name, held in file.held.items() if held.known is not None}
+    shapes = {name: held.shape for name, held in file.held.items()}
+    for node in file.nodes:
+        array = constant_array(node) if (node.operator, node.domain) == ("Constant", "") else None
+        if array is not None and node.outputs:
+            known[node.outputs[0]] = array
+            shapes[node.outputs[0]] = array.shape
+    patterns = Patterns(file.nodes, known, shapes)
+    return [patterns.replaced(node) for node in file.nodes]
+
+
+def _live(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
+    """Return the nodes that outputs need, in order."""
+    needed, live = set(outputs), []
+    for node in reversed(nodes):
+        if needed.intersection(output for output in node.outputs if output):
+            needed.update(node.inputs)
+            live.append(node)
+    return live[::-1]
+
+
+def _images(nodes: Sequence[Node]) -> set[str]:
+    """Return the tensors that operators on images read, or what only works on their elements."""
+    images: set[str] = set()
+    for node in reversed(nodes):
+        reaches = node.operator in _POINTWISE and images.intersection(node.outputs)
+        if node.inputs and (node.operator in _IMAGES or reaches):
+            images.add(node.inputs[0])
+    return images
+
+
+def _bound(file: Contents, asked: Asked) -> tuple[dict[str, int], int]:
+    """Return sizes of the dimensions that the file leaves open, and the batch.
+
+    Raises
+    ------
+    WorkloadError
+        One isn't asked for, or the file has none of a name that is.
+    """
+    first = [given.dims[0] for given in file.inputs.values() if given.dims]
+    names = {dim for given in file.inputs.values() for dim in given.dims if isinstance(dim, str)}
+    for name in asked.dims:
+        if name not in names:
+            raise WorkloadError(
+                f"has no open dimension '{name}'"
+                f"{nearest(name, names)}; open are {', '.join(sorted(names)) or 'none'}"
+            )
+    dims = dict(asked.dims)
+    if asked.batch is not None:
+        open_batches = (dim for dim in first if isinstance(dim, str) and _is_batch(dim))
+        dims.update({dim: asked.batch for dim in open_batches if dim not in dims})
+    for name, given in file.inputs.items():
+        for dim in given.dims:
+            if isinstance(dim, str) and dim not in dims:
+                batch = " or --batch SIZE" if dim == given.dims[0] and _is_batch(dim) else ""
+                raise WorkloadError(
+                    f"input '{name}': its dimension '{dim}' is open; give --dim {dim}=SIZE{batch}"
+                )
+    sizes = [dims.get(dim, 1) if isinstance(dim, str) else dim for dim in first]
+    batch_size = sizes[0] if sizes else 1
+    if asked.batch is not None and asked.batch not in sizes:
+        raise WorkloadError(
+            f"batch {asked.batch} is asked for but the file's inputs have {batch_size}; leave"
+            " --batch out, or export the model with an open batch dimension"
+        )
+    return dims, asked.batch or batch_size
+
+
+def _is_batch(dim: str) -> bool:
+    """Whether an open first dimension is the batch, by its name."""
+    name = dim.lower()
+    is_unnamed = name.endswith(".0") or name.startswith("unk")
+    return is_unnamed or "batch" in name or name in _BATCH_NAMES

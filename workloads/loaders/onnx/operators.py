@@ -1,0 +1,18 @@
+"""All ONNX operators that are known.
+
+References
+----------
+.. [1] ONNX, "Operators", https://onnx.ai/onnx/operators/
+"""
+
+from __future__ import annotations
+
+from workloads.loaders.onnx import function_nodes, movement_nodes, product_nodes
+from workloads.loaders.onnx.node import Handler
+
+#: Operators of the standard domain to what imports them.
+HANDLERS: dict[str, Handler] = {
+    **product_nodes.HANDLERS,
+    **function_nodes.HANDLERS,
+    **movement_nodes.HANDLERS,
+}
