@@ -17,6 +17,7 @@ FORMATS = {
     ".yaml": "workloads.loaders.yaml",
     ".yml": "workloads.loaders.yaml",
     ".csv": "workloads.loaders.scalesim",
+    ".prototxt": "workloads.loaders.caffe.load",
 }
 
 
