@@ -212,10 +212,11 @@ def _layers(net: Message) -> list[Message]:
 
 def _runs(layer: Message) -> bool:
     """Whether a layer's rules let it run in the phase TEST."""
-    included, excluded = layer.messages("include"), layer.messages("exclude")
-    if included:
-        return any(rule.word("phase", "TEST") == "TEST" for rule in included)
-    return not any(rule.word("phase", "TEST") == "TEST" for rule in excluded)
+    included, excluded = (
+        [rule.word("phase", "TEST") in ("TEST", "1") for rule in layer.messages(kind)]
+        for kind in ("include", "exclude")
+    )
+    return any(included) if included else not any(excluded)
 
 
 def _node(message: Message, written: Mapping[str, str]) -> Node:
