@@ -293,6 +293,12 @@ DATA = source(1, 4, 8, 8)
             "2: layer 'a': axis is 2 but only 1, the channels, is known",
         ),
         (
+            DATA
+            + layer("a", "Convolution", "data", ONE_BY_ONE.format(4))
+            + layer("b", "Scale", "a", "scale_param { axis: 2 bias_term: true }"),
+            "3: layer 'b': axis is 2 but only 1, the channels, is known",
+        ),
+        (
             DATA + layer("a", "Concat", "data data", "concat_param { axis: 4 }"),
             "2: layer 'a': axis is 4 but 'data' has 4 axes",
         ),

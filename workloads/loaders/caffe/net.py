@@ -175,8 +175,12 @@ def _takes_activation(host: Node) -> bool:
 def _normalizes(node: Node, host: Node) -> bool:
     """Whether a layer scales and shifts the channels that ``host`` gives, as part of it.
 
-    A Scale behind a BatchNorm changes its numbers only.
+    A Scale behind a BatchNorm changes its numbers only. One along another axis than the channels
+    stays alone, to be refused.
     """
+    param = node.message.message("scale_param")
+    if param.integer("axis", 1, -4) != 1 or param.integer("num_axes", 1, -1) != 1:
+        return False
     if node.kind == "Scale" and (host.kind == "BatchNorm" or host.is_normalized):
         return True
     return host.kind == "Convolution" and (node.kind == "BatchNorm" or shifts(node))
