@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
 from accel.spec import AcceleratorSpec
 from mapper.bounds import Bounds, bounds
+from mapper.group import Steps
 from mapper.works import Work
+
+_NOTHING = Bounds(
+    array_cycles=0.0, vector_cycles=0.0, compulsory_bytes=0, traffic_bytes=0.0, memory_cycles=0.0
+)
 
 
 class Least(NamedTuple):
@@ -26,9 +32,13 @@ def least_of(work: Work, spec: AcceleratorSpec) -> Least:
     """Return the lower bounds of a work.
 
     Kernels run one after the other; layers that run together overlap. Weights that the program
-    before loads count there. What several layers read at the same time may come once.
+    before loads count there. What several layers read at the same time may come once. Nothing is
+    known of a layer in a group of whose results the others need a part only.
     """
     kernels = [bounds(kernel, spec) for kernel in work.kernels]
+    if work.fused is not None:
+        skips = _skipping(work.fused.steps)
+        kernels = [_NOTHING if skip else one for skip, one in zip(skips, kernels, strict=True)]
     if kernels:
         kernels[0] = _with_more_bytes(kernels[0], _fetched_bytes(work), spec)
     compulsory = sum(one.compulsory_bytes for one in kernels)
@@ -44,6 +54,30 @@ def least_of(work: Work, spec: AcceleratorSpec) -> Least:
             sum(one.vector_cycles for one in kernels),
         )
     return Least(cycles=cycles, compulsory_bytes=compulsory, traffic_bytes=traffic)
+
+
+def _skipping(steps: Steps) -> list[bool]:
+    """Return of each member of a group whether some of its iterations are in no step."""
+    found = []
+    for number, member in enumerate(steps.group.members):
+        tiles = [step[number] for step in steps.tiles]
+        found.append(
+            any(
+                _gap({(tile.low[d], tile.low[d] + tile.size[d]) for tile in tiles}, extent)
+                for d, extent in enumerate(member.kernel.extents)
+            )
+        )
+    return found
+
+
+def _gap(ranges: Collection[tuple[int, int]], extent: int) -> bool:
+    """Whether ranges leave something out of 0 to ``extent``."""
+    reached = 0
+    for low, high in sorted(ranges):
+        if low > reached:
+            return True
+        reached = max(reached, high)
+    return reached < extent
 
 
 def _fetched_bytes(work: Work) -> int:
