@@ -110,6 +110,14 @@ def dotted(path: Path_) -> str:
     return "".join(steps).removeprefix(".")
 
 
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON Schema of the files that a model describes, for editors."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **model.model_json_schema(),
+    }
+
+
 def read(path: Path, error: type[RooftileError]) -> Document:
     """Return the YAML file at ``path``.
 

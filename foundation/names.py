@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 LONGEST = 150
 
@@ -15,13 +16,18 @@ class Names:
 
     def unique(self, name: str) -> str:
         """Return ``name`` with ``_`` for what may not stand in one, numbered if it is taken."""
-        plain = plain_name(name)
-        number, result = 1, plain
-        while result in self._taken:
-            number += 1
-            result = f"{plain}_{number}"
+        result = numbered(plain_name(name), self._taken.__contains__)
         self._taken.add(result)
         return result
+
+
+def numbered(name: str, is_taken: Callable[[str], bool]) -> str:
+    """Return ``name``, or the first of ``name_2``, ``name_3`` and so on that isn't taken."""
+    number, result = 1, name
+    while is_taken(result):
+        number += 1
+        result = f"{name}_{number}"
+    return result
 
 
 def plain_name(name: str) -> str:

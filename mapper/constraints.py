@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from foundation.document import Document, Path_, parse, read
+from foundation.document import Document, Path_, json_schema, parse, read
 from foundation.errors import MappingError, RooftileError, nearest
 from isa.instruction import DATAFLOW_NAMES
 from mapper.kernel import Contraction, Kernel, Role
@@ -362,10 +362,7 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema of constraint files, for editors."""
     from mapper.constraint_models import ConstraintDocument
 
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **ConstraintDocument.model_json_schema(),
-    }
+    return json_schema(ConstraintDocument)
 
 
 def _constraints(document: Document) -> Constraints:

@@ -8,8 +8,8 @@ step behind it, so that the array needn't wait for the vector unit.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as Dictionary
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
@@ -280,6 +280,17 @@ class Steps:
         return [boxes for _, boxes in self._found]
 
     @cached_property
+    def skips(self) -> list[bool]:
+        """For each member whether some of its iterations are in no step: nobody needs them."""
+        return [
+            any(
+                _leaves_out({(t.low[d], t.low[d] + t.size[d]) for t in tiles}, extent)
+                for d, extent in enumerate(member.kernel.extents)
+            )
+            for member, tiles in zip(self.group.members, zip(*self.tiles, strict=True), strict=True)
+        ]
+
+    @cached_property
     def _found(self) -> list[tuple[list[Tile], list[Box]]]:
         extents = self.group.last.kernel.extents
         whole = Tile(low=(0,) * len(extents), size=extents)
@@ -348,6 +359,16 @@ class Steps:
                     if any(extents[n] != axes[n] for n in run[1:]):
                         return False
         return True
+
+
+def _leaves_out(ranges: Collection[Range], extent: int) -> bool:
+    """Whether ranges leave something out of 0 to ``extent``."""
+    reached = 0
+    for low, high in sorted(ranges):
+        if low > reached:
+            return True
+        reached = max(reached, high)
+    return reached < extent
 
 
 def _union(boxes: Sequence[Sequence[Range]]) -> list[Range]:

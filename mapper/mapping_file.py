@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accel.spec import AcceleratorSpec
-from foundation.document import Document, Path_, parse, read
+from foundation.document import Document, Path_, json_schema, parse, read
 from foundation.errors import MappingError, RooftileError, nearest
 from mapper.kernel import Contraction, Kernel
 from mapper.mapping import Mapping
@@ -107,10 +107,7 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema of mapping files, for editors."""
     from mapper.mapping_models import MappingDocument
 
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **MappingDocument.model_json_schema(),
-    }
+    return json_schema(MappingDocument)
 
 
 def _mappings(document: Document) -> MappingFile:

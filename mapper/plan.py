@@ -65,6 +65,7 @@ class Plan:
     across: tuple[str, ...] = ()
     given: Graph | None = None
     lifetimes: Dictionary[str, range] = field(default_factory=dict)
+    options: SearchOptions = DEFAULT
 
     @property
     def views(self) -> dict[str, str]:
@@ -74,8 +75,6 @@ class Plan:
     def alive(self, number: int) -> list[str]:
         """Return the tensors that are kept on the chip while layer ``number`` runs."""
         return [name for name, layers in self.lifetimes.items() if number in layers]
-
-    options: SearchOptions = DEFAULT
 
     def program(self, planned: PlannedLayer) -> Program:
         """Return the program of a layer that is in one piece.

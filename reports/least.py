@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
 from accel.spec import AcceleratorSpec
 from mapper.bounds import Bounds, bounds
-from mapper.group import Steps
 from mapper.works import Work
 
 _NOTHING = Bounds(
@@ -37,7 +35,7 @@ def least_of(work: Work, spec: AcceleratorSpec) -> Least:
     """
     kernels = [bounds(kernel, spec) for kernel in work.kernels]
     if work.fused is not None:
-        skips = _skipping(work.fused.steps)
+        skips = work.fused.steps.skips
         kernels = [_NOTHING if skip else one for skip, one in zip(skips, kernels, strict=True)]
     if kernels:
         kernels[0] = _with_more_bytes(kernels[0], _fetched_bytes(work), spec)
@@ -54,30 +52,6 @@ def least_of(work: Work, spec: AcceleratorSpec) -> Least:
             sum(one.vector_cycles for one in kernels),
         )
     return Least(cycles=cycles, compulsory_bytes=compulsory, traffic_bytes=traffic)
-
-
-def _skipping(steps: Steps) -> list[bool]:
-    """Return of each member of a group whether some of its iterations are in no step."""
-    found = []
-    for number, member in enumerate(steps.group.members):
-        tiles = [step[number] for step in steps.tiles]
-        found.append(
-            any(
-                _gap({(tile.low[d], tile.low[d] + tile.size[d]) for tile in tiles}, extent)
-                for d, extent in enumerate(member.kernel.extents)
-            )
-        )
-    return found
-
-
-def _gap(ranges: Collection[tuple[int, int]], extent: int) -> bool:
-    """Whether ranges leave something out of 0 to ``extent``."""
-    reached = 0
-    for low, high in sorted(ranges):
-        if low > reached:
-            return True
-        reached = max(reached, high)
-    return reached < extent
 
 
 def _fetched_bytes(work: Work) -> int:

@@ -91,12 +91,10 @@ def to_yaml(graph: Graph) -> str:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of network files, for editors."""
+    from foundation.document import json_schema
     from workloads.loaders.models import NetworkFile
 
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **NetworkFile.model_json_schema(),
-    }
+    return json_schema(NetworkFile)
 
 
 def load(path: Path, asked: Asked) -> Graph:

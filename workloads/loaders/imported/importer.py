@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ import numpy as np
 from foundation import numerics
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
+from foundation.names import LONGEST, numbered, plain_name
 from workloads.build import GraphBuilder
 from workloads.graph import Graph, Operator, Tensor
 from workloads.layers import (
@@ -43,7 +43,6 @@ from workloads.loaders.imported.values import (
 _MOVES = (Concat, Embedding, Reshape, Slice, Transpose)
 #: Names of what layers learn: a layer may not have the name of another tensor without them.
 _ROLES = ("weight", "bias", "gamma", "beta", "table")
-_LONGEST_NAME = 150
 
 
 class UnsupportedError(WorkloadError):
@@ -106,13 +105,7 @@ class Importer:
 
     def unique(self, name: str) -> str:
         """Return a name that the graph doesn't have, of the characters that ours may have."""
-        name = re.sub(r"[^A-Za-z0-9_./-]", "_", name).strip("/")[-_LONGEST_NAME:]
-        name = name if re.match("[A-Za-z_]", name) else f"_{name}"
-        number, result = 1, name
-        while self._is_taken(result):
-            number += 1
-            result = f"{name}_{number}"
-        return result
+        return numbered(plain_name(name.strip("/")[-LONGEST:]), self._is_taken)
 
     def _is_taken(self, name: str) -> bool:
         tensors = self._builder.tensors
