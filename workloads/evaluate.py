@@ -188,36 +188,32 @@ def _matmul(operator: MatMul, inputs: Sequence[Array], dtype: Dtype) -> Array:
 def _convolution(
     operator: Convolution, image: Array, learned: Mapping[str, Array], dtype: Dtype
 ) -> Array:
-    windows, weight = operator.windows, learned["weight"]
-    if len(windows) == 1:
-        image, weight, windows = image[:, None], weight[:, None], (Window(1), *windows)
-    view = _windows(image, windows, 0)
-    grouped = view.reshape(*view.shape[:3], operator.groups, -1, *view.shape[4:])
-    products = _products("byxgcuv,guvcn->byxgn", grouped, weight, dtype)
-    products = products.reshape(*products.shape[:3], -1)
-    reduction = prod(weight.shape[1:4])
-    result = _finish(products, reduction, learned, operator, dtype)
-    return result if len(operator.windows) == 2 else result[:, 0]
+    weight, axes = learned["weight"], len(operator.windows)
+    view = _windows(image, operator.windows, 0)
+    grouped = view.reshape(*view.shape[: axes + 1], operator.groups, -1, *view.shape[axes + 2 :])
+    places, taps = "zyx"[-axes:], "tuv"[-axes:]
+    equation = f"b{places}gc{taps},g{taps}cn->b{places}gn"
+    products = _products(equation, grouped, weight, dtype)
+    products = products.reshape(*products.shape[:-2], -1)
+    return _finish(products, prod(weight.shape[1:-1]), learned, operator, dtype)
 
 
 def _windows(image: Array, windows: Sequence[Window], fill: float) -> Array:
-    """Return all windows of an image: shape (B, OY, OX, C, FY, FX)."""
-    y, x = windows
-    pads = ((0, 0), (y.pad_before, y.pad_after), (x.pad_before, x.pad_after), (0, 0))
+    """Return all windows of an image: shape (B, OY, OX, C, FY, FX), or with other axes."""
+    axes = tuple(range(1, len(windows) + 1))
+    pads = ((0, 0), *((w.pad_before, w.pad_after) for w in windows), (0, 0))
     padded = np.pad(image, pads, constant_values=fill)
-    spans = tuple((w.kernel - 1) * w.dilation + 1 for w in (y, x))
-    view = sliding_window_view(padded, spans, axis=(1, 2))
-    return view[:, :: y.stride, :: x.stride, :, :: y.dilation, :: x.dilation]
+    view = sliding_window_view(padded, [w.span for w in windows], axis=axes)
+    strides = (slice(None, None, window.stride) for window in windows)
+    dilations = (slice(None, None, window.dilation) for window in windows)
+    return view[(slice(None), *strides, slice(None), *dilations)]
 
 
 def _pool(operator: Pool, image: Array, dtype: Dtype) -> Array:
-    windows = operator.windows
-    if len(windows) == 1:
-        image, windows = image[:, None], (Window(1), *windows)
     lowest = np.iinfo(dtype.numpy).min if dtype.is_integer else -np.inf
-    view = _windows(image, windows, lowest if operator.function == "max" else 0)
-    result = numerics.reduction(operator.function, view, (4, 5), dtype)
-    return result if len(operator.windows) == 2 else result[:, 0]
+    view = _windows(image, operator.windows, lowest if operator.function == "max" else 0)
+    taps = tuple(range(image.ndim, view.ndim))
+    return numerics.reduction(operator.function, view, taps, dtype)
 
 
 def _elementwise(operator: Elementwise, inputs: Sequence[Array], dtype: Dtype) -> Array:

@@ -93,6 +93,16 @@ def signal(draw: DrawFn) -> Shape:
     return (draw(st.integers(1, 2)), draw(st.integers(3, 20)), draw(st.integers(1, 10)))
 
 
+def volume(draw: DrawFn) -> Shape:
+    return (
+        draw(st.integers(1, 2)),
+        draw(st.integers(2, 4)),
+        draw(st.integers(3, 5)),
+        draw(st.integers(3, 5)),
+        draw(st.integers(1, 6)),
+    )
+
+
 def add_conv(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     channels = tensor.shape[-1]
     groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
@@ -208,14 +218,15 @@ ON_ALL: dict[str, Adder] = {
 }
 OPERATORS: dict[str, Adder] = {**ON_IMAGES, **ON_ALL, "embedding": add_embedding}
 
+WINDOWED = ("conv", "pool")
+
 
 @st.composite
 def single_layers(draw: DrawFn, operator: str, dtype: str) -> Graph:
-    """Draw a graph of one layer of an operator on an image, or a window on a 1-D signal."""
+    """Draw a graph of one layer of an operator on an image, or of windows on one to three axes."""
     builder = Draft(DTYPES[dtype])
-    is_signal = operator in ("conv", "pool") and draw(st.booleans())
-    shape = signal(draw) if is_signal else image(draw)
-    OPERATORS[operator](draw, builder, builder.add_input(shape))
+    shape = draw(st.sampled_from([signal, image, volume])) if operator in WINDOWED else image
+    OPERATORS[operator](draw, builder, builder.add_input(shape(draw)))
     return builder.graph()
 
 

@@ -165,10 +165,11 @@ def _windowed(
     item: ConvLayer | PoolLayer | GlobalPoolLayer, place: Place, tensor: Tensor
 ) -> Operator:
     rank = len(tensor.shape)
-    if rank not in (3, 4):
+    if rank not in (3, 4, 5):
         raise place.failure(
-            f"{item.op} needs an input of 4 axes [batch, height, width, channels] or 3"
-            f" [batch, width, channels] but '{tensor.name}' has {rank}: {list(tensor.shape)}"
+            f"{item.op} needs an input of 4 axes [batch, height, width, channels], 3 [batch, width,"
+            " channels] or 5 [batch, depth, height, width, channels] but"
+            f" '{tensor.name}' has {rank}: {list(tensor.shape)}"
         )
     match item:
         case GlobalPoolLayer():
@@ -233,9 +234,8 @@ def _same(window: Window, size: int) -> tuple[int, int]:
     ----------
     .. [1] TensorFlow, "tf.nn: Notes on padding", https://www.tensorflow.org/api_docs/python/tf/nn
     """
-    span = (window.kernel - 1) * window.dilation + 1
     positions = -(-size // window.stride)
-    total = max((positions - 1) * window.stride + span - size, 0)
+    total = max((positions - 1) * window.stride + window.span - size, 0)
     return total // 2, total - total // 2
 
 
