@@ -18,7 +18,7 @@ from mapper.maps import (
     plain,
     shift_of,
 )
-from mapper.windows import convolution, pool
+from mapper.windows import convolution, pool, transposed_convolution
 from workloads.graph import Graph, Layer, Tensor
 from workloads.layers import (
     Concat,
@@ -34,10 +34,13 @@ from workloads.layers import (
     Slice,
     Transpose,
 )
+from workloads.transposed import TransposedConvolution
 
 
 def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
-    """Return the kernels of a layer; a reshape has none, a concatenation one for each input.
+    """Return the kernels of a layer, which run one after the other; a reshape has none.
+
+    A concatenation has one for each input, a transposed convolution one for each phase.
 
     Raises
     ------
@@ -50,6 +53,8 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
     match layer.operator:
         case Convolution() as operator:
             return (convolution(operator, inputs[0], parameters, output),)
+        case TransposedConvolution() as operator:
+            return transposed_convolution(operator, inputs[0], parameters, output)
         case Linear() as operator:
             return (_linear(operator, inputs, parameters),)
         case MatMul() as operator:

@@ -16,6 +16,7 @@ from workloads.layers import (
     Reduce,
     Window,
 )
+from workloads.transposed import TransposedConvolution
 
 
 def operator_label(layer: Layer) -> str:
@@ -38,7 +39,11 @@ def shape_label(graph: Graph, layer: Layer) -> str:
     inputs = graph.input_tensors(layer)
     output = graph.output_tensor(layer)
     match layer.operator:
-        case Convolution(windows=windows) | Pool(windows=windows):
+        case (
+            Convolution(windows=windows)
+            | TransposedConvolution(windows=windows)
+            | Pool(windows=windows)
+        ):
             sizes = f"{_sizes(inputs[0].shape)}→{_sizes(output.shape)}"
             return f"{sizes} k{_per_axis([w.kernel for w in windows])}{_strides(windows)}"
         case Linear(out_features=columns):

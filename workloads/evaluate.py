@@ -34,6 +34,7 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.transposed import TransposedConvolution
 
 Array = NDArray[Any]
 
@@ -114,6 +115,8 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
     match layer.operator:
         case Convolution() as operator:
             return _convolution(operator, inputs[0], learned, dtype)
+        case TransposedConvolution() as operator:
+            return _transposed_convolution(operator, inputs[0], learned, dtype)
         case Linear() as operator:
             return _linear(operator, inputs, learned, dtype)
         case MatMul() as operator:
@@ -162,7 +165,7 @@ def _finish(
     products: Array,
     reduction: int,
     learned: Mapping[str, Array],
-    operator: Linear | MatMul | Convolution,
+    operator: Linear | MatMul | Convolution | TransposedConvolution,
     dtype: Dtype,
 ) -> Array:
     """Return products of ``reduction`` terms with bias, requantized, and activated."""
@@ -188,14 +191,41 @@ def _matmul(operator: MatMul, inputs: Sequence[Array], dtype: Dtype) -> Array:
 def _convolution(
     operator: Convolution, image: Array, learned: Mapping[str, Array], dtype: Dtype
 ) -> Array:
-    weight, axes = learned["weight"], len(operator.windows)
-    view = _windows(image, operator.windows, 0)
-    grouped = view.reshape(*view.shape[: axes + 1], operator.groups, -1, *view.shape[axes + 2 :])
+    products = _slid(image, operator.windows, operator.groups, learned["weight"], dtype)
+    return _finish(products, prod(learned["weight"].shape[1:-1]), learned, operator, dtype)
+
+
+def _slid(
+    image: Array, windows: Sequence[Window], groups: int, weight: Array, dtype: Dtype
+) -> Array:
+    """Return the products of sliding windows, channels of all groups side by side."""
+    axes = len(windows)
+    view = _windows(image, windows, 0)
+    grouped = view.reshape(*view.shape[: axes + 1], groups, -1, *view.shape[axes + 2 :])
     places, taps = "zyx"[-axes:], "tuv"[-axes:]
     equation = f"b{places}gc{taps},g{taps}cn->b{places}gn"
     products = _products(equation, grouped, weight, dtype)
-    products = products.reshape(*products.shape[:-2], -1)
-    return _finish(products, prod(weight.shape[1:-1]), learned, operator, dtype)
+    return products.reshape(*products.shape[:-2], -1)
+
+
+def _transposed_convolution(
+    operator: TransposedConvolution, image: Array, learned: Mapping[str, Array], dtype: Dtype
+) -> Array:
+    """Slide the stored taps over the input with zeros between its elements and around it."""
+    batch, *sizes, channels = image.shape
+    apart = [1 + (size - 1) * w.stride for size, w in zip(sizes, operator.windows, strict=True)]
+    spread = np.zeros((batch, *apart, channels), dtype=image.dtype)
+    spread[(slice(None), *(slice(None, None, w.stride) for w in operator.windows))] = image
+    windows = [Window(w.kernel, 1, w.dilation, w.span - 1, w.span - 1) for w in operator.windows]
+    whole = _slid(spread, windows, operator.groups, learned["weight"], dtype)
+    after = zip(operator.windows, operator.output_padding, strict=True)
+    kept = [
+        slice(w.pad_before, size - w.pad_after + more)
+        for (w, more), size in zip(after, whole.shape[1:-1], strict=True)
+    ]
+    beyond = [(0, more) for more in operator.output_padding]
+    products = np.pad(whole, ((0, 0), *beyond, (0, 0)))[(slice(None), *kept)]
+    return _finish(products, operator.reduction(channels), learned, operator, dtype)
 
 
 def _windows(image: Array, windows: Sequence[Window], fill: float) -> Array:

@@ -26,6 +26,7 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.transposed import TransposedConvolution
 
 Shape = tuple[int, ...]
 ACTIVATIONS = st.sampled_from(["identity", "identity", "relu", "gelu", "hard_swish"])
@@ -110,6 +111,53 @@ def add_conv(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
         Convolution(
             out_channels=groups * draw(st.integers(1, 5)),
             windows=tuple(window(draw, size, extra_pad=2) for size in tensor.shape[1:-1]),
+            groups=groups,
+            bias=draw(st.booleans()),
+            activation=draw(ACTIVATIONS),
+        ),
+        [tensor],
+    )
+
+
+def add_conv_transpose(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add any transposed convolution: some outputs get no input, some inputs reach no output."""
+    windows, more = [], []
+    for size in tensor.shape[1:-1]:
+        kernel, stride, dilation = (draw(st.integers(1, most)) for most in (4, 3, 3))
+        output_padding = draw(st.integers(0, max(stride, dilation) - 1))
+        window = Window(kernel, stride, dilation)
+        whole = (size - 1) * stride + window.span + output_padding
+        before = draw(st.integers(0, min(4, whole - 1)))
+        after = draw(st.integers(0, min(4, whole - 1 - before)))
+        windows.append(window._replace(pad_before=before, pad_after=after))
+        more.append(output_padding)
+    return _add_transposed(draw, builder, tensor, windows, more)
+
+
+def add_upsampling(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a transposed convolution to ``size · stride`` outputs, each of which gets equally much.
+
+    The products of its phases are then as many as input elements times taps.
+    """
+    windows = []
+    for _ in tensor.shape[1:-1]:
+        kernel = draw(st.integers(1, 4))
+        stride = draw(st.integers(1, min(2, kernel)))
+        before = draw(st.integers(0, kernel - stride))
+        windows.append(Window(kernel, stride, 1, before, kernel - stride - before))
+    return _add_transposed(draw, builder, tensor, windows, [0] * len(windows))
+
+
+def _add_transposed(
+    draw: DrawFn, builder: Draft, tensor: Tensor, windows: Sequence[Window], more: Sequence[int]
+) -> Tensor:
+    channels = tensor.shape[-1]
+    groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
+    return builder.add(
+        TransposedConvolution(
+            out_channels=groups * draw(st.integers(1, 3)),
+            windows=tuple(windows),
+            output_padding=tuple(more),
             groups=groups,
             bias=draw(st.booleans()),
             activation=draw(ACTIVATIONS),
@@ -204,7 +252,12 @@ def add_embedding(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
 
 
 Adder = Callable[[DrawFn, Draft, Tensor], Tensor]
-ON_IMAGES: dict[str, Adder] = {"conv": add_conv, "pool": add_pool, "matmul": add_matmul}
+ON_IMAGES: dict[str, Adder] = {
+    "conv": add_conv,
+    "upsampling": add_upsampling,
+    "pool": add_pool,
+    "matmul": add_matmul,
+}
 ON_ALL: dict[str, Adder] = {
     "linear": add_linear,
     "unary": add_unary,
@@ -216,9 +269,15 @@ ON_ALL: dict[str, Adder] = {
     "concat": add_concat,
     "reshape": add_reshape,
 }
-OPERATORS: dict[str, Adder] = {**ON_IMAGES, **ON_ALL, "embedding": add_embedding}
-
-WINDOWED = ("conv", "pool")
+OPERATORS: dict[str, Adder] = {
+    **ON_IMAGES,
+    **ON_ALL,
+    "conv_transpose": add_conv_transpose,
+    "embedding": add_embedding,
+}
+WINDOWED = ("conv", "conv_transpose", "pool", "upsampling")
+#: Operators whose layers may have several kernels, or none.
+NOT_ONE_KERNEL = ("concat", "conv_transpose", "reshape", "upsampling")
 
 
 @st.composite

@@ -178,6 +178,22 @@ class ConvLayer(_Layer):
     shift: Integer | None = None
 
 
+class TransposedConvLayer(_Layer):
+    """``workloads.transposed.TransposedConvolution``."""
+
+    op: Literal["conv_transpose"]
+    out: Integer
+    kernel: PerAxis
+    stride: PerAxis = 1
+    dilation: PerAxis = 1
+    padding: Padding = 0
+    output_padding: PerAxis = 0
+    groups: Integer = 1
+    bias: bool = False
+    activation: Activation = "identity"
+    shift: Integer | None = None
+
+
 class LinearLayer(_Layer):
     """``workloads.layers.Linear``."""
 
@@ -298,6 +314,7 @@ class BlockUse(_Item):
 
 LayerItem = (
     ConvLayer
+    | TransposedConvLayer
     | LinearLayer
     | MatMulLayer
     | UnaryLayer
@@ -321,7 +338,7 @@ _TAGS = {
     **{
         name: f"{name} layer"
         for name in (
-            *("conv", "linear", "matmul", "global_pool", "reduce", "embedding"),
+            *("conv", "conv_transpose", "linear", "matmul", "global_pool", "reduce", "embedding"),
             *("concat", "slice", "reshape", "transpose"),
         )
     },
@@ -367,6 +384,7 @@ class _NoOperator(BlockUse):
 
 Item = Annotated[
     Annotated[ConvLayer, Tag("conv layer")]
+    | Annotated[TransposedConvLayer, Tag("conv_transpose layer")]
     | Annotated[LinearLayer, Tag("linear layer")]
     | Annotated[MatMulLayer, Tag("matmul layer")]
     | Annotated[UnaryLayer, Tag("unary layer")]

@@ -36,9 +36,11 @@ from workloads.loaders.models import (
     ReduceLayer,
     ReshapeLayer,
     SliceLayer,
+    TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
 )
+from workloads.transposed import TransposedConvolution
 
 
 def operator_of(
@@ -64,7 +66,7 @@ def operator_of(
     """
     _check_count(item, place, inputs)
     match item:
-        case ConvLayer() | PoolLayer() | GlobalPoolLayer():
+        case ConvLayer() | TransposedConvLayer() | PoolLayer() | GlobalPoolLayer():
             return _windowed(item, place, inputs[0])
         case LinearLayer():
             return _linear(item, place, inputs)
@@ -138,7 +140,9 @@ def _check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> Non
         )
 
 
-def _shift(item: ConvLayer | LinearLayer | MatMulLayer, place: Place) -> int | None:
+def _shift(
+    item: ConvLayer | TransposedConvLayer | LinearLayer | MatMulLayer, place: Place
+) -> int | None:
     if item.shift is None:
         return None
     shift = place.integer(item.shift, "shift", minimum=0)
@@ -162,7 +166,9 @@ def _linear(item: LinearLayer, place: Place, inputs: Sequence[Tensor]) -> Linear
 
 
 def _windowed(
-    item: ConvLayer | PoolLayer | GlobalPoolLayer, place: Place, tensor: Tensor
+    item: ConvLayer | TransposedConvLayer | PoolLayer | GlobalPoolLayer,
+    place: Place,
+    tensor: Tensor,
 ) -> Operator:
     rank = len(tensor.shape)
     if rank not in (3, 4, 5):
@@ -187,9 +193,36 @@ def _windowed(
                 activation=item.activation,
                 shift=_shift(item, place),
             )
+        case TransposedConvLayer():
+            windows, output_padding = _transposed_windows(item, place, tensor)
+            return TransposedConvolution(
+                out_channels=place.integer(item.out, "out", minimum=1),
+                windows=windows,
+                output_padding=output_padding,
+                groups=place.integer(item.groups, "groups", minimum=1),
+                bias=item.bias,
+                activation=item.activation,
+                shift=_shift(item, place),
+            )
 
 
-def _windows(item: ConvLayer | PoolLayer, place: Place, tensor: Tensor) -> tuple[Window, ...]:
+def _transposed_windows(
+    item: TransposedConvLayer, place: Place, tensor: Tensor
+) -> tuple[tuple[Window, ...], tuple[int, ...]]:
+    """Return a window and an output padding for each spatial axis."""
+    windows = _windows(item, place, tensor)
+    if item.padding != "same":
+        return windows, _per_axis(item.output_padding, "output_padding", place, len(windows), 0)
+    if item.output_padding != 0:
+        raise place.failure(
+            "has 'output_padding' and 'padding: same', which sets it; keep one", "output_padding"
+        )
+    return windows, tuple(max(window.stride - window.span, 0) for window in windows)
+
+
+def _windows(
+    item: ConvLayer | TransposedConvLayer | PoolLayer, place: Place, tensor: Tensor
+) -> tuple[Window, ...]:
     """Return one window for each spatial axis."""
     sizes = tensor.shape[1:-1]
     axes = len(sizes)
@@ -202,7 +235,9 @@ def _windows(item: ConvLayer | PoolLayer, place: Place, tensor: Tensor) -> tuple
         Window(kernel=kernel, stride=stride, dilation=dilation)
         for kernel, stride, dilation in zip(kernels, strides, dilations, strict=True)
     ]
-    if item.padding == "same":
+    if item.padding == "same" and isinstance(item, TransposedConvLayer):
+        pads = [_same_transposed(window) for window in windows]
+    elif item.padding == "same":
         pads = [_same(window, size) for window, size in zip(windows, sizes, strict=True)]
     else:
         pads = _padding(item.padding, place, axes)
@@ -213,13 +248,13 @@ def _windows(item: ConvLayer | PoolLayer, place: Place, tensor: Tensor) -> tuple
 
 
 def _per_axis(
-    value: int | str | list[int | str], key: str, place: Place, axes: int
+    value: int | str | list[int | str], key: str, place: Place, axes: int, minimum: int = 1
 ) -> tuple[int, ...]:
     if not isinstance(value, list):
-        return (place.integer(value, key, minimum=1),) * axes
+        return (place.integer(value, key, minimum=minimum),) * axes
     if len(value) != axes:
         raise place.failure(_count_rule(key, len(value), axes), key)
-    return place.integers(value, key, 1)
+    return place.integers(value, key, minimum)
 
 
 def _count_rule(key: str, given: int, axes: int) -> str:
@@ -236,6 +271,12 @@ def _same(window: Window, size: int) -> tuple[int, int]:
     """
     positions = -(-size // window.stride)
     total = max((positions - 1) * window.stride + window.span - size, 0)
+    return total // 2, total - total // 2
+
+
+def _same_transposed(window: Window) -> tuple[int, int]:
+    """Return what is cut off for ``size · stride`` positions, as the convolution back pads."""
+    total = max(window.span - window.stride, 0)
     return total // 2, total - total // 2
 
 

@@ -23,6 +23,7 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.transposed import TransposedConvolution
 
 _PLAIN = re.compile(r"(?!(?:null|true|false)\Z)[a-z_][a-z0-9_./-]*\Z", re.IGNORECASE)
 
@@ -98,6 +99,7 @@ def operator_name(operator: object) -> str:
             return operator.function
         case (
             Convolution()
+            | TransposedConvolution()
             | Linear()
             | MatMul()
             | Reduce()
@@ -122,6 +124,15 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
                 "groups": operator.groups,
                 "bias": _flag(operator.bias),
                 "batch_norm": _flag(operator.batch_norm),
+                **_epilogue(operator.activation, operator.shift),
+            }
+        case TransposedConvolution():
+            return {
+                "out": operator.out_channels,
+                **_windows(operator.windows),
+                "output_padding": list(operator.output_padding),
+                "groups": operator.groups,
+                "bias": _flag(operator.bias),
                 **_epilogue(operator.activation, operator.shift),
             }
         case Linear():
