@@ -34,6 +34,7 @@ from workloads.layers import (
     Slice,
     Transpose,
 )
+from workloads.resize import NEIGHBOURS, Interpolate, Repeat
 from workloads.transposed import TransposedConvolution
 
 
@@ -75,6 +76,10 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
             return (_slice(operator, inputs[0], output),)
         case Transpose() as operator:
             return (_transpose(operator, inputs[0]),)
+        case Repeat() as operator:
+            return (_repeat(operator, inputs[0]),)
+        case Interpolate() as operator:
+            return (_interpolate(operator, inputs[0], parameters["weight"]),)
         case Reshape():
             return ()
         case unknown:
@@ -265,3 +270,42 @@ def _transpose(operator: Transpose, tensor: Tensor) -> Kernel:
     shape = [tensor.shape[axis] for axis in operator.permutation]
     numbers = [operator.permutation.index(axis) for axis in range(len(shape))]
     return _copy(tensor, 0, plain(tensor.shape, numbers), plain(shape, range(len(shape))), shape)
+
+
+def _repeat(operator: Repeat, tensor: Tensor) -> Kernel:
+    """Return a copy to an output whose axes are an element and its copies."""
+    extents: list[int] = []
+    elements = []
+    for size, factor in zip(tensor.shape, operator.factors, strict=True):
+        elements.append(len(extents))
+        extents += [size] if factor == 1 else [size, factor]
+    target = plain(extents, range(len(extents)))
+    return _copy(tensor, 0, plain(tensor.shape, elements), target, extents)
+
+
+def _interpolate(operator: Interpolate, tensor: Tensor, weight: Tensor) -> Kernel:
+    """Return a sum of weighted neighbours; those beyond the ends are padding with weight 0."""
+    axis, factor = operator.axis % len(tensor.shape), operator.factor
+    outer, size, inner = (
+        prod(tensor.shape[:axis]),
+        tensor.shape[axis],
+        prod(tensor.shape[axis + 1 :]),
+    )
+    data = (
+        Axis(size=outer, terms=((0, 1),)),
+        Axis(size=size, terms=((1, 1), (4, 1)), offset=-1),
+        Axis(size=inner, terms=((3, 1),)),
+    )
+    weights = plain(weight.shape, (1, 2, 4))
+    return Kernel(
+        dimensions=(
+            *parallel((outer, size, factor, inner)),
+            *dimensions_of(Role.WHOLE, neighbours=NEIGHBOURS),
+        ),
+        inputs=(
+            input_map(tensor, 0, data),
+            learned_map("weight", weights, weight.dtype, "input"),
+        ),
+        output=output_map(plain((outer, size, factor, inner), range(4)), tensor.dtype),
+        body=VectorBody(function="dot", activation="identity"),
+    )

@@ -34,6 +34,7 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.resize import NEIGHBOURS, Interpolate, Repeat
 from workloads.transposed import TransposedConvolution
 
 Array = NDArray[Any]
@@ -53,17 +54,30 @@ def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
     -------
     dict
         Tensor name to array: int8 over its full range, biases of a size that shows in the result,
-        indices below their table's entries, floating point with deviation 1; constants as they are.
+        indices below their table's entries, floating point with deviation 1; constants, and what
+        an operator fixes, as they are.
     """
     generator = np.random.default_rng(seed)
     entries = _table_entries(graph)
-    return {
+    drawn = {
         tensor.name: _random(generator, tensor, entries.get(tensor.name))
         if tensor.constant is None
         else filled(tensor, tensor.constant)
         for tensor in graph.tensors.values()
         if tensor.kind is not TensorKind.ACTIVATION
     }
+    return {**drawn, **_fixed(graph)}
+
+
+def _fixed(graph: Graph) -> dict[str, Array]:
+    """Return the values of parameters that follow from their layer's operator."""
+    found = {}
+    for layer in graph.layers:
+        if isinstance(layer.operator, Interpolate):
+            weight = graph.tensors[layer.parameters["weight"]]
+            real = layer.operator.weights(weight.shape[0])
+            found[weight.name] = numerics.stored(np.array(real), weight.dtype)
+    return found
 
 
 def filled(tensor: Tensor, constant: float) -> Array:
@@ -133,6 +147,8 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
             return _normalize(operator, inputs[0], learned, dtype)
         case Embedding():
             return learned["table"][inputs[0]]
+        case Interpolate() as operator:
+            return _interpolated(operator, inputs[0], learned["weight"], dtype)
         case operator:
             return _moved(operator, inputs)
 
@@ -150,6 +166,11 @@ def _moved(operator: object, inputs: Sequence[Array]) -> Array:
             return inputs[0].reshape(operator.shape)
         case Transpose():
             return inputs[0].transpose(operator.permutation)
+        case Repeat():
+            result = inputs[0]
+            for axis, factor in enumerate(operator.factors):
+                result = result.repeat(factor, axis)
+            return result
         case _:
             raise WorkloadError(f"operator {type(operator).__name__}: can't be evaluated")
 
@@ -244,6 +265,16 @@ def _pool(operator: Pool, image: Array, dtype: Dtype) -> Array:
     view = _windows(image, operator.windows, lowest if operator.function == "max" else 0)
     taps = tuple(range(image.ndim, view.ndim))
     return numerics.reduction(operator.function, view, taps, dtype)
+
+
+def _interpolated(operator: Interpolate, values: Array, weight: Array, dtype: Dtype) -> Array:
+    """Return the neighbours of each element, weighted anew for each output."""
+    last = np.moveaxis(values, operator.axis, -1)
+    padded = np.pad(last, [(0, 0)] * (last.ndim - 1) + [(1, 1)])
+    neighbours = sliding_window_view(padded, NEIGHBOURS, axis=-1)[..., np.newaxis, :]
+    spread = np.broadcast_to(weight, (*neighbours.shape[:-2], *weight.shape[-2:]))
+    result = numerics.dot(neighbours, spread, (last.ndim + 1,), dtype)
+    return np.moveaxis(result.reshape(*last.shape[:-1], -1), -1, operator.axis)
 
 
 def _elementwise(operator: Elementwise, inputs: Sequence[Array], dtype: Dtype) -> Array:

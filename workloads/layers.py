@@ -336,7 +336,7 @@ class Reduce(_NoMacs, _NoParameters):
 
     def positive_axes(self, rank: int) -> tuple[int, ...]:
         """Return the axes counted from the front, sorted."""
-        return tuple(sorted({_positive(axis, rank) for axis in self.axes}))
+        return tuple(sorted({positive_axis(axis, rank) for axis in self.axes}))
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return the shape without the reduced axes, or (1,) if none is left."""
@@ -411,7 +411,7 @@ class Concat(_NoOperations):
         """Return the common shape with the sizes along the axis added up."""
         _same_dtype(inputs)
         first = inputs[0].shape
-        axis = _positive(self.axis, len(first))
+        axis = positive_axis(self.axis, len(first))
         for tensor in inputs[1:]:
             if tensor.shape[:axis] != first[:axis] or tensor.shape[axis + 1 :] != first[axis + 1 :]:
                 raise WorkloadError(
@@ -435,7 +435,7 @@ class Slice(_NoOperations):
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return the input's shape with the slice's length along the axis."""
         (tensor,) = inputs
-        axis = _positive(self.axis, len(tensor.shape))
+        axis = positive_axis(self.axis, len(tensor.shape))
         size = tensor.shape[axis]
         if not 0 <= self.start < self.stop <= size:
             raise WorkloadError(
@@ -486,7 +486,7 @@ class Transpose(_NoOperations):
         return tuple(tensor.shape[axis] for axis in self.permutation), tensor.dtype
 
 
-def _positive(axis: int, rank: int) -> int:
+def positive_axis(axis: int, rank: int) -> int:
     """Return ``axis`` counted from the front."""
     if not -rank <= axis < rank:
         raise WorkloadError(f"axis {axis} must lie in {-rank}..{rank - 1} for {rank} axes")

@@ -26,6 +26,7 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.resize import Interpolate, Repeat
 from workloads.transposed import TransposedConvolution
 
 Shape = tuple[int, ...]
@@ -206,7 +207,7 @@ def add_normalize(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
 def add_reduce(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     rank = len(tensor.shape)
     axes = draw(st.sets(st.integers(0, rank - 1), min_size=1, max_size=rank))
-    function = draw(st.sampled_from(names(FunctionKind.REDUCTION)))
+    function = draw(st.sampled_from(["sum", "mean", "max"]))
     return builder.add(Reduce(function=function, axes=tuple(axes)), [tensor])
 
 
@@ -234,6 +235,18 @@ def add_reshape(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     is_row_small = tensor.size_bytes // tensor.shape[0] <= WIDEST_ROW_BYTES
     shape = (tensor.shape[0], -1) if is_row_small else (-1, tensor.shape[-1])
     return builder.add(Reshape(shape=shape), [tensor])
+
+
+def add_repeat(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    factors = [1] * len(tensor.shape)
+    for factor in (2, 3):
+        factors[draw(st.integers(0, len(factors) - 1))] = factor
+    return builder.add(Repeat(factors=tuple(factors)), [tensor])
+
+
+def add_interpolate(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    axis = draw(st.integers(0, len(tensor.shape) - 1))
+    return builder.add(Interpolate(axis=axis, factor=draw(st.integers(2, 4))), [tensor])
 
 
 def add_matmul(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
@@ -268,6 +281,8 @@ ON_ALL: dict[str, Adder] = {
     "transpose": add_transpose,
     "concat": add_concat,
     "reshape": add_reshape,
+    "repeat": add_repeat,
+    "interpolate": add_interpolate,
 }
 OPERATORS: dict[str, Adder] = {
     **ON_IMAGES,

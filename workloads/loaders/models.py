@@ -304,6 +304,29 @@ class TransposeLayer(_Layer):
     permutation: Annotated[list[Integer], Field(min_length=1, max_length=8)]
 
 
+class RepeatLayer(_Layer):
+    """``workloads.resize.Repeat``."""
+
+    op: Literal["repeat"]
+    factors: Annotated[list[Integer], Field(min_length=1, max_length=8)]
+
+
+class InterpolateLayer(_Layer):
+    """``workloads.resize.Interpolate``."""
+
+    op: Literal["interpolate"]
+    axis: Integer
+    factor: Integer
+
+
+class ResizeLayer(_Layer):
+    """``workloads.resize.add_resize``."""
+
+    op: Literal["resize"]
+    factor: PerAxis
+    mode: Literal["nearest", "linear"] = "nearest"
+
+
 class BlockUse(_Item):
     """A block in the place of a layer, ``repeat`` times one after the other."""
 
@@ -328,6 +351,9 @@ LayerItem = (
     | SliceLayer
     | ReshapeLayer
     | TransposeLayer
+    | RepeatLayer
+    | InterpolateLayer
+    | ResizeLayer
 )
 
 _TAGS = {
@@ -339,7 +365,7 @@ _TAGS = {
         name: f"{name} layer"
         for name in (
             *("conv", "conv_transpose", "linear", "matmul", "global_pool", "reduce", "embedding"),
-            *("concat", "slice", "reshape", "transpose"),
+            *("concat", "slice", "reshape", "transpose", "repeat", "interpolate", "resize"),
         )
     },
 }
@@ -398,6 +424,9 @@ Item = Annotated[
     | Annotated[SliceLayer, Tag("slice layer")]
     | Annotated[ReshapeLayer, Tag("reshape layer")]
     | Annotated[TransposeLayer, Tag("transpose layer")]
+    | Annotated[RepeatLayer, Tag("repeat layer")]
+    | Annotated[InterpolateLayer, Tag("interpolate layer")]
+    | Annotated[ResizeLayer, Tag("resize layer")]
     | Annotated[BlockUse, Tag("block use")]
     | Annotated[_NoOperator, Tag("no operator")],
     Discriminator(_tag),

@@ -28,18 +28,21 @@ from workloads.loaders.models import (
     ConvLayer,
     EmbeddingLayer,
     GlobalPoolLayer,
+    InterpolateLayer,
     LayerItem,
     LinearLayer,
     MatMulLayer,
     NormalizeLayer,
     PoolLayer,
     ReduceLayer,
+    RepeatLayer,
     ReshapeLayer,
     SliceLayer,
     TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
 )
+from workloads.resize import Interpolate, Repeat
 from workloads.transposed import TransposedConvolution
 
 
@@ -64,7 +67,7 @@ def operator_of(
     WorkloadError
         Wrong number of inputs, or an attribute out of its range.
     """
-    _check_count(item, place, inputs)
+    check_count(item, place, inputs)
     match item:
         case ConvLayer() | TransposedConvLayer() | PoolLayer() | GlobalPoolLayer():
             return _windowed(item, place, inputs[0])
@@ -88,12 +91,18 @@ def operator_of(
                 features=place.integer(item.out, "out", minimum=1),
                 dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
             )
-        case _:
+        case InterpolateLayer():
+            return Interpolate(
+                axis=place.integer(item.axis, "axis"), factor=place.integer(item.factor, "factor")
+            )
+        case ConcatLayer() | SliceLayer() | ReshapeLayer() | TransposeLayer() | RepeatLayer():
             return _mover(item, place)
+        case _:
+            raise AssertionError(f"{item.op} is composed of layers")
 
 
 def _mover(
-    item: ConcatLayer | SliceLayer | ReshapeLayer | TransposeLayer, place: Place
+    item: ConcatLayer | SliceLayer | ReshapeLayer | TransposeLayer | RepeatLayer, place: Place
 ) -> Operator:
     """Return an operator that only moves data."""
     match item:
@@ -108,6 +117,8 @@ def _mover(
             )
         case TransposeLayer():
             return Transpose(permutation=place.integers(item.permutation, "permutation"))
+        case RepeatLayer():
+            return Repeat(factors=place.integers(item.factors, "factors", 1))
         case ReshapeLayer():
             shape = place.integers(item.shape, "shape")
             if min(shape) < -1 or 0 in shape or shape.count(-1) > 1:
@@ -119,7 +130,8 @@ def _mover(
             return Reshape(shape=shape)
 
 
-def _check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None:
+def check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None:
+    """Raise WorkloadError when an entry has another number of inputs than it needs."""
     count = len(inputs)
     match item:
         case BinaryLayer() | MatMulLayer():
@@ -170,16 +182,10 @@ def _windowed(
     place: Place,
     tensor: Tensor,
 ) -> Operator:
-    rank = len(tensor.shape)
-    if rank not in (3, 4, 5):
-        raise place.failure(
-            f"{item.op} needs an input of 4 axes [batch, height, width, channels], 3 [batch, width,"
-            " channels] or 5 [batch, depth, height, width, channels] but"
-            f" '{tensor.name}' has {rank}: {list(tensor.shape)}"
-        )
+    axes = spatial_axes(item, place, tensor)
     match item:
         case GlobalPoolLayer():
-            return Reduce(function=item.function, axes=tuple(range(1, rank - 1)))
+            return Reduce(function=item.function, axes=tuple(range(1, axes + 1)))
         case PoolLayer():
             function = "max" if item.op == "max_pool" else "mean"
             return Pool(function=function, windows=_windows(item, place, tensor))
@@ -206,13 +212,25 @@ def _windowed(
             )
 
 
+def spatial_axes(item: LayerItem, place: Place, tensor: Tensor) -> int:
+    """Return the number of spatial axes of an image, a signal or a volume."""
+    rank = len(tensor.shape)
+    if rank not in (3, 4, 5):
+        raise place.failure(
+            f"{item.op} needs an input of 4 axes [batch, height, width, channels], 3 [batch, width,"
+            " channels] or 5 [batch, depth, height, width, channels] but"
+            f" '{tensor.name}' has {rank}: {list(tensor.shape)}"
+        )
+    return rank - 2
+
+
 def _transposed_windows(
     item: TransposedConvLayer, place: Place, tensor: Tensor
 ) -> tuple[tuple[Window, ...], tuple[int, ...]]:
     """Return a window and an output padding for each spatial axis."""
     windows = _windows(item, place, tensor)
     if item.padding != "same":
-        return windows, _per_axis(item.output_padding, "output_padding", place, len(windows), 0)
+        return windows, per_axis(item.output_padding, "output_padding", place, len(windows), 0)
     if item.output_padding != 0:
         raise place.failure(
             "has 'output_padding' and 'padding: same', which sets it; keep one", "output_padding"
@@ -226,11 +244,11 @@ def _windows(
     """Return one window for each spatial axis."""
     sizes = tensor.shape[1:-1]
     axes = len(sizes)
-    kernels = _per_axis(item.kernel, "kernel", place, axes)
+    kernels = per_axis(item.kernel, "kernel", place, axes)
     strides = kernels
     if item.stride is not None:
-        strides = _per_axis(item.stride, "stride", place, axes)
-    dilations = _per_axis(item.dilation, "dilation", place, axes)
+        strides = per_axis(item.stride, "stride", place, axes)
+    dilations = per_axis(item.dilation, "dilation", place, axes)
     windows = [
         Window(kernel=kernel, stride=stride, dilation=dilation)
         for kernel, stride, dilation in zip(kernels, strides, dilations, strict=True)
@@ -247,9 +265,10 @@ def _windows(
     )
 
 
-def _per_axis(
+def per_axis(
     value: int | str | list[int | str], key: str, place: Place, axes: int, minimum: int = 1
 ) -> tuple[int, ...]:
+    """Return a number for each spatial axis: the one that stands for all, or those of a list."""
     if not isinstance(value, list):
         return (place.integer(value, key, minimum=minimum),) * axes
     if len(value) != axes:

@@ -23,6 +23,7 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.resize import Interpolate, Repeat
 from workloads.transposed import TransposedConvolution
 
 _PLAIN = re.compile(r"(?!(?:null|true|false)\Z)[a-z_][a-z0-9_./-]*\Z", re.IGNORECASE)
@@ -108,6 +109,8 @@ def operator_name(operator: object) -> str:
             | Slice()
             | Reshape()
             | Transpose()
+            | Repeat()
+            | Interpolate()
         ):
             return operator.kind
         case _:
@@ -167,6 +170,10 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
             }
         case Reshape():
             return {"shape": list(operator.shape)}
+        case Repeat():
+            return {"factors": list(operator.factors)}
+        case Interpolate():
+            return {"axis": operator.axis, "factor": operator.factor}
         case Transpose():
             return {"permutation": list(operator.permutation)}
         case _:
