@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from mapper.boxes import OperandTiles, Span
@@ -109,7 +110,7 @@ class Residence:
     def _strips(self, stay: Stay, uses: list[int], tiles: Sequence[Tile]) -> list[Span]:
         """Note which strips come before which tile, and leave after which."""
         last_use = {self._spans.part(tiles[number]): number for number in uses}
-        if self._comes_whole or len(last_use) == 1:
+        if self._comes_whole or self._meet([tiles[number] for number in uses]):
             stay.arrivals[uses[0]] = Arrival(stay.region, 0)
             stay.departures[uses[-1]] = 1
             return [stay.region]
@@ -132,6 +133,19 @@ class Residence:
             latest = max(latest, last)
             stay.departures[latest] = stay.departures.get(latest, 0) + 1
         return strips
+
+    def _meet(self, tiles: Sequence[Tile]) -> bool:
+        """Whether tiles don't part a region: all are one, or they meet where no window slides.
+
+        In a nest of loops they don't meet; the steps of a group compute their halos again.
+        """
+        spans = {self._spans.span(tile) for tile in tiles}
+        for axis, step in enumerate(self._spans.steps):
+            if axis not in self._overlaps:
+                along = sorted({(s.first[axis], s.extent[axis] * step) for s in spans})
+                if any(low + size > other for (low, size), (other, _) in pairwise(along)):
+                    return True
+        return len(spans) == 1
 
     def _key(self, span: Span) -> tuple[object, ...]:
         """Return what spans share that overlap along the sliding axis."""

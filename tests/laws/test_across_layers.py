@@ -98,6 +98,20 @@ def test_rows_are_computed_whole_where_a_step_needs_a_part_of_them() -> None:
         assert validation.passed, validation.text
 
 
+@pytest.mark.parametrize("pads", [((0, 1), (0, 3)), ((1, 0), (3, 0))])
+def test_steps_that_overlap_may_share_an_input_that_stays(
+    pads: tuple[tuple[int, int], ...],
+) -> None:
+    """Each step computes its halo again: rows of the input that the step before has read."""
+    draft = Draft(DTYPES["int8"])
+    rows = draft.add(Normalize(function="softmax"), [draft.add_input((1, 5, 3, 3))])
+    windows = tuple(Window(k, 1, 1, *pad) for k, pad in zip((2, 4), pads, strict=True))
+    draft.add(Convolution(out_channels=1, windows=windows), [rows])
+    for spec in MACHINES:
+        validation = validate_program(draft.graph(), spec, seed=0, across=("fusion",))
+        assert validation.passed, validation.text
+
+
 def estimated(graph: Graph, spec: AcceleratorSpec, *across: str) -> int:
     return simulate(graph, spec, across=across, engine="analytical").report.total_cycles
 
