@@ -34,6 +34,7 @@ from workloads.layers import (
     Slice,
     Transpose,
 )
+from workloads.normalization import GroupNormalize
 from workloads.resize import NEIGHBOURS, Interpolate, Repeat
 from workloads.transposed import TransposedConvolution
 
@@ -68,6 +69,8 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
             return (_reduce(operator, inputs[0]),)
         case Normalize() as operator:
             return (_normalize(operator, inputs[0], parameters),)
+        case GroupNormalize() as operator:
+            return (_group_normalize(operator, inputs[0], parameters),)
         case Embedding():
             return (_embedding(inputs[0], parameters["table"], output),)
         case Concat() as operator:
@@ -196,6 +199,8 @@ def _reduce(operator: Reduce, tensor: Tensor) -> Kernel:
 
 
 def _normalize(operator: Normalize, tensor: Tensor, parameters: dict[str, Tensor]) -> Kernel:
+    if operator.function == "softmax" and operator.axis % len(tensor.shape) + 1 < len(tensor.shape):
+        return _softmax(operator.axis % len(tensor.shape), tensor)
     rows, features = prod(tensor.shape[:-1]), tensor.shape[-1]
     feature_role = Role.PARALLEL if operator.function == "batch_norm" else Role.WHOLE
     learned = [
@@ -209,6 +214,43 @@ def _normalize(operator: Normalize, tensor: Tensor, parameters: dict[str, Tensor
         inputs=(input_map(tensor, 0, plain((rows, features), (0, 1))), *learned),
         output=output_map(plain((rows, features), (0, 1)), tensor.dtype),
         body=VectorBody(function=operator.function, activation="identity"),
+    )
+
+
+def _softmax(axis: int, tensor: Tensor) -> Kernel:
+    """Return a softmax along an axis that isn't the last: rows with a stride."""
+    shape = (prod(tensor.shape[:axis]), tensor.shape[axis], prod(tensor.shape[axis + 1 :]))
+    axes = plain(shape, (0, 2, 1))
+    return Kernel(
+        dimensions=(
+            *dimensions_of(Role.PARALLEL, outer=shape[0], inner=shape[2]),
+            *dimensions_of(Role.WHOLE, row=shape[1]),
+        ),
+        inputs=(input_map(tensor, 0, axes),),
+        output=output_map(axes, tensor.dtype),
+        body=VectorBody(function="softmax", activation="identity"),
+    )
+
+
+def _group_normalize(
+    operator: GroupNormalize, tensor: Tensor, parameters: dict[str, Tensor]
+) -> Kernel:
+    """Return a layer normalization of rows of two dimensions: positions, and a group's channels."""
+    batch, *spatial, channels = tensor.shape
+    groups = operator.groups
+    shape = (batch, prod(spatial), groups, channels // groups)
+    axes = plain(shape, (0, 2, 1, 3))
+    learned = [
+        learned_map(role, plain(shape[2:], (1, 3)), tensor.dtype, "input") for role in parameters
+    ]
+    return Kernel(
+        dimensions=(
+            *dimensions_of(Role.PARALLEL, B=batch, G=groups),
+            *dimensions_of(Role.WHOLE, positions=shape[1], C=shape[3]),
+        ),
+        inputs=(input_map(tensor, 0, axes), *learned),
+        output=output_map(axes, tensor.dtype),
+        body=VectorBody(function="layer_norm", activation="identity"),
     )
 
 

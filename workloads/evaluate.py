@@ -34,6 +34,7 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.normalization import GroupNormalize
 from workloads.resize import NEIGHBOURS, Interpolate, Repeat
 from workloads.transposed import TransposedConvolution
 
@@ -145,6 +146,8 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
             return result.reshape(graph.output_tensor(layer).shape)
         case Normalize() as operator:
             return _normalize(operator, inputs[0], learned, dtype)
+        case GroupNormalize() as operator:
+            return _group_normalize(operator, inputs[0], learned, dtype)
         case Embedding():
             return learned["table"][inputs[0]]
         case Interpolate() as operator:
@@ -290,10 +293,26 @@ def _normalize(
 ) -> Array:
     match operator.function:
         case "softmax":
-            return numerics.softmax(values, dtype)
+            last = np.moveaxis(values, operator.axis, -1)
+            return np.moveaxis(numerics.softmax(last, dtype), -1, operator.axis)
         case "layer_norm":
             return numerics.layer_norm(values, learned["gamma"], learned["beta"], dtype)
         case "rms_norm":
             return numerics.rms_norm(values, learned["gamma"], dtype)
         case _:
             return numerics.batch_norm(values, learned["gamma"], learned["beta"], dtype)
+
+
+def _group_normalize(
+    operator: GroupNormalize, values: Array, learned: Mapping[str, Array], dtype: Dtype
+) -> Array:
+    parted = values.reshape(len(values), -1, operator.groups, values.shape[-1] // operator.groups)
+    rows = parted.swapaxes(1, 2)
+    gamma, beta = (
+        np.broadcast_to(learned[role].reshape(operator.groups, 1, -1), rows.shape[1:])
+        for role in ("gamma", "beta")
+    )
+    one = (operator.groups, -1)
+    flat = rows.reshape(len(values), *one)
+    result = numerics.layer_norm(flat, gamma.reshape(one), beta.reshape(one), dtype)
+    return result.reshape(rows.shape).swapaxes(1, 2).reshape(values.shape)

@@ -352,14 +352,25 @@ class Reduce(_NoMacs, _NoParameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normalize(_NoMacs):
-    """Softmax, layer or RMS normalization of rows along the last axis, or batch norm."""
+    """Softmax, layer or RMS normalization of rows along the last axis, or batch norm.
+
+    A softmax may go along another axis.
+    """
 
     kind: ClassVar[str] = "normalize"
     function: str
+    axis: int = -1
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return the input's shape."""
         (tensor,) = inputs
+        rank = len(tensor.shape)
+        is_last = positive_axis(self.axis, rank) == rank - 1
+        if self.function != "softmax" and not is_last:
+            raise WorkloadError(
+                f"{self.function} goes along the last axis but has axis {self.axis}; move it with a"
+                " transpose"
+            )
         return tensor.shape, tensor.dtype
 
     def parameters(self, inputs: Sequence[Tensor]) -> dict[str, Parameter]:

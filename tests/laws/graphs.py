@@ -26,6 +26,7 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
 from workloads.transposed import TransposedConvolution
 
@@ -204,6 +205,25 @@ def add_normalize(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(Normalize(function=function), [tensor])
 
 
+def add_softmax(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a softmax along any axis; its whole rows have to fit."""
+    axis = draw(st.integers(-len(tensor.shape), len(tensor.shape) - 1))
+    return builder.add(Normalize(function="softmax", axis=axis), [tensor])
+
+
+def add_group_normalize(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    channels = tensor.shape[-1]
+    fits = [
+        groups
+        for groups in range(1, channels + 1)
+        if channels % groups == 0
+        and tensor.size_bytes // (tensor.shape[0] * groups) <= WIDEST_ROW_BYTES // 2
+    ]
+    if not fits:
+        return add_unary(draw, builder, tensor)
+    return builder.add(GroupNormalize(groups=draw(st.sampled_from(fits))), [tensor])
+
+
 def add_reduce(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     rank = len(tensor.shape)
     axes = draw(st.sets(st.integers(0, rank - 1), min_size=1, max_size=rank))
@@ -270,6 +290,8 @@ ON_IMAGES: dict[str, Adder] = {
     "upsampling": add_upsampling,
     "pool": add_pool,
     "matmul": add_matmul,
+    "softmax": add_softmax,
+    "group_normalize": add_group_normalize,
 }
 ON_ALL: dict[str, Adder] = {
     "linear": add_linear,

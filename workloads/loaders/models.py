@@ -261,7 +261,27 @@ class ReduceLayer(_Layer):
 class NormalizeLayer(_Layer):
     """``workloads.layers.Normalize``."""
 
-    op: Literal["softmax", "layer_norm", "rms_norm", "batch_norm"]
+    op: Literal["layer_norm", "rms_norm", "batch_norm"]
+
+
+class SoftmaxLayer(_Layer):
+    """``workloads.layers.Normalize`` with a softmax."""
+
+    op: Literal["softmax"]
+    axis: Integer = -1
+
+
+class GroupNormLayer(_Layer):
+    """``workloads.normalization.GroupNormalize``."""
+
+    op: Literal["group_norm"]
+    groups: Integer
+
+
+class InstanceNormLayer(_Layer):
+    """``workloads.normalization.GroupNormalize`` with as many groups as channels."""
+
+    op: Literal["instance_norm"]
 
 
 class EmbeddingLayer(_Layer):
@@ -346,6 +366,9 @@ LayerItem = (
     | GlobalPoolLayer
     | ReduceLayer
     | NormalizeLayer
+    | SoftmaxLayer
+    | GroupNormLayer
+    | InstanceNormLayer
     | EmbeddingLayer
     | ConcatLayer
     | SliceLayer
@@ -360,12 +383,13 @@ _TAGS = {
     **dict.fromkeys(names(FunctionKind.UNARY), "unary layer"),
     **dict.fromkeys(names(FunctionKind.BINARY), "binary layer"),
     **dict.fromkeys(("max_pool", "average_pool"), "pool layer"),
-    **dict.fromkeys((*names(FunctionKind.ROW), "batch_norm"), "normalize layer"),
+    **dict.fromkeys(("layer_norm", "rms_norm", "batch_norm"), "normalize layer"),
     **{
         name: f"{name} layer"
         for name in (
             *("conv", "conv_transpose", "linear", "matmul", "global_pool", "reduce", "embedding"),
             *("concat", "slice", "reshape", "transpose", "repeat", "interpolate", "resize"),
+            *("softmax", "group_norm", "instance_norm"),
         )
     },
 }
@@ -419,6 +443,9 @@ Item = Annotated[
     | Annotated[GlobalPoolLayer, Tag("global_pool layer")]
     | Annotated[ReduceLayer, Tag("reduce layer")]
     | Annotated[NormalizeLayer, Tag("normalize layer")]
+    | Annotated[SoftmaxLayer, Tag("softmax layer")]
+    | Annotated[GroupNormLayer, Tag("group_norm layer")]
+    | Annotated[InstanceNormLayer, Tag("instance_norm layer")]
     | Annotated[EmbeddingLayer, Tag("embedding layer")]
     | Annotated[ConcatLayer, Tag("concat layer")]
     | Annotated[SliceLayer, Tag("slice layer")]

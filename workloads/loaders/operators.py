@@ -28,6 +28,8 @@ from workloads.loaders.models import (
     ConvLayer,
     EmbeddingLayer,
     GlobalPoolLayer,
+    GroupNormLayer,
+    InstanceNormLayer,
     InterpolateLayer,
     LayerItem,
     LinearLayer,
@@ -38,10 +40,12 @@ from workloads.loaders.models import (
     RepeatLayer,
     ReshapeLayer,
     SliceLayer,
+    SoftmaxLayer,
     TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
 )
+from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
 from workloads.transposed import TransposedConvolution
 
@@ -85,6 +89,12 @@ def operator_of(
             return Reduce(function=item.function, axes=place.integers(item.axes, "axes"))
         case NormalizeLayer():
             return Normalize(function=item.op)
+        case SoftmaxLayer():
+            return Normalize(function=item.op, axis=place.integer(item.axis, "axis"))
+        case GroupNormLayer():
+            return GroupNormalize(groups=place.integer(item.groups, "groups", minimum=1))
+        case InstanceNormLayer():
+            return GroupNormalize(groups=inputs[0].shape[-1])
         case EmbeddingLayer():
             return Embedding(
                 entries=place.integer(item.entries, "entries", minimum=1),

@@ -23,6 +23,7 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
 from workloads.transposed import TransposedConvolution
 
@@ -111,6 +112,7 @@ def operator_name(operator: object) -> str:
             | Transpose()
             | Repeat()
             | Interpolate()
+            | GroupNormalize()
         ):
             return operator.kind
         case _:
@@ -170,6 +172,10 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
             }
         case Reshape():
             return {"shape": list(operator.shape)}
+        case Normalize():
+            return {} if operator.axis == -1 else {"axis": operator.axis}
+        case GroupNormalize():
+            return {"groups": operator.groups}
         case Repeat():
             return {"factors": list(operator.factors)}
         case Interpolate():
