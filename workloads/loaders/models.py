@@ -154,6 +154,7 @@ class _Layer(_Item):
     """What every operator has."""
 
     inputs: Annotated[list[Name], Field(min_length=1)] | None = None
+    share: Name | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> _Layer:
@@ -347,6 +348,15 @@ class ResizeLayer(_Layer):
     mode: Literal["nearest", "linear"] = "nearest"
 
 
+class RecurrentLayer(_Layer):
+    """``workloads.recurrent``."""
+
+    op: Literal["lstm", "gru"]
+    hidden: Integer
+    bias: bool = True
+    direction: Literal["forwards", "backwards", "both"] = "forwards"
+
+
 class BlockUse(_Item):
     """A block in the place of a layer, ``repeat`` times one after the other."""
 
@@ -377,12 +387,14 @@ LayerItem = (
     | RepeatLayer
     | InterpolateLayer
     | ResizeLayer
+    | RecurrentLayer
 )
 
 _TAGS = {
     **dict.fromkeys(names(FunctionKind.UNARY), "unary layer"),
     **dict.fromkeys(names(FunctionKind.BINARY), "binary layer"),
     **dict.fromkeys(("max_pool", "average_pool"), "pool layer"),
+    **dict.fromkeys(("lstm", "gru"), "recurrent layer"),
     **dict.fromkeys(("layer_norm", "rms_norm", "batch_norm"), "normalize layer"),
     **{
         name: f"{name} layer"
@@ -454,6 +466,7 @@ Item = Annotated[
     | Annotated[RepeatLayer, Tag("repeat layer")]
     | Annotated[InterpolateLayer, Tag("interpolate layer")]
     | Annotated[ResizeLayer, Tag("resize layer")]
+    | Annotated[RecurrentLayer, Tag("recurrent layer")]
     | Annotated[BlockUse, Tag("block use")]
     | Annotated[_NoOperator, Tag("no operator")],
     Discriminator(_tag),

@@ -80,10 +80,20 @@ def _entry(graph: Graph, layer: Layer) -> list[str]:
     attributes = _attributes(operator, graph.input_tensors(layer))
     if isinstance(operator, Linear) and operator.tied:
         attributes["tied_to"] = _text(_tied_name(graph, inputs.pop()))
+    owner = _owner(graph, layer)
+    if owner != layer.name:
+        attributes["share"] = _text(owner)
     names = [_text(name) for name in inputs]
     sources = {"input": names[0]} if len(names) == 1 else {"inputs": f"[{', '.join(names)}]"}
     entry = {"name": _text(layer.name), "op": operator_name(operator), **sources, **attributes}
     return [f"{key}: {value}" for key, value in entry.items()]
+
+
+def _owner(graph: Graph, layer: Layer) -> str:
+    """Return the first layer that has a layer's parameters: itself, unless it shares them."""
+    if not layer.parameters:
+        return layer.name
+    return next(x.name for x in graph.layers if x.parameters == layer.parameters)
 
 
 def _tied_name(graph: Graph, tensor: str) -> str:

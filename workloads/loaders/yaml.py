@@ -156,7 +156,7 @@ def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype
             inputs.append(_tied(layer, builder.tensors))
         add = adder_of(layer.item, layer.place, inputs, dtype)
         with _located(layer.place):
-            add(builder, layer.name)
+            add(builder, layer.name, layer.share)
     return builder.build()
 
 
@@ -206,7 +206,7 @@ def _ordered(layers: Sequence[FlatLayer]) -> list[FlatLayer]:
         stack = {start.name: None} if start.name not in done else {}
         while stack:
             layer = by_name[next(reversed(stack))]
-            needed = (*layer.inputs, layer.tied_to)
+            needed = (*layer.inputs, layer.tied_to, layer.share)
             missing = next((n for n in needed if n in by_name and n not in done), None)
             if missing is None:
                 done.add(stack.popitem()[0])
