@@ -7,9 +7,21 @@ from collections.abc import Callable, Sequence
 from foundation.dtype import Dtype
 from workloads.build import GraphBuilder
 from workloads.graph import Tensor
+from workloads.layers import Reduce
 from workloads.loaders.expand import MAX_LAYERS, Place
-from workloads.loaders.models import LayerItem, RecurrentLayer, ResizeLayer
-from workloads.loaders.operators import check_count, operator_of, per_axis, spatial_axes
+from workloads.loaders.models import (
+    EmbeddingBagLayer,
+    LayerItem,
+    RecurrentLayer,
+    ResizeLayer,
+)
+from workloads.loaders.operators import (
+    check_count,
+    embedding_of,
+    operator_of,
+    per_axis,
+    spatial_axes,
+)
 from workloads.recurrent import (
     LAYERS_A_STEP,
     STATES,
@@ -35,7 +47,7 @@ def adder_of(
         Wrong number of inputs, or an attribute out of its range.
     """
     match item:
-        case ResizeLayer() | RecurrentLayer() if item.share is not None:
+        case ResizeLayer() | RecurrentLayer() | EmbeddingBagLayer() if item.share is not None:
             raise place.failure(
                 f"{item.op} is several layers, which share no parameters with others; leave 'share'"
                 " out",
@@ -45,9 +57,26 @@ def adder_of(
             return _resize(item, place, inputs)
         case RecurrentLayer():
             return _recurrent(item, place, inputs)
+        case EmbeddingBagLayer():
+            return _embedding_bag(item, place, inputs, default_dtype)
         case _:
             operator = operator_of(item, place, inputs, default_dtype)
             return lambda builder, name, share: builder.add_layer(name, operator, inputs, share)
+
+
+def _embedding_bag(
+    item: EmbeddingBagLayer, place: Place, inputs: Sequence[Tensor], default_dtype: Dtype
+) -> Adder:
+    check_count(item, place, inputs)
+    lookup = embedding_of(item, place, default_dtype)
+    reduction = Reduce(function=item.function, axes=(-2,))
+
+    def add(builder: GraphBuilder, name: str, share: str | None) -> Tensor:
+        del share
+        rows = builder.add_layer(f"{name}.rows", lookup, inputs)
+        return builder.add_layer(name, reduction, [rows])
+
+    return add
 
 
 def _resize(item: ResizeLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:

@@ -294,6 +294,16 @@ class EmbeddingLayer(_Layer):
     dtype: ComputeDtypeName | None = None
 
 
+class EmbeddingBagLayer(_Layer):
+    """``workloads.layers.Embedding``, and a ``Reduce`` of what a bag's indices name."""
+
+    op: Literal["embedding_bag"]
+    entries: Integer
+    out: Integer
+    function: Literal["sum", "mean", "max"] = "sum"
+    dtype: ComputeDtypeName | None = None
+
+
 class ConcatLayer(_Layer):
     """``workloads.layers.Concat``."""
 
@@ -388,6 +398,7 @@ LayerItem = (
     | InterpolateLayer
     | ResizeLayer
     | RecurrentLayer
+    | EmbeddingBagLayer
 )
 
 _TAGS = {
@@ -401,7 +412,7 @@ _TAGS = {
         for name in (
             *("conv", "conv_transpose", "linear", "matmul", "global_pool", "reduce", "embedding"),
             *("concat", "slice", "reshape", "transpose", "repeat", "interpolate", "resize"),
-            *("softmax", "group_norm", "instance_norm"),
+            *("softmax", "group_norm", "instance_norm", "embedding_bag"),
         )
     },
 }
@@ -467,6 +478,7 @@ Item = Annotated[
     | Annotated[InterpolateLayer, Tag("interpolate layer")]
     | Annotated[ResizeLayer, Tag("resize layer")]
     | Annotated[RecurrentLayer, Tag("recurrent layer")]
+    | Annotated[EmbeddingBagLayer, Tag("embedding_bag layer")]
     | Annotated[BlockUse, Tag("block use")]
     | Annotated[_NoOperator, Tag("no operator")],
     Discriminator(_tag),

@@ -26,6 +26,7 @@ from workloads.loaders.models import (
     BinaryLayer,
     ConcatLayer,
     ConvLayer,
+    EmbeddingBagLayer,
     EmbeddingLayer,
     GlobalPoolLayer,
     GroupNormLayer,
@@ -96,11 +97,7 @@ def operator_of(
         case InstanceNormLayer():
             return GroupNormalize(groups=inputs[0].shape[-1])
         case EmbeddingLayer():
-            return Embedding(
-                entries=place.integer(item.entries, "entries", minimum=1),
-                features=place.integer(item.out, "out", minimum=1),
-                dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
-            )
+            return embedding_of(item, place, default_dtype)
         case InterpolateLayer():
             return Interpolate(
                 axis=place.integer(item.axis, "axis"), factor=place.integer(item.factor, "factor")
@@ -109,6 +106,17 @@ def operator_of(
             return _mover(item, place)
         case _:
             raise AssertionError(f"{item.op} is composed of layers")
+
+
+def embedding_of(
+    item: EmbeddingLayer | EmbeddingBagLayer, place: Place, default_dtype: Dtype
+) -> Embedding:
+    """Return the look-up of an embedding, or of a bag of them."""
+    return Embedding(
+        entries=place.integer(item.entries, "entries", minimum=1),
+        features=place.integer(item.out, "out", minimum=1),
+        dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
+    )
 
 
 def _mover(
