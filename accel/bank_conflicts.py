@@ -285,7 +285,7 @@ def _function_operands(spec: AcceleratorSpec, vector: Vector) -> Operands:
                 lanes=spec.vector.lanes,
                 shape=vector.shape,
                 strides=access.strides,
-                reduced=vector.reduced,
+                reduced=vector.folded,
                 element_bytes=dtype.size_bytes,
             ),
         )

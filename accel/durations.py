@@ -96,6 +96,6 @@ def product_traffic(instruction: MatMul, work: ArrayWork[int]) -> tuple[Moved, M
 def vector_traffic(instruction: Vector) -> tuple[Moved, Moved]:
     """Return what a vector instruction reads from scratchpads, and what it writes to them."""
     read_bytes = prod(instruction.shape) * instruction.input_dtype.size_bytes
-    results = prod(instruction.shape[: len(instruction.shape) - instruction.reduced])
+    results = prod(instruction.shape[: len(instruction.shape) - instruction.folded])
     read = [(access.space, read_bytes) for access in instruction.inputs]
     return read, [(instruction.output.space, results * instruction.output_dtype.size_bytes)]

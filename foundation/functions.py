@@ -12,8 +12,8 @@ class FunctionKind(Enum):
     UNARY = "unary"  # one operand, element by element
     BINARY = "binary"  # two operands of one shape, element by element
     CHANNEL = "channel"  # one operand, and a vector or two along its last axis
-    REDUCTION = "reduction"  # one operand, some axes of which disappear
-    ROW = "row"  # one operand, each row along the last axis as a whole
+    REDUCTION = "reduction"  # one operand, or two of a dot product: some axes disappear
+    ROW = "row"  # one operand, each row along the last axes as a whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ FUNCTIONS = {
             FunctionKind.BINARY, add=1, subtract=1, multiply=1, divide=1, maximum=1, minimum=1
         ),
         *_functions(FunctionKind.CHANNEL, requantize=1, batch_norm=2),
-        *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1),
+        *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1, dot=2),
         *_functions(FunctionKind.ROW, softmax=5, layer_norm=7, rms_norm=4),
     )
 }

@@ -46,8 +46,8 @@ def limits(dtype: Dtype) -> tuple[float, float]:
     return -largest, largest
 
 
-def stored(number: float, dtype: Dtype) -> Array:
-    """Return a real number within `limits` as an element of ``dtype``, rounded; shape ()."""
+def stored(number: float | Array, dtype: Dtype) -> Array:
+    """Return real numbers within `limits` as elements of ``dtype``, rounded; shape () of one."""
     scaled = np.rint(number * _one(dtype)) if dtype.is_integer else number
     return saturate(np.asarray(scaled, dtype=np.float64), dtype)
 
@@ -153,6 +153,14 @@ def reduction(function: str, values: Array, axes: tuple[int, ...], dtype: Dtype)
             result = (2 * result + count) // (2 * count) if dtype.is_integer else result / count
         case _:
             raise ValueError(f"unknown reduction '{function}'")
+    return saturate(np.asarray(result), dtype)
+
+
+def dot(left: Array, right: Array, axes: tuple[int, ...], dtype: Dtype) -> Array:
+    """Return the sum over ``axes``, which disappear, of products; it is rounded once."""
+    result = (_widened(left, dtype) * _widened(right, dtype)).sum(axis=axes)
+    if dtype.is_integer:
+        result = _rounded_shift(result)
     return saturate(np.asarray(result), dtype)
 
 

@@ -21,7 +21,7 @@ FUNCTION_CODES = (
     *("add", "subtract", "multiply", "maximum", "requantize", "batch_norm"),
     *("sum", "mean", "max", "softmax", "layer_norm", "rms_norm"),
     *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
-    *("erf", "divide", "minimum"),
+    *("erf", "divide", "minimum", "dot"),
 )
 _MAX_BITS = 64
 

@@ -12,6 +12,7 @@ from enum import IntEnum
 from math import prod
 
 from foundation.dtype import Dtype
+from foundation.functions import FUNCTIONS, FunctionKind
 
 
 class Queue(IntEnum):
@@ -208,9 +209,9 @@ class Vector:
     """Apply a function of ``foundation.functions`` to a scratchpad-resident tile.
 
     Unary, binary and channel functions go element by element over ``shape``. A reduction folds the
-    last ``reduced`` dimensions of ``shape`` into one value; a row function takes the last
-    dimension as a row. ``requantize`` reads psums, adds up those of the ``reduced`` dimensions,
-    adds ``inputs[1]`` if given, and rounds.
+    last ``reduced`` dimensions of ``shape`` into one value; a row function takes them, or the last
+    one where ``reduced`` is 0, as a row. ``requantize`` reads psums, adds up those of the
+    ``reduced`` dimensions, adds ``inputs[1]`` if given, and rounds.
 
     Parameters
     ----------
@@ -219,7 +220,7 @@ class Vector:
     shape
         The iteration space.
     reduced
-        Number of trailing dimensions that a reduction, or ``requantize``, folds.
+        Number of trailing dimensions that a reduction or ``requantize`` folds, or that are a row.
     inputs
         One to three scratchpad operands: a channel or row function's parameters come after its
         data, with stride 0 along all but the channel.
@@ -245,6 +246,12 @@ class Vector:
     shift: int
     activation: str
     tag: int
+
+    @property
+    def folded(self) -> int:
+        """Number of trailing dimensions that the output doesn't have."""
+        function = FUNCTIONS.get(self.function)
+        return 0 if function and function.kind is FunctionKind.ROW else self.reduced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -349,7 +349,7 @@ class _Interpreter:
         ]
         dtype = vector.output_dtype
         result = numerics.unary(vector.activation, apply_vector(vector, inputs), dtype)
-        kept = len(vector.shape) - vector.reduced
+        kept = len(vector.shape) - vector.folded
         output = _without(
             queue, "output", vector.output, vector.shape, range(kept, len(vector.shape))
         )

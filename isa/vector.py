@@ -18,6 +18,7 @@ _OPERANDS = {
     "softmax": (1, 1),
     "layer_norm": (3, 3),
     "rms_norm": (2, 2),
+    "dot": (2, 2),
 }
 _OPERANDS_OF_KIND = {
     FunctionKind.UNARY: (1, 1),
@@ -51,7 +52,7 @@ def check_vector(queue: QueueState, vector: Vector) -> None:
     if not least <= len(vector.inputs) <= most:
         takes = str(least) if least == most else f"{least} or {most}"
         raise queue.error(f"'{name}' takes {takes} inputs but has {len(vector.inputs)}")
-    reduces = kind is FunctionKind.REDUCTION or name == "requantize"
+    reduces = kind in (FunctionKind.REDUCTION, FunctionKind.ROW) or name == "requantize"
     reducible = len(vector.shape) if reduces else 0
     if not 0 <= vector.reduced <= reducible:
         raise queue.error(
@@ -95,13 +96,17 @@ def apply_vector(vector: Vector, inputs: list[Array]) -> Array:
         case FunctionKind.BINARY:
             return numerics.binary(name, inputs[0], inputs[1], dtype)
         case FunctionKind.REDUCTION:
+            if name == "dot":
+                return numerics.dot(inputs[0], inputs[1], _reduced_axes(vector), dtype)
             return numerics.reduction(name, inputs[0], _reduced_axes(vector), dtype)
         case FunctionKind.CHANNEL:
             if name == "batch_norm":
                 return numerics.batch_norm(inputs[0], inputs[1], inputs[2], dtype)
             return _requantize(vector, inputs, dtype)
         case FunctionKind.ROW:
-            return _rows(name, inputs, dtype)
+            others = vector.shape[: len(vector.shape) - max(vector.reduced, 1)]
+            rows = [values.reshape(*others, -1) for values in inputs]
+            return _rows(name, rows, dtype).reshape(vector.shape)
         case unknown:
             assert_never(unknown)
 

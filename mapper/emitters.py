@@ -7,7 +7,6 @@ from functools import cache
 from typing import Protocol
 
 from foundation.dtype import DTYPES
-from foundation.functions import FUNCTIONS, FunctionKind
 from isa.instruction import Access, MatMul, Queue, Vector
 from mapper.boxes import OperandTiles
 from mapper.kernel import Contraction, Kernel, Role, VectorBody
@@ -244,8 +243,7 @@ class _VectorEmitter:
             for number in range(len(kernel.inputs))
         ]
         self._results = output_of(transfers, kernel, mapping)
-        folds = FUNCTIONS[body.function].kind is FunctionKind.REDUCTION or body.sums_psums
-        self._reduced = len(kernel.numbers(Role.WHOLE)) if folds else 0
+        self._reduced = body.reduced(len(kernel.numbers(Role.WHOLE)))
 
     def emit(self, step: int) -> None:
         """Emit the tiles of one step."""

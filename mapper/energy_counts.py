@@ -24,7 +24,6 @@ from accel.several_arrays import matmul_work
 from accel.spec import OPERANDS, AcceleratorSpec
 from accel.systolic import DATAFLOWS, OPERAND_DIMENSIONS
 from accel.vector import vector_operations
-from foundation.functions import FUNCTIONS, FunctionKind
 from mapper.held import accumulator_bytes, memory_of
 from mapper.kernel import Contraction, Kernel, Lookup, Role, VectorBody
 from mapper.nest import Counts, Nests, Reals, on_distinct
@@ -273,8 +272,7 @@ def _vector_counts(kernel: Kernel, spec: AcceleratorSpec) -> EnergyCounts[Reals]
     body = kernel.body
     assert isinstance(body, VectorBody), "a vector function"
     elements = np.asarray(float(prod(kernel.extents)))
-    is_reduction = FUNCTIONS[body.function].kind is FunctionKind.REDUCTION or body.sums_psums
-    reduced = kernel.numbers(Role.WHOLE) if is_reduction else []
+    reduced = kernel.numbers(Role.WHOLE) if body.folds else []
     results = elements / prod(kernel.extents[d] for d in reduced)
     pads = _Traffics(_pads(spec))
     for operand in kernel.inputs:

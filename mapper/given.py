@@ -17,7 +17,7 @@ from mapper.mapping_file import WrittenLayer, WrittenNest
 from mapper.nest import nest_of
 from mapper.search.price import can_price, exact_cycles
 from mapper.splits import Split, reduction
-from mapper.stages import Stage, largest_part, stage_of
+from mapper.stages import Stage, is_copied, largest_part, stage_of
 
 
 def given_stages(
@@ -28,7 +28,7 @@ def given_stages(
     Parameters
     ----------
     kernels
-        The layer's: several for a concatenation, none for a reshape.
+        The layer's: none for a reshape.
     written
         What the file says.
     spec
@@ -43,7 +43,7 @@ def given_stages(
     """
     if not kernels:
         raise written.failure("is a reshape, which moves no data and has no mapping; leave it out")
-    if len(kernels) > 1:
+    if len(kernels) > 1 and is_copied(kernels):
         _check_count(written, len(kernels), "one for each input of a concatenation")
         chosen = [
             _split(kernel, nest, len(cores))
@@ -52,24 +52,36 @@ def given_stages(
         _check_equal_parts(written, chosen)
         found = [_mapped(*each, spec) for each in zip(kernels, chosen, written.nests, strict=True)]
         return (stage_of(kernels, chosen, found, cores),)
-    (kernel,) = kernels
-    split = _split(kernel, written.nests[0], len(cores))
-    along_k = split.along_k(kernel)
-    if along_k == 1:
-        _check_count(written, 1, "the layer has one kernel")
-        return (_stage(kernel, split, written.nests[0], spec, cores),)
-    _check_count(written, 2, "a sum that is split, then the sum of its parts")
-    second = reduction(kernel, along_k)
-    return (
-        _stage(kernel, split, written.nests[0], spec, cores),
-        _stage(second, _split(second, written.nests[1], len(cores)), written.nests[1], spec, cores),
+    return tuple(
+        stage_of([kernel], [split], [_mapped(kernel, split, nest, spec)], cores)
+        for kernel, split, nest in _one_by_one(kernels, written, len(cores))
     )
 
 
-def _stage(
-    kernel: Kernel, split: Split, nest: WrittenNest, spec: AcceleratorSpec, cores: Sequence[int]
-) -> Stage:
-    return stage_of([kernel], [split], [_mapped(kernel, split, nest, spec)], cores)
+def _one_by_one(
+    kernels: Sequence[Kernel], written: WrittenLayer, cores: int
+) -> list[tuple[Kernel, Split, WrittenNest]]:
+    """Return kernels with their splits and nests; behind a split sum comes that of its parts."""
+    waiting = list(reversed(kernels))
+    found = []
+    for nest in written.nests:
+        if not waiting:
+            break
+        kernel = waiting.pop()
+        split = _split(kernel, nest, cores)
+        found.append((kernel, split, nest))
+        along_k = split.along_k(kernel)
+        if along_k > 1:
+            waiting.append(reduction(kernel, along_k))
+    count = len(found) + len(waiting)
+    if len(kernels) > 1:
+        why = "one for each kernel of the layer, and one for the parts of a sum that is split"
+    elif count > 1:
+        why = "a sum that is split, then the sum of its parts"
+    else:
+        why = "the layer has one kernel"
+    _check_count(written, count, why)
+    return found
 
 
 def _check_count(written: WrittenLayer, count: int, why: str) -> None:

@@ -7,7 +7,6 @@ from functools import cache
 from typing import NamedTuple
 
 from foundation.dtype import DTYPES
-from foundation.functions import FUNCTIONS, FunctionKind
 from isa.instruction import Access, MatMul, Vector
 from mapper.boxes import OperandTiles
 from mapper.kernel import Contraction, Kernel, Role, VectorBody
@@ -99,11 +98,10 @@ class Instructions:
         """Return the vector instruction of a tile without products."""
         kernel, body = self._kernel, self._kernel.body
         assert isinstance(body, VectorBody)
-        is_reduction = FUNCTIONS[body.function].kind is FunctionKind.REDUCTION or body.sums_psums
         return Vector(
             function=body.function,
             shape=size,
-            reduced=len(kernel.numbers(Role.WHOLE)) if is_reduction else 0,
+            reduced=body.reduced(len(kernel.numbers(Role.WHOLE))),
             inputs=tuple(inputs),
             output=self._written(size, output),
             input_dtype=kernel.inputs[0].dtype,

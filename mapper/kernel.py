@@ -15,6 +15,7 @@ from math import gcd, prod
 import numpy as np
 
 from foundation.dtype import Dtype
+from foundation.functions import FUNCTIONS, FunctionKind
 from isa.instruction import Operand
 
 
@@ -130,6 +131,15 @@ class VectorBody:
     def sums_psums(self) -> bool:
         """Whether it adds up partial sums and makes outputs of them."""
         return self.function == "requantize"
+
+    @property
+    def folds(self) -> bool:
+        """Whether dimensions that are resident as a whole disappear; otherwise they are a row."""
+        return FUNCTIONS[self.function].kind is FunctionKind.REDUCTION or self.sums_psums
+
+    def reduced(self, whole: int) -> int:
+        """Return what its instruction says is reduced where ``whole`` dimensions are resident."""
+        return whole if self.folds or whole > 1 else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

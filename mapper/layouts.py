@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from accel.bank_conflicts import edge_dimension, matmul_conflicts, vector_conflicts
 from accel.spec import AcceleratorSpec, BankSpec, ScratchpadSpec
 from foundation.dtype import DTYPES, Dtype
-from foundation.functions import FUNCTIONS, FunctionKind
 from mapper.boxes import OperandTiles
 from mapper.kernel import Contraction, Kernel, OperandMap, Role, VectorBody
 from mapper.layout import PACKED, Layout
@@ -219,8 +218,7 @@ def _vector_dimensions(kernel: Kernel) -> tuple[list[int], list[int]]:
         return kernel.numbers(Role.GROUP, Role.M, Role.N), []
     assert isinstance(body, VectorBody)
     numbers = list(range(len(kernel.dimensions)))
-    folds = FUNCTIONS[body.function].kind is FunctionKind.REDUCTION or body.sums_psums
-    folded = kernel.numbers(Role.WHOLE) if folds else []
+    folded = kernel.numbers(Role.WHOLE) if body.folds else []
     return [number for number in numbers if number not in folded], folded
 
 

@@ -101,7 +101,7 @@ def copy_slots(
     The part with the largest tile may have one buffer, another part two.
     """
     slot_bytes = max(
-        OperandTiles(kernel, kernel.output).size_bytes(mapping.tile)
+        OperandTiles(kernel, kernel.inputs[0]).size_bytes(mapping.tile)
         for kernel, mapping in zip(kernels, mappings, strict=True)
     )
     slots = max(mapping.num_buffers[-1] for mapping in mappings)

@@ -1,7 +1,8 @@
 """Stages: what the cores of a chip do side by side for one layer, and the choice of a split.
 
-A layer is one stage, or two where its sum is split: the cores first write partial sums to main
-memory, then add them up. A stage begins when the one before has finished on all cores.
+A kernel is one stage, or two where its sum is split: the cores first write partial sums to main
+memory, then add them up. The copies of a concatenation are one stage together. A stage begins when
+the one before has finished on all cores.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mapper.check import check
 from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import COSTS, CostEstimate, energies_pj
 from mapper.energy_counts import least_energy_pj
-from mapper.kernel import Contraction, Kernel, Role, box_bytes, touched_bytes
+from mapper.kernel import Contraction, Copy, Kernel, Role, box_bytes, touched_bytes
 from mapper.mapping import Mapping
 from mapper.parts import Part, cut, whole
 from mapper.search.dataflows import dataflows_of
@@ -153,7 +154,7 @@ def best_stages(
     Parameters
     ----------
     kernels
-        The layer's: several for a concatenation, none for a reshape.
+        The layer's: none for a reshape.
     spec
         The machine.
     name
@@ -174,11 +175,31 @@ def best_stages(
     MappingError
         When no split fits, or a constraint leaves none.
     """
-    if not kernels:
-        return ()
-    if len(kernels) > 1:
+    if len(kernels) > 1 and is_copied(kernels):
         return (_copies(kernels, spec, name, cores, options, rules, sharing),)
-    (kernel,) = kernels
+    return tuple(
+        stage
+        for kernel in kernels
+        for stage in _best_stages(kernel, spec, name, cores, choice, options, rules, sharing)
+    )
+
+
+def is_copied(kernels: Sequence[Kernel]) -> bool:
+    """Whether kernels only move data: several of them are one stage."""
+    return all(isinstance(kernel.body, Copy) for kernel in kernels)
+
+
+def _best_stages(
+    kernel: Kernel,
+    spec: AcceleratorSpec,
+    name: str,
+    cores: Sequence[int],
+    choice: str,
+    options: SearchOptions,
+    rules: LayerRules,
+    sharing: int,
+) -> tuple[Stage, ...]:
+    """Return the stages of one kernel; parameters are those of `best_stages`."""
     found = rules.allowed_splits(kernel, splits(kernel, len(cores), choice), name)
     objective = objective_of(options.objective)
     if len(found) > TRIED:

@@ -16,6 +16,8 @@ from workloads.layers import (
     Reduce,
     Window,
 )
+from workloads.normalization import GroupNormalize
+from workloads.transposed import TransposedConvolution
 
 
 def operator_label(layer: Layer) -> str:
@@ -38,7 +40,11 @@ def shape_label(graph: Graph, layer: Layer) -> str:
     inputs = graph.input_tensors(layer)
     output = graph.output_tensor(layer)
     match layer.operator:
-        case Convolution(windows=windows) | Pool(windows=windows):
+        case (
+            Convolution(windows=windows)
+            | TransposedConvolution(windows=windows)
+            | Pool(windows=windows)
+        ):
             sizes = f"{_sizes(inputs[0].shape)}→{_sizes(output.shape)}"
             return f"{sizes} k{_per_axis([w.kernel for w in windows])}{_strides(windows)}"
         case Linear(out_features=columns):
@@ -50,7 +56,7 @@ def shape_label(graph: Graph, layer: Layer) -> str:
             count = prod(extents[letter] for letter in batch)
             m, n, k = (extents[letter] for letter in roles)
             return f"{count}× M{m} N{n} K{k}" if count > 1 else f"M{m} N{n} K{k}"
-        case Elementwise() | Normalize():
+        case Elementwise() | Normalize() | GroupNormalize():
             return _sizes(output.shape)
         case _:
             return f"{_sizes(inputs[0].shape)}→{_sizes(output.shape)}"

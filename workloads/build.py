@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
-from workloads.graph import Graph, Layer, Operator, Tensor, TensorKind
+from workloads.graph import Graph, Layer, Operator, Parameter, Tensor, TensorKind
 from workloads.layers import Concat, Embedding, Linear, Reshape, Shape, Slice, Transpose
 
 #: More elements than any machine holds: a typing error, and a limit for 64-bit addresses.
@@ -55,13 +55,22 @@ class GraphBuilder:
         held = _held(what, constant, dtype)
         return self._add(what, name, shape, dtype, TensorKind.PARAMETER, 0, held)
 
-    def add_layer(self, name: str, operator: Operator, inputs: Sequence[Tensor]) -> Tensor:
+    def add_layer(
+        self,
+        name: str,
+        operator: Operator,
+        inputs: Sequence[Tensor],
+        share: str | None = None,
+    ) -> Tensor:
         """Add a layer with its parameters, and return its output.
+
+        With ``share`` it has the parameters of an earlier layer of that name.
 
         Raises
         ------
         WorkloadError
-            ``layer '<name>': <rule>`` when the operator can't work on these inputs.
+            ``layer '<name>': <rule>`` when the operator can't work on these inputs, or the other
+            layer's parameters aren't what it needs.
         """
         what = f"layer '{name}'"
         try:
@@ -70,7 +79,11 @@ class GraphBuilder:
             parameters = operator.parameters(inputs)
         except WorkloadError as error:
             raise WorkloadError(f"{what}: {error}") from None
-        roles = {role: f"{name}.{role}" for role in parameters}
+        if share is not None:
+            roles = self._shared(what, share, parameters)
+            parameters = {}
+        else:
+            roles = {role: f"{name}.{role}" for role in parameters}
         for role, parameter in parameters.items():
             trainable = parameter.trainable_elements
             self._add(
@@ -84,6 +97,22 @@ class GraphBuilder:
         names = tuple(tensor.name for tensor in inputs)
         self._layers.append(Layer(name=name, operator=operator, inputs=names, parameters=roles))
         return self._add(what, name, shape, dtype, TensorKind.ACTIVATION, 0)
+
+    def _shared(
+        self, what: str, other: str, parameters: Mapping[str, Parameter]
+    ) -> Mapping[str, str]:
+        """Return another layer's parameters by role, if they are the ones that are needed."""
+        roles = next((layer.parameters for layer in self._layers if layer.name == other), None)
+        if roles is None:
+            raise WorkloadError(f"{what}: shares parameters with '{other}', which isn't a layer")
+        there = {role: (self.tensors[n].shape, self.tensors[n].dtype) for role, n in roles.items()}
+        needed = {role: (p.shape, p.dtype) for role, p in parameters.items()}
+        if there != needed:
+            raise WorkloadError(
+                f"{what}: needs {_described(needed)} but '{other}' has {_described(there)}; share"
+                " with an equal layer"
+            )
+        return roles
 
     def build(self) -> Graph:
         """Return the graph of everything added."""
@@ -117,6 +146,12 @@ class GraphBuilder:
             constant=constant,
         )
         return self.tensors[name]
+
+
+def _described(parameters: Mapping[str, tuple[Shape, Dtype]]) -> str:
+    """Return parameters in words."""
+    found = [f"{role} {list(shape)} {dtype}" for role, (shape, dtype) in parameters.items()]
+    return ", ".join(found) or "no parameters"
 
 
 def _held(what: str, constant: float, dtype: Dtype) -> float:

@@ -34,6 +34,9 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.normalization import GroupNormalize
+from workloads.resize import NEIGHBOURS, Interpolate, Repeat
+from workloads.transposed import TransposedConvolution
 
 Array = NDArray[Any]
 
@@ -52,17 +55,30 @@ def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
     -------
     dict
         Tensor name to array: int8 over its full range, biases of a size that shows in the result,
-        indices below their table's entries, floating point with deviation 1; constants as they are.
+        indices below their table's entries, floating point with deviation 1; constants, and what
+        an operator fixes, as they are.
     """
     generator = np.random.default_rng(seed)
     entries = _table_entries(graph)
-    return {
+    drawn = {
         tensor.name: _random(generator, tensor, entries.get(tensor.name))
         if tensor.constant is None
         else filled(tensor, tensor.constant)
         for tensor in graph.tensors.values()
         if tensor.kind is not TensorKind.ACTIVATION
     }
+    return {**drawn, **_fixed(graph)}
+
+
+def _fixed(graph: Graph) -> dict[str, Array]:
+    """Return the values of parameters that follow from their layer's operator."""
+    found = {}
+    for layer in graph.layers:
+        if isinstance(layer.operator, Interpolate):
+            weight = graph.tensors[layer.parameters["weight"]]
+            real = layer.operator.weights(weight.shape[0])
+            found[weight.name] = numerics.stored(np.array(real), weight.dtype)
+    return found
 
 
 def filled(tensor: Tensor, constant: float) -> Array:
@@ -114,6 +130,8 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
     match layer.operator:
         case Convolution() as operator:
             return _convolution(operator, inputs[0], learned, dtype)
+        case TransposedConvolution() as operator:
+            return _transposed_convolution(operator, inputs[0], learned, dtype)
         case Linear() as operator:
             return _linear(operator, inputs, learned, dtype)
         case MatMul() as operator:
@@ -128,8 +146,12 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
             return result.reshape(graph.output_tensor(layer).shape)
         case Normalize() as operator:
             return _normalize(operator, inputs[0], learned, dtype)
+        case GroupNormalize() as operator:
+            return _group_normalize(operator, inputs[0], learned, dtype)
         case Embedding():
             return learned["table"][inputs[0]]
+        case Interpolate() as operator:
+            return _interpolated(operator, inputs[0], learned["weight"], dtype)
         case operator:
             return _moved(operator, inputs)
 
@@ -147,6 +169,11 @@ def _moved(operator: object, inputs: Sequence[Array]) -> Array:
             return inputs[0].reshape(operator.shape)
         case Transpose():
             return inputs[0].transpose(operator.permutation)
+        case Repeat():
+            result = inputs[0]
+            for axis, factor in enumerate(operator.factors):
+                result = result.repeat(factor, axis)
+            return result
         case _:
             raise WorkloadError(f"operator {type(operator).__name__}: can't be evaluated")
 
@@ -162,7 +189,7 @@ def _finish(
     products: Array,
     reduction: int,
     learned: Mapping[str, Array],
-    operator: Linear | MatMul | Convolution,
+    operator: Linear | MatMul | Convolution | TransposedConvolution,
     dtype: Dtype,
 ) -> Array:
     """Return products of ``reduction`` terms with bias, requantized, and activated."""
@@ -188,36 +215,69 @@ def _matmul(operator: MatMul, inputs: Sequence[Array], dtype: Dtype) -> Array:
 def _convolution(
     operator: Convolution, image: Array, learned: Mapping[str, Array], dtype: Dtype
 ) -> Array:
-    windows, weight = operator.windows, learned["weight"]
-    if len(windows) == 1:
-        image, weight, windows = image[:, None], weight[:, None], (Window(1), *windows)
+    products = _slid(image, operator.windows, operator.groups, learned["weight"], dtype)
+    return _finish(products, prod(learned["weight"].shape[1:-1]), learned, operator, dtype)
+
+
+def _slid(
+    image: Array, windows: Sequence[Window], groups: int, weight: Array, dtype: Dtype
+) -> Array:
+    """Return the products of sliding windows, channels of all groups side by side."""
+    axes = len(windows)
     view = _windows(image, windows, 0)
-    grouped = view.reshape(*view.shape[:3], operator.groups, -1, *view.shape[4:])
-    products = _products("byxgcuv,guvcn->byxgn", grouped, weight, dtype)
-    products = products.reshape(*products.shape[:3], -1)
-    reduction = prod(weight.shape[1:4])
-    result = _finish(products, reduction, learned, operator, dtype)
-    return result if len(operator.windows) == 2 else result[:, 0]
+    grouped = view.reshape(*view.shape[: axes + 1], groups, -1, *view.shape[axes + 2 :])
+    places, taps = "zyx"[-axes:], "tuv"[-axes:]
+    equation = f"b{places}gc{taps},g{taps}cn->b{places}gn"
+    products = _products(equation, grouped, weight, dtype)
+    return products.reshape(*products.shape[:-2], -1)
+
+
+def _transposed_convolution(
+    operator: TransposedConvolution, image: Array, learned: Mapping[str, Array], dtype: Dtype
+) -> Array:
+    """Slide the stored taps over the input with zeros between its elements and around it."""
+    batch, *sizes, channels = image.shape
+    apart = [1 + (size - 1) * w.stride for size, w in zip(sizes, operator.windows, strict=True)]
+    spread = np.zeros((batch, *apart, channels), dtype=image.dtype)
+    spread[(slice(None), *(slice(None, None, w.stride) for w in operator.windows))] = image
+    windows = [Window(w.kernel, 1, w.dilation, w.span - 1, w.span - 1) for w in operator.windows]
+    whole = _slid(spread, windows, operator.groups, learned["weight"], dtype)
+    after = zip(operator.windows, operator.output_padding, strict=True)
+    kept = [
+        slice(w.pad_before, size - w.pad_after + more)
+        for (w, more), size in zip(after, whole.shape[1:-1], strict=True)
+    ]
+    beyond = [(0, more) for more in operator.output_padding]
+    products = np.pad(whole, ((0, 0), *beyond, (0, 0)))[(slice(None), *kept)]
+    return _finish(products, operator.reduction(channels), learned, operator, dtype)
 
 
 def _windows(image: Array, windows: Sequence[Window], fill: float) -> Array:
-    """Return all windows of an image: shape (B, OY, OX, C, FY, FX)."""
-    y, x = windows
-    pads = ((0, 0), (y.pad_before, y.pad_after), (x.pad_before, x.pad_after), (0, 0))
+    """Return all windows of an image: shape (B, OY, OX, C, FY, FX), or with other axes."""
+    axes = tuple(range(1, len(windows) + 1))
+    pads = ((0, 0), *((w.pad_before, w.pad_after) for w in windows), (0, 0))
     padded = np.pad(image, pads, constant_values=fill)
-    spans = tuple((w.kernel - 1) * w.dilation + 1 for w in (y, x))
-    view = sliding_window_view(padded, spans, axis=(1, 2))
-    return view[:, :: y.stride, :: x.stride, :, :: y.dilation, :: x.dilation]
+    view = sliding_window_view(padded, [w.span for w in windows], axis=axes)
+    strides = (slice(None, None, window.stride) for window in windows)
+    dilations = (slice(None, None, window.dilation) for window in windows)
+    return view[(slice(None), *strides, slice(None), *dilations)]
 
 
 def _pool(operator: Pool, image: Array, dtype: Dtype) -> Array:
-    windows = operator.windows
-    if len(windows) == 1:
-        image, windows = image[:, None], (Window(1), *windows)
     lowest = np.iinfo(dtype.numpy).min if dtype.is_integer else -np.inf
-    view = _windows(image, windows, lowest if operator.function == "max" else 0)
-    result = numerics.reduction(operator.function, view, (4, 5), dtype)
-    return result if len(operator.windows) == 2 else result[:, 0]
+    view = _windows(image, operator.windows, lowest if operator.function == "max" else 0)
+    taps = tuple(range(image.ndim, view.ndim))
+    return numerics.reduction(operator.function, view, taps, dtype)
+
+
+def _interpolated(operator: Interpolate, values: Array, weight: Array, dtype: Dtype) -> Array:
+    """Return the neighbours of each element, weighted anew for each output."""
+    last = np.moveaxis(values, operator.axis, -1)
+    padded = np.pad(last, [(0, 0)] * (last.ndim - 1) + [(1, 1)])
+    neighbours = sliding_window_view(padded, NEIGHBOURS, axis=-1)[..., np.newaxis, :]
+    spread = np.broadcast_to(weight, (*neighbours.shape[:-2], *weight.shape[-2:]))
+    result = numerics.dot(neighbours, spread, (last.ndim + 1,), dtype)
+    return np.moveaxis(result.reshape(*last.shape[:-1], -1), -1, operator.axis)
 
 
 def _elementwise(operator: Elementwise, inputs: Sequence[Array], dtype: Dtype) -> Array:
@@ -233,10 +293,26 @@ def _normalize(
 ) -> Array:
     match operator.function:
         case "softmax":
-            return numerics.softmax(values, dtype)
+            last = np.moveaxis(values, operator.axis, -1)
+            return np.moveaxis(numerics.softmax(last, dtype), -1, operator.axis)
         case "layer_norm":
             return numerics.layer_norm(values, learned["gamma"], learned["beta"], dtype)
         case "rms_norm":
             return numerics.rms_norm(values, learned["gamma"], dtype)
         case _:
             return numerics.batch_norm(values, learned["gamma"], learned["beta"], dtype)
+
+
+def _group_normalize(
+    operator: GroupNormalize, values: Array, learned: Mapping[str, Array], dtype: Dtype
+) -> Array:
+    parted = values.reshape(len(values), -1, operator.groups, values.shape[-1] // operator.groups)
+    rows = parted.swapaxes(1, 2)
+    gamma, beta = (
+        np.broadcast_to(learned[role].reshape(operator.groups, 1, -1), rows.shape[1:])
+        for role in ("gamma", "beta")
+    )
+    one = (operator.groups, -1)
+    flat = rows.reshape(len(values), *one)
+    result = numerics.layer_norm(flat, gamma.reshape(one), beta.reshape(one), dtype)
+    return result.reshape(rows.shape).swapaxes(1, 2).reshape(values.shape)

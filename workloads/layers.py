@@ -1,7 +1,8 @@
 """The operators: for each its attributes, shape rule, parameters and exact counts.
 
 Images are channels-last: ``[batch, height, width, channels]``; a 1-D signal is
-``[batch, width, channels]``. Everything else is ``[..., features]``.
+``[batch, width, channels]``, a volume ``[batch, depth, height, width, channels]``. Everything else
+is ``[..., features]``.
 """
 
 from __future__ import annotations
@@ -28,9 +29,14 @@ class Window(NamedTuple):
     pad_before: int = 0
     pad_after: int = 0
 
+    @property
+    def span(self) -> int:
+        """Elements from its first tap to its last, both counted."""
+        return (self.kernel - 1) * self.dilation + 1
+
     def output_size(self, size: int, axis: str) -> int:
         """Return the number of positions along an axis of ``size`` elements."""
-        span = (self.kernel - 1) * self.dilation + 1
+        span = self.span
         padded = size + self.pad_before + self.pad_after
         if span > padded:
             raise WorkloadError(
@@ -48,7 +54,7 @@ def _windowed_shape(tensor: Tensor, windows: Sequence[Window]) -> Shape:
             f"a {len(windows)}-D window needs an input of {len(windows) + 2} axes"
             f" but '{tensor.name}' has {len(tensor.shape)}: {list(tensor.shape)}"
         )
-    axes = ("height", "width")[-len(windows) :]
+    axes = ("depth", "height", "width")[-len(windows) :]
     spatial = zip(windows, tensor.shape[1:-1], axes, strict=True)
     return (tensor.shape[0], *(w.output_size(size, axis) for w, size, axis in spatial))
 
@@ -97,7 +103,7 @@ def _epilogue_parameters(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convolution:
-    """A 1-D or 2-D convolution, with bias, folded batch norm and activation at its end."""
+    """A convolution over one to three axes, with bias, folded batch norm and activation."""
 
     kind: ClassVar[str] = "conv"
     out_channels: int
@@ -109,7 +115,7 @@ class Convolution:
     shift: int | None = None
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
-        """Return ``[batch, OY, OX, OC]``."""
+        """Return ``[batch, OY, OX, OC]``, with OZ before OY for a volume."""
         (tensor,) = inputs
         channels = tensor.shape[-1]
         for name, count in (("input", channels), ("output", self.out_channels)):
@@ -120,7 +126,7 @@ class Convolution:
         return (*_windowed_shape(tensor, self.windows), self.out_channels), tensor.dtype
 
     def parameters(self, inputs: Sequence[Tensor]) -> dict[str, Parameter]:
-        """Return weight, shape (G, FY, FX, IC/G, OC/G), and bias, shape (OC,)."""
+        """Return weight, shape (G, FY, FX, IC/G, OC/G), FZ before FY, and bias, shape (OC,)."""
         (tensor,) = inputs
         kernel = tuple(window.kernel for window in self.windows)
         shape = (
@@ -137,7 +143,7 @@ class Convolution:
         }
 
     def macs(self, inputs: Sequence[Tensor]) -> int:
-        """Return output elements times FY * FX * IC/G."""
+        """Return output elements times the window's taps times IC/G."""
         shape, _ = self.output(inputs)
         kernel = prod(window.kernel for window in self.windows)
         return prod(shape) * kernel * (inputs[0].shape[-1] // self.groups)
@@ -304,13 +310,14 @@ class Pool(_NoMacs, _NoParameters):
     windows: tuple[Window, ...]
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
-        """Return ``[batch, OY, OX, C]``."""
+        """Return ``[batch, OY, OX, C]``, with OZ before OY for a volume."""
         (tensor,) = inputs
         for window in self.windows:
-            span = (window.kernel - 1) * window.dilation + 1
             pad = max(window.pad_before, window.pad_after)
-            if pad >= span:
-                raise WorkloadError(f"padding is {pad} but must be less than the window's {span}")
+            if pad >= window.span:
+                raise WorkloadError(
+                    f"padding is {pad} but must be less than the window's {window.span}"
+                )
         return (*_windowed_shape(tensor, self.windows), tensor.shape[-1]), tensor.dtype
 
     def operations(self, inputs: Sequence[Tensor]) -> int:
@@ -329,7 +336,7 @@ class Reduce(_NoMacs, _NoParameters):
 
     def positive_axes(self, rank: int) -> tuple[int, ...]:
         """Return the axes counted from the front, sorted."""
-        return tuple(sorted({_positive(axis, rank) for axis in self.axes}))
+        return tuple(sorted({positive_axis(axis, rank) for axis in self.axes}))
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return the shape without the reduced axes, or (1,) if none is left."""
@@ -345,14 +352,25 @@ class Reduce(_NoMacs, _NoParameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normalize(_NoMacs):
-    """Softmax, layer or RMS normalization of rows along the last axis, or batch norm."""
+    """Softmax, layer or RMS normalization of rows along the last axis, or batch norm.
+
+    A softmax may go along another axis.
+    """
 
     kind: ClassVar[str] = "normalize"
     function: str
+    axis: int = -1
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return the input's shape."""
         (tensor,) = inputs
+        rank = len(tensor.shape)
+        is_last = positive_axis(self.axis, rank) == rank - 1
+        if self.function != "softmax" and not is_last:
+            raise WorkloadError(
+                f"{self.function} goes along the last axis but has axis {self.axis}; move it with a"
+                " transpose"
+            )
         return tensor.shape, tensor.dtype
 
     def parameters(self, inputs: Sequence[Tensor]) -> dict[str, Parameter]:
@@ -404,7 +422,7 @@ class Concat(_NoOperations):
         """Return the common shape with the sizes along the axis added up."""
         _same_dtype(inputs)
         first = inputs[0].shape
-        axis = _positive(self.axis, len(first))
+        axis = positive_axis(self.axis, len(first))
         for tensor in inputs[1:]:
             if tensor.shape[:axis] != first[:axis] or tensor.shape[axis + 1 :] != first[axis + 1 :]:
                 raise WorkloadError(
@@ -428,7 +446,7 @@ class Slice(_NoOperations):
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return the input's shape with the slice's length along the axis."""
         (tensor,) = inputs
-        axis = _positive(self.axis, len(tensor.shape))
+        axis = positive_axis(self.axis, len(tensor.shape))
         size = tensor.shape[axis]
         if not 0 <= self.start < self.stop <= size:
             raise WorkloadError(
@@ -479,7 +497,7 @@ class Transpose(_NoOperations):
         return tuple(tensor.shape[axis] for axis in self.permutation), tensor.dtype
 
 
-def _positive(axis: int, rank: int) -> int:
+def positive_axis(axis: int, rank: int) -> int:
     """Return ``axis`` counted from the front."""
     if not -rank <= axis < rank:
         raise WorkloadError(f"axis {axis} must lie in {-rank}..{rank - 1} for {rank} axes")

@@ -242,6 +242,33 @@ def test_a_reduction_folds_the_last_dimensions(function: str, reduced: int) -> N
     assert result.tolist() == expected.reshape(-1).astype(int).tolist()
 
 
+def test_a_dot_product_rounds_once() -> None:
+    x = np.array([[3, -100, 7], [1, 1, 1]], dtype=np.int8)
+    y = np.array([5, 100, 9], dtype=np.int8)
+    instruction = vector("dot", (2, 3), [pad(0, 3, 1), pad(6, 0, 1)], pad(64, 1, 0), reduced=1)
+    result = computed([instruction], [x, y], pad(64), "int8", 2)
+    assert result.tolist() == [-128, 7]  # -9922 and 114 sixteenths of sixteenths
+
+
+@pytest.mark.parametrize("function", ["softmax", "layer_norm", "rms_norm"])
+def test_a_row_may_be_several_dimensions(function: str) -> None:
+    data = np.random.default_rng(3).integers(-128, 128, (2, 2, 3), dtype=np.int8)
+    gamma, beta = np.arange(1, 13, dtype=np.int8).reshape(2, 6)
+    parameters = [pad(12, 0, 3, 1), pad(18, 0, 3, 1)]
+    count = {"softmax": 0, "rms_norm": 1, "layer_norm": 2}[function]
+    both = [
+        vector(function, shape, [whole, *own[:count]], pad(64, *whole.strides), reduced=reduced)
+        for shape, whole, own, reduced in (
+            ((2, 2, 3), pad(0, 6, 3, 1), parameters, 2),
+            ((2, 6), pad(0, 6, 1), [pad(12, 0, 1), pad(18, 0, 1)], 0),
+        )
+    ]
+    several, one = (
+        computed([each], [data, gamma, beta], pad(64), "int8", 12).tolist() for each in both
+    )
+    assert several == one
+
+
 @pytest.mark.parametrize("dtype", ["fp16", "bf16", "fp32"])
 @pytest.mark.parametrize("function", ["softmax", "layer_norm", "rms_norm"])
 def test_a_row_function_takes_the_last_dimension_as_a_row(function: str, dtype: str) -> None:

@@ -26,6 +26,9 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.normalization import GroupNormalize
+from workloads.resize import Interpolate, Repeat
+from workloads.transposed import TransposedConvolution
 
 Shape = tuple[int, ...]
 ACTIVATIONS = st.sampled_from(["identity", "identity", "relu", "gelu", "hard_swish"])
@@ -93,6 +96,16 @@ def signal(draw: DrawFn) -> Shape:
     return (draw(st.integers(1, 2)), draw(st.integers(3, 20)), draw(st.integers(1, 10)))
 
 
+def volume(draw: DrawFn) -> Shape:
+    return (
+        draw(st.integers(1, 2)),
+        draw(st.integers(2, 4)),
+        draw(st.integers(3, 5)),
+        draw(st.integers(3, 5)),
+        draw(st.integers(1, 6)),
+    )
+
+
 def add_conv(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     channels = tensor.shape[-1]
     groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
@@ -100,6 +113,53 @@ def add_conv(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
         Convolution(
             out_channels=groups * draw(st.integers(1, 5)),
             windows=tuple(window(draw, size, extra_pad=2) for size in tensor.shape[1:-1]),
+            groups=groups,
+            bias=draw(st.booleans()),
+            activation=draw(ACTIVATIONS),
+        ),
+        [tensor],
+    )
+
+
+def add_conv_transpose(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add any transposed convolution: some outputs get no input, some inputs reach no output."""
+    windows, more = [], []
+    for size in tensor.shape[1:-1]:
+        kernel, stride, dilation = (draw(st.integers(1, most)) for most in (4, 3, 3))
+        output_padding = draw(st.integers(0, max(stride, dilation) - 1))
+        window = Window(kernel, stride, dilation)
+        whole = (size - 1) * stride + window.span + output_padding
+        before = draw(st.integers(0, min(4, whole - 1)))
+        after = draw(st.integers(0, min(4, whole - 1 - before)))
+        windows.append(window._replace(pad_before=before, pad_after=after))
+        more.append(output_padding)
+    return _add_transposed(draw, builder, tensor, windows, more)
+
+
+def add_upsampling(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a transposed convolution to ``size · stride`` outputs, each of which gets equally much.
+
+    The products of its phases are then as many as input elements times taps.
+    """
+    windows = []
+    for _ in tensor.shape[1:-1]:
+        kernel = draw(st.integers(1, 4))
+        stride = draw(st.integers(1, min(2, kernel)))
+        before = draw(st.integers(0, kernel - stride))
+        windows.append(Window(kernel, stride, 1, before, kernel - stride - before))
+    return _add_transposed(draw, builder, tensor, windows, [0] * len(windows))
+
+
+def _add_transposed(
+    draw: DrawFn, builder: Draft, tensor: Tensor, windows: Sequence[Window], more: Sequence[int]
+) -> Tensor:
+    channels = tensor.shape[-1]
+    groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
+    return builder.add(
+        TransposedConvolution(
+            out_channels=groups * draw(st.integers(1, 3)),
+            windows=tuple(windows),
+            output_padding=tuple(more),
             groups=groups,
             bias=draw(st.booleans()),
             activation=draw(ACTIVATIONS),
@@ -145,10 +205,29 @@ def add_normalize(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(Normalize(function=function), [tensor])
 
 
+def add_softmax(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a softmax along any axis; its whole rows have to fit."""
+    axis = draw(st.integers(-len(tensor.shape), len(tensor.shape) - 1))
+    return builder.add(Normalize(function="softmax", axis=axis), [tensor])
+
+
+def add_group_normalize(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    channels = tensor.shape[-1]
+    fits = [
+        groups
+        for groups in range(1, channels + 1)
+        if channels % groups == 0
+        and tensor.size_bytes // (tensor.shape[0] * groups) <= WIDEST_ROW_BYTES // 2
+    ]
+    if not fits:
+        return add_unary(draw, builder, tensor)
+    return builder.add(GroupNormalize(groups=draw(st.sampled_from(fits))), [tensor])
+
+
 def add_reduce(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     rank = len(tensor.shape)
     axes = draw(st.sets(st.integers(0, rank - 1), min_size=1, max_size=rank))
-    function = draw(st.sampled_from(names(FunctionKind.REDUCTION)))
+    function = draw(st.sampled_from(["sum", "mean", "max"]))
     return builder.add(Reduce(function=function, axes=tuple(axes)), [tensor])
 
 
@@ -178,6 +257,18 @@ def add_reshape(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(Reshape(shape=shape), [tensor])
 
 
+def add_repeat(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    factors = [1] * len(tensor.shape)
+    for factor in (2, 3):
+        factors[draw(st.integers(0, len(factors) - 1))] = factor
+    return builder.add(Repeat(factors=tuple(factors)), [tensor])
+
+
+def add_interpolate(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    axis = draw(st.integers(0, len(tensor.shape) - 1))
+    return builder.add(Interpolate(axis=axis, factor=draw(st.integers(2, 4))), [tensor])
+
+
 def add_matmul(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     batch, _, heads, depth = tensor.shape
     columns = draw(st.integers(1, 9))
@@ -194,7 +285,14 @@ def add_embedding(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
 
 
 Adder = Callable[[DrawFn, Draft, Tensor], Tensor]
-ON_IMAGES: dict[str, Adder] = {"conv": add_conv, "pool": add_pool, "matmul": add_matmul}
+ON_IMAGES: dict[str, Adder] = {
+    "conv": add_conv,
+    "upsampling": add_upsampling,
+    "pool": add_pool,
+    "matmul": add_matmul,
+    "softmax": add_softmax,
+    "group_normalize": add_group_normalize,
+}
 ON_ALL: dict[str, Adder] = {
     "linear": add_linear,
     "unary": add_unary,
@@ -205,17 +303,26 @@ ON_ALL: dict[str, Adder] = {
     "transpose": add_transpose,
     "concat": add_concat,
     "reshape": add_reshape,
+    "repeat": add_repeat,
+    "interpolate": add_interpolate,
 }
-OPERATORS: dict[str, Adder] = {**ON_IMAGES, **ON_ALL, "embedding": add_embedding}
+OPERATORS: dict[str, Adder] = {
+    **ON_IMAGES,
+    **ON_ALL,
+    "conv_transpose": add_conv_transpose,
+    "embedding": add_embedding,
+}
+WINDOWED = ("conv", "conv_transpose", "pool", "upsampling")
+#: Operators whose layers may have several kernels, or none.
+NOT_ONE_KERNEL = ("concat", "conv_transpose", "reshape", "upsampling")
 
 
 @st.composite
 def single_layers(draw: DrawFn, operator: str, dtype: str) -> Graph:
-    """Draw a graph of one layer of an operator on an image, or a window on a 1-D signal."""
+    """Draw a graph of one layer of an operator on an image, or of windows on one to three axes."""
     builder = Draft(DTYPES[dtype])
-    is_signal = operator in ("conv", "pool") and draw(st.booleans())
-    shape = signal(draw) if is_signal else image(draw)
-    OPERATORS[operator](draw, builder, builder.add_input(shape))
+    shape = draw(st.sampled_from([signal, image, volume])) if operator in WINDOWED else image
+    OPERATORS[operator](draw, builder, builder.add_input(shape(draw)))
     return builder.graph()
 
 

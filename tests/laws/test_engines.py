@@ -97,7 +97,9 @@ def test_chains(graph: Graph, spec: AcceleratorSpec) -> None:
     check(make_plan(graph, spec))
 
 
-@pytest.mark.parametrize("operator", ["conv", "pool", "concat", "embedding", "normalize", "matmul"])
+@pytest.mark.parametrize(
+    "operator", ["conv", "conv_transpose", "pool", "concat", "embedding", "normalize", "matmul"]
+)
 @settings(max_examples=15, parent=relaxed)
 @given(data=st.data(), spec=machines())
 def test_every_kind_of_kernel(operator: str, data: st.DataObject, spec: AcceleratorSpec) -> None:

@@ -165,3 +165,27 @@ def test_mappings_of_groups_stand_in_no_file(rooftile: Command, folder: Path) ->
     done = rooftile("run", "tiny.yaml", *HARDWARE, "--across", "fusion,residency", "-o", "out")
     assert done.status == 0, done.err
     assert rooftile("explain", "out", "--layer", "pool").status == 0
+
+
+UPSAMPLING = """\
+name: upsampling
+inputs: {image: [1, 8, 8, 8]}
+layers: [{name: up, op: conv_transpose, out: 4, kernel: 4, stride: 2, padding: 1}]
+"""
+
+
+def test_a_transposed_convolution_has_a_nest_for_each_phase(rooftile: Command) -> None:
+    Path("up.yaml").write_text(UPSAMPLING)
+    assert rooftile("map", "up.yaml", *HARDWARE, "-o", "mapping.yaml").status == 0
+    text = Path("mapping.yaml").read_text()
+    assert text.count("- dataflow: OS") == 4
+    for name, options in (("a", ()), ("b", ("--mapping", "mapping.yaml"))):
+        assert rooftile("run", "up.yaml", *HARDWARE, "-o", name, *options).status == 0
+    assert Path("a/layers.csv").read_bytes() == Path("b/layers.csv").read_bytes()
+    Path("short.yaml").write_text(text[: text.rindex("    - dataflow")])
+    done = rooftile("run", "up.yaml", *HARDWARE, "--mapping", "short.yaml")
+    assert done.status == 2
+    assert (
+        "has 3 nests but 4 are needed (one for each kernel of the layer, and one for the parts of"
+        " a sum that is split)" in done.err
+    )

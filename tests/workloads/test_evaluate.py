@@ -74,6 +74,20 @@ def test_tied_linear_multiplies_by_the_transposed_table() -> None:
     assert result.tolist() == [[17, 39, 61]]
 
 
+@pytest.mark.parametrize(("function", "expected"), [("sum", [8, 14]), ("mean", [3, 5])])
+def test_an_embedding_bag_adds_up_the_rows_of_its_indices(
+    function: str, expected: list[int]
+) -> None:
+    result = run(
+        f"{{name: e, op: embedding_bag, entries: 3, out: 2, function: {function}}}",
+        {
+            "x": np.array([[2, 0, 0]], dtype=np.int32),
+            "e.rows.table": int8([1, 4], [9, 9], [6, 6]),
+        },
+    )
+    assert result.tolist() == [expected]
+
+
 def test_convolution_with_padding_stride_and_activation() -> None:
     image = np.arange(1, 10, dtype=np.int8).reshape(1, 3, 3, 1)
     weight = int8([1, 0], [0, -1]).reshape(1, 2, 2, 1, 1)

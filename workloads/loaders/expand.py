@@ -76,6 +76,7 @@ class FlatLayer:
     place: Place
     inputs: tuple[str, ...]
     tied_to: str | None
+    share: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,7 +336,10 @@ class Expander:
         tied = getattr(item, "tied_to", None)
         inputs = tuple(source(place) for source in sources)
         tied_to = tied and self._reference(tied, scope, place, "tied_to")(place)
-        return FlatLayer(name=pending.name, item=item, place=place, inputs=inputs, tied_to=tied_to)
+        share = item.share and self._reference(item.share, scope, place, "share")(place)
+        return FlatLayer(
+            name=pending.name, item=item, place=place, inputs=inputs, tied_to=tied_to, share=share
+        )
 
 
 def _fixed(name: str) -> _Source:

@@ -158,6 +158,7 @@ class _Layer(_Item):
     """What every operator has."""
 
     inputs: Annotated[list[Name], Field(min_length=1)] | None = None
+    share: Name | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> _Layer:
@@ -178,6 +179,22 @@ class ConvLayer(_Layer):
     groups: Integer = 1
     bias: bool = False
     batch_norm: bool = False
+    activation: Activation = "identity"
+    shift: Integer | None = None
+
+
+class TransposedConvLayer(_Layer):
+    """``workloads.transposed.TransposedConvolution``."""
+
+    op: Literal["conv_transpose"]
+    out: Integer
+    kernel: PerAxis
+    stride: PerAxis = 1
+    dilation: PerAxis = 1
+    padding: Padding = 0
+    output_padding: PerAxis = 0
+    groups: Integer = 1
+    bias: bool = False
     activation: Activation = "identity"
     shift: Integer | None = None
 
@@ -249,7 +266,27 @@ class ReduceLayer(_Layer):
 class NormalizeLayer(_Layer):
     """``workloads.layers.Normalize``."""
 
-    op: Literal["softmax", "layer_norm", "rms_norm", "batch_norm"]
+    op: Literal["layer_norm", "rms_norm", "batch_norm"]
+
+
+class SoftmaxLayer(_Layer):
+    """``workloads.layers.Normalize`` with a softmax."""
+
+    op: Literal["softmax"]
+    axis: Integer = -1
+
+
+class GroupNormLayer(_Layer):
+    """``workloads.normalization.GroupNormalize``."""
+
+    op: Literal["group_norm"]
+    groups: Integer
+
+
+class InstanceNormLayer(_Layer):
+    """``workloads.normalization.GroupNormalize`` with as many groups as channels."""
+
+    op: Literal["instance_norm"]
 
 
 class EmbeddingLayer(_Layer):
@@ -258,6 +295,16 @@ class EmbeddingLayer(_Layer):
     op: Literal["embedding"]
     entries: Integer
     out: Integer
+    dtype: ComputeDtypeName | None = None
+
+
+class EmbeddingBagLayer(_Layer):
+    """``workloads.layers.Embedding``, and a ``Reduce`` of what a bag's indices name."""
+
+    op: Literal["embedding_bag"]
+    entries: Integer
+    out: Integer
+    function: Literal["sum", "mean", "max"] = "sum"
     dtype: ComputeDtypeName | None = None
 
 
@@ -292,6 +339,38 @@ class TransposeLayer(_Layer):
     permutation: Annotated[list[Integer], Field(min_length=1, max_length=8)]
 
 
+class RepeatLayer(_Layer):
+    """``workloads.resize.Repeat``."""
+
+    op: Literal["repeat"]
+    factors: Annotated[list[Integer], Field(min_length=1, max_length=8)]
+
+
+class InterpolateLayer(_Layer):
+    """``workloads.resize.Interpolate``."""
+
+    op: Literal["interpolate"]
+    axis: Integer
+    factor: Integer
+
+
+class ResizeLayer(_Layer):
+    """``workloads.resize.add_resize``."""
+
+    op: Literal["resize"]
+    factor: PerAxis
+    mode: Literal["nearest", "linear"] = "nearest"
+
+
+class RecurrentLayer(_Layer):
+    """``workloads.recurrent``."""
+
+    op: Literal["lstm", "gru"]
+    hidden: Integer
+    bias: bool = True
+    direction: Literal["forwards", "backwards", "both"] = "forwards"
+
+
 class BlockUse(_Item):
     """A block in the place of a layer, ``repeat`` times one after the other."""
 
@@ -302,6 +381,7 @@ class BlockUse(_Item):
 
 LayerItem = (
     ConvLayer
+    | TransposedConvLayer
     | LinearLayer
     | MatMulLayer
     | UnaryLayer
@@ -310,23 +390,33 @@ LayerItem = (
     | GlobalPoolLayer
     | ReduceLayer
     | NormalizeLayer
+    | SoftmaxLayer
+    | GroupNormLayer
+    | InstanceNormLayer
     | EmbeddingLayer
     | ConcatLayer
     | SliceLayer
     | ReshapeLayer
     | TransposeLayer
+    | RepeatLayer
+    | InterpolateLayer
+    | ResizeLayer
+    | RecurrentLayer
+    | EmbeddingBagLayer
 )
 
 _TAGS = {
     **dict.fromkeys(names(FunctionKind.UNARY), "unary layer"),
     **dict.fromkeys(names(FunctionKind.BINARY), "binary layer"),
     **dict.fromkeys(("max_pool", "average_pool"), "pool layer"),
-    **dict.fromkeys((*names(FunctionKind.ROW), "batch_norm"), "normalize layer"),
+    **dict.fromkeys(("lstm", "gru"), "recurrent layer"),
+    **dict.fromkeys(("layer_norm", "rms_norm", "batch_norm"), "normalize layer"),
     **{
         name: f"{name} layer"
         for name in (
-            *("conv", "linear", "matmul", "global_pool", "reduce", "embedding"),
-            *("concat", "slice", "reshape", "transpose"),
+            *("conv", "conv_transpose", "linear", "matmul", "global_pool", "reduce", "embedding"),
+            *("concat", "slice", "reshape", "transpose", "repeat", "interpolate", "resize"),
+            *("softmax", "group_norm", "instance_norm", "embedding_bag"),
         )
     },
 }
@@ -371,6 +461,7 @@ class _NoOperator(BlockUse):
 
 Item = Annotated[
     Annotated[ConvLayer, Tag("conv layer")]
+    | Annotated[TransposedConvLayer, Tag("conv_transpose layer")]
     | Annotated[LinearLayer, Tag("linear layer")]
     | Annotated[MatMulLayer, Tag("matmul layer")]
     | Annotated[UnaryLayer, Tag("unary layer")]
@@ -379,11 +470,19 @@ Item = Annotated[
     | Annotated[GlobalPoolLayer, Tag("global_pool layer")]
     | Annotated[ReduceLayer, Tag("reduce layer")]
     | Annotated[NormalizeLayer, Tag("normalize layer")]
+    | Annotated[SoftmaxLayer, Tag("softmax layer")]
+    | Annotated[GroupNormLayer, Tag("group_norm layer")]
+    | Annotated[InstanceNormLayer, Tag("instance_norm layer")]
     | Annotated[EmbeddingLayer, Tag("embedding layer")]
     | Annotated[ConcatLayer, Tag("concat layer")]
     | Annotated[SliceLayer, Tag("slice layer")]
     | Annotated[ReshapeLayer, Tag("reshape layer")]
     | Annotated[TransposeLayer, Tag("transpose layer")]
+    | Annotated[RepeatLayer, Tag("repeat layer")]
+    | Annotated[InterpolateLayer, Tag("interpolate layer")]
+    | Annotated[ResizeLayer, Tag("resize layer")]
+    | Annotated[RecurrentLayer, Tag("recurrent layer")]
+    | Annotated[EmbeddingBagLayer, Tag("embedding_bag layer")]
     | Annotated[BlockUse, Tag("block use")]
     | Annotated[_NoOperator, Tag("no operator")],
     Discriminator(_tag),

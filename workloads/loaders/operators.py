@@ -26,19 +26,29 @@ from workloads.loaders.models import (
     BinaryLayer,
     ConcatLayer,
     ConvLayer,
+    EmbeddingBagLayer,
     EmbeddingLayer,
     GlobalPoolLayer,
+    GroupNormLayer,
+    InstanceNormLayer,
+    InterpolateLayer,
     LayerItem,
     LinearLayer,
     MatMulLayer,
     NormalizeLayer,
     PoolLayer,
     ReduceLayer,
+    RepeatLayer,
     ReshapeLayer,
     SliceLayer,
+    SoftmaxLayer,
+    TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
 )
+from workloads.normalization import GroupNormalize
+from workloads.resize import Interpolate, Repeat
+from workloads.transposed import TransposedConvolution
 
 
 def operator_of(
@@ -62,9 +72,9 @@ def operator_of(
     WorkloadError
         Wrong number of inputs, or an attribute out of its range.
     """
-    _check_count(item, place, inputs)
+    check_count(item, place, inputs)
     match item:
-        case ConvLayer() | PoolLayer() | GlobalPoolLayer():
+        case ConvLayer() | TransposedConvLayer() | PoolLayer() | GlobalPoolLayer():
             return _windowed(item, place, inputs[0])
         case LinearLayer():
             return _linear(item, place, inputs)
@@ -80,18 +90,37 @@ def operator_of(
             return Reduce(function=item.function, axes=place.integers(item.axes, "axes"))
         case NormalizeLayer():
             return Normalize(function=item.op)
+        case SoftmaxLayer():
+            return Normalize(function=item.op, axis=place.integer(item.axis, "axis"))
+        case GroupNormLayer():
+            return GroupNormalize(groups=place.integer(item.groups, "groups", minimum=1))
+        case InstanceNormLayer():
+            return GroupNormalize(groups=inputs[0].shape[-1])
         case EmbeddingLayer():
-            return Embedding(
-                entries=place.integer(item.entries, "entries", minimum=1),
-                features=place.integer(item.out, "out", minimum=1),
-                dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
+            return embedding_of(item, place, default_dtype)
+        case InterpolateLayer():
+            return Interpolate(
+                axis=place.integer(item.axis, "axis"), factor=place.integer(item.factor, "factor")
             )
-        case _:
+        case ConcatLayer() | SliceLayer() | ReshapeLayer() | TransposeLayer() | RepeatLayer():
             return _mover(item, place)
+        case _:
+            raise AssertionError(f"{item.op} is composed of layers")
+
+
+def embedding_of(
+    item: EmbeddingLayer | EmbeddingBagLayer, place: Place, default_dtype: Dtype
+) -> Embedding:
+    """Return the look-up of an embedding, or of a bag of them."""
+    return Embedding(
+        entries=place.integer(item.entries, "entries", minimum=1),
+        features=place.integer(item.out, "out", minimum=1),
+        dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
+    )
 
 
 def _mover(
-    item: ConcatLayer | SliceLayer | ReshapeLayer | TransposeLayer, place: Place
+    item: ConcatLayer | SliceLayer | ReshapeLayer | TransposeLayer | RepeatLayer, place: Place
 ) -> Operator:
     """Return an operator that only moves data."""
     match item:
@@ -106,6 +135,8 @@ def _mover(
             )
         case TransposeLayer():
             return Transpose(permutation=place.integers(item.permutation, "permutation"))
+        case RepeatLayer():
+            return Repeat(factors=place.integers(item.factors, "factors", 1))
         case ReshapeLayer():
             shape = place.integers(item.shape, "shape")
             if min(shape) < -1 or 0 in shape or shape.count(-1) > 1:
@@ -117,7 +148,8 @@ def _mover(
             return Reshape(shape=shape)
 
 
-def _check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None:
+def check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None:
+    """Raise WorkloadError when an entry has another number of inputs than it needs."""
     count = len(inputs)
     match item:
         case BinaryLayer() | MatMulLayer():
@@ -138,7 +170,9 @@ def _check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> Non
         )
 
 
-def _shift(item: ConvLayer | LinearLayer | MatMulLayer, place: Place) -> int | None:
+def _shift(
+    item: ConvLayer | TransposedConvLayer | LinearLayer | MatMulLayer, place: Place
+) -> int | None:
     if item.shift is None:
         return None
     shift = place.integer(item.shift, "shift", minimum=0)
@@ -162,17 +196,14 @@ def _linear(item: LinearLayer, place: Place, inputs: Sequence[Tensor]) -> Linear
 
 
 def _windowed(
-    item: ConvLayer | PoolLayer | GlobalPoolLayer, place: Place, tensor: Tensor
+    item: ConvLayer | TransposedConvLayer | PoolLayer | GlobalPoolLayer,
+    place: Place,
+    tensor: Tensor,
 ) -> Operator:
-    rank = len(tensor.shape)
-    if rank not in (3, 4):
-        raise place.failure(
-            f"{item.op} needs an input of 4 axes [batch, height, width, channels] or 3"
-            f" [batch, width, channels] but '{tensor.name}' has {rank}: {list(tensor.shape)}"
-        )
+    axes = spatial_axes(item, place, tensor)
     match item:
         case GlobalPoolLayer():
-            return Reduce(function=item.function, axes=tuple(range(1, rank - 1)))
+            return Reduce(function=item.function, axes=tuple(range(1, axes + 1)))
         case PoolLayer():
             function = "max" if item.op == "max_pool" else "mean"
             return Pool(function=function, windows=_windows(item, place, tensor))
@@ -186,22 +217,63 @@ def _windowed(
                 activation=item.activation,
                 shift=_shift(item, place),
             )
+        case TransposedConvLayer():
+            windows, output_padding = _transposed_windows(item, place, tensor)
+            return TransposedConvolution(
+                out_channels=place.integer(item.out, "out", minimum=1),
+                windows=windows,
+                output_padding=output_padding,
+                groups=place.integer(item.groups, "groups", minimum=1),
+                bias=item.bias,
+                activation=item.activation,
+                shift=_shift(item, place),
+            )
 
 
-def _windows(item: ConvLayer | PoolLayer, place: Place, tensor: Tensor) -> tuple[Window, ...]:
+def spatial_axes(item: LayerItem, place: Place, tensor: Tensor) -> int:
+    """Return the number of spatial axes of an image, a signal or a volume."""
+    rank = len(tensor.shape)
+    if rank not in (3, 4, 5):
+        raise place.failure(
+            f"{item.op} needs an input of 4 axes [batch, height, width, channels], 3 [batch, width,"
+            " channels] or 5 [batch, depth, height, width, channels] but"
+            f" '{tensor.name}' has {rank}: {list(tensor.shape)}"
+        )
+    return rank - 2
+
+
+def _transposed_windows(
+    item: TransposedConvLayer, place: Place, tensor: Tensor
+) -> tuple[tuple[Window, ...], tuple[int, ...]]:
+    """Return a window and an output padding for each spatial axis."""
+    windows = _windows(item, place, tensor)
+    if item.padding != "same":
+        return windows, per_axis(item.output_padding, "output_padding", place, len(windows), 0)
+    if item.output_padding != 0:
+        raise place.failure(
+            "has 'output_padding' and 'padding: same', which sets it; keep one", "output_padding"
+        )
+    return windows, tuple(max(window.stride - window.span, 0) for window in windows)
+
+
+def _windows(
+    item: ConvLayer | TransposedConvLayer | PoolLayer, place: Place, tensor: Tensor
+) -> tuple[Window, ...]:
     """Return one window for each spatial axis."""
     sizes = tensor.shape[1:-1]
     axes = len(sizes)
-    kernels = _per_axis(item.kernel, "kernel", place, axes)
+    kernels = per_axis(item.kernel, "kernel", place, axes)
     strides = kernels
     if item.stride is not None:
-        strides = _per_axis(item.stride, "stride", place, axes)
-    dilations = _per_axis(item.dilation, "dilation", place, axes)
+        strides = per_axis(item.stride, "stride", place, axes)
+    dilations = per_axis(item.dilation, "dilation", place, axes)
     windows = [
         Window(kernel=kernel, stride=stride, dilation=dilation)
         for kernel, stride, dilation in zip(kernels, strides, dilations, strict=True)
     ]
-    if item.padding == "same":
+    if item.padding == "same" and isinstance(item, TransposedConvLayer):
+        pads = [_same_transposed(window) for window in windows]
+    elif item.padding == "same":
         pads = [_same(window, size) for window, size in zip(windows, sizes, strict=True)]
     else:
         pads = _padding(item.padding, place, axes)
@@ -211,14 +283,15 @@ def _windows(item: ConvLayer | PoolLayer, place: Place, tensor: Tensor) -> tuple
     )
 
 
-def _per_axis(
-    value: int | str | list[int | str], key: str, place: Place, axes: int
+def per_axis(
+    value: int | str | list[int | str], key: str, place: Place, axes: int, minimum: int = 1
 ) -> tuple[int, ...]:
+    """Return a number for each spatial axis: the one that stands for all, or those of a list."""
     if not isinstance(value, list):
-        return (place.integer(value, key, minimum=1),) * axes
+        return (place.integer(value, key, minimum=minimum),) * axes
     if len(value) != axes:
         raise place.failure(_count_rule(key, len(value), axes), key)
-    return place.integers(value, key, 1)
+    return place.integers(value, key, minimum)
 
 
 def _count_rule(key: str, given: int, axes: int) -> str:
@@ -233,9 +306,14 @@ def _same(window: Window, size: int) -> tuple[int, int]:
     ----------
     .. [1] TensorFlow, "tf.nn: Notes on padding", https://www.tensorflow.org/api_docs/python/tf/nn
     """
-    span = (window.kernel - 1) * window.dilation + 1
     positions = -(-size // window.stride)
-    total = max((positions - 1) * window.stride + span - size, 0)
+    total = max((positions - 1) * window.stride + window.span - size, 0)
+    return total // 2, total - total // 2
+
+
+def _same_transposed(window: Window) -> tuple[int, int]:
+    """Return what is cut off for ``size · stride`` positions, as the convolution back pads."""
+    total = max(window.span - window.stride, 0)
     return total // 2, total - total // 2
 
 

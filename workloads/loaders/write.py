@@ -23,6 +23,9 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.normalization import GroupNormalize
+from workloads.resize import Interpolate, Repeat
+from workloads.transposed import TransposedConvolution
 
 _PLAIN = re.compile(r"(?!(?:null|true|false)\Z)[a-z_][a-z0-9_./-]*\Z", re.IGNORECASE)
 
@@ -80,10 +83,20 @@ def _entry(graph: Graph, layer: Layer) -> list[str]:
     attributes = _attributes(operator, graph.input_tensors(layer))
     if isinstance(operator, Linear) and operator.tied:
         attributes["tied_to"] = _text(_tied_name(graph, inputs.pop()))
+    owner = _owner(graph, layer)
+    if owner != layer.name:
+        attributes["share"] = _text(owner)
     names = [_text(name) for name in inputs]
     sources = {"input": names[0]} if len(names) == 1 else {"inputs": f"[{', '.join(names)}]"}
     entry = {"name": _text(layer.name), "op": operator_name(operator), **sources, **attributes}
     return [f"{key}: {value}" for key, value in entry.items()]
+
+
+def _owner(graph: Graph, layer: Layer) -> str:
+    """Return the first layer that has a layer's parameters: itself, unless it shares them."""
+    if not layer.parameters:
+        return layer.name
+    return next(x.name for x in graph.layers if x.parameters == layer.parameters)
 
 
 def _tied_name(graph: Graph, tensor: str) -> str:
@@ -101,6 +114,7 @@ def operator_name(operator: object) -> str:
             return operator.function
         case (
             Convolution()
+            | TransposedConvolution()
             | Linear()
             | MatMul()
             | Reduce()
@@ -109,6 +123,9 @@ def operator_name(operator: object) -> str:
             | Slice()
             | Reshape()
             | Transpose()
+            | Repeat()
+            | Interpolate()
+            | GroupNormalize()
         ):
             return operator.kind
         case _:
@@ -125,6 +142,15 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
                 "groups": operator.groups,
                 "bias": _flag(operator.bias),
                 "batch_norm": _flag(operator.batch_norm),
+                **_epilogue(operator.activation, operator.shift),
+            }
+        case TransposedConvolution():
+            return {
+                "out": operator.out_channels,
+                **_windows(operator.windows),
+                "output_padding": list(operator.output_padding),
+                "groups": operator.groups,
+                "bias": _flag(operator.bias),
                 **_epilogue(operator.activation, operator.shift),
             }
         case Linear():
@@ -159,6 +185,14 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
             }
         case Reshape():
             return {"shape": list(operator.shape)}
+        case Normalize():
+            return {} if operator.axis == -1 else {"axis": operator.axis}
+        case GroupNormalize():
+            return {"groups": operator.groups}
+        case Repeat():
+            return {"factors": list(operator.factors)}
+        case Interpolate():
+            return {"axis": operator.axis, "factor": operator.factor}
         case Transpose():
             return {"permutation": list(operator.permutation)}
         case _:

@@ -135,8 +135,8 @@ def _network(document: Document, asked: Asked) -> Graph:
 
 def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype) -> Graph:
     from workloads.build import GraphBuilder
+    from workloads.loaders.compositions import adder_of
     from workloads.loaders.expand import Expander
-    from workloads.loaders.operators import operator_of
 
     expansion = Expander(document, network, batch).expand()
     _check_all_read(expansion.inputs + expansion.learned, expansion.layers)
@@ -153,9 +153,9 @@ def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype
         inputs = [builder.tensors[name] for name in layer.inputs]
         if layer.tied_to:
             inputs.append(_tied(layer, builder.tensors))
-        operator = operator_of(layer.item, layer.place, inputs, dtype)
+        add = adder_of(layer.item, layer.place, inputs, dtype)
         with _located(layer.place):
-            builder.add_layer(layer.name, operator, inputs)
+            add(builder, layer.name, layer.share)
     return replace(builder.build(), notes=tuple(network.notes))
 
 
@@ -210,7 +210,7 @@ def _ordered(layers: Sequence[FlatLayer]) -> list[FlatLayer]:
         stack = {start.name: None} if start.name not in done else {}
         while stack:
             layer = by_name[next(reversed(stack))]
-            needed = (*layer.inputs, layer.tied_to)
+            needed = (*layer.inputs, layer.tied_to, layer.share)
             missing = next((n for n in needed if n in by_name and n not in done), None)
             if missing is None:
                 done.add(stack.popitem()[0])

@@ -1,0 +1,246 @@
+"""Operators with windows as kernels: convolutions and pooling over one to three axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from math import gcd, prod
+from typing import NamedTuple
+
+import numpy as np
+
+from foundation.dtype import Dtype
+from mapper.kernel import Axis, Contraction, Kernel, Role, VectorBody
+from mapper.maps import (
+    contraction,
+    dimensions_of,
+    input_map,
+    learned_map,
+    output_map,
+    plain,
+    shift_of,
+)
+from workloads.graph import Tensor
+from workloads.layers import Convolution, Pool, Shape, Window
+from workloads.transposed import TransposedConvolution, tap_period
+
+
+def convolution(
+    operator: Convolution, tensor: Tensor, parameters: Mapping[str, Tensor], output: Tensor
+) -> Kernel:
+    """Return a convolution as a product over taps and channels, one for each group."""
+    sizes, positions, windows = _spatial(tensor.shape, output.shape, operator.windows)
+    axes = len(windows)
+    in_channels = tensor.shape[-1] // operator.groups
+    kernel = [window.kernel for window in windows]
+    numbers = _Numbers.of(axes)
+    sliding = _Sliding(
+        positions=positions,
+        taps=tuple(kernel),
+        channels=in_channels,
+        data=tuple(map(_window_axis, sizes, numbers.positions, numbers.taps, windows)),
+        weight=plain(kernel, numbers.taps),
+        output=plain(positions, numbers.positions),
+    )
+    shift = shift_of(operator.shift, prod(kernel) * in_channels)
+    return _product(operator, sliding, tensor, parameters, shift)
+
+
+def transposed_convolution(
+    operator: TransposedConvolution,
+    tensor: Tensor,
+    parameters: Mapping[str, Tensor],
+    output: Tensor,
+) -> tuple[Kernel, ...]:
+    """Return a transposed convolution as one convolution of stride 1 for each phase of the output.
+
+    A phase is the outputs that are whole strides apart. They get the same taps, every
+    ``tap_period``-th one, from neighbouring inputs.
+
+    # Approximation: each phase reads the input anew, and begins when the one before has ended.
+    """
+    sizes, positions, windows = _spatial(tensor.shape, output.shape, operator.windows)
+    in_channels = tensor.shape[-1] // operator.groups
+    numbers = _Numbers.of(len(windows))
+    shift = shift_of(operator.shift, operator.reduction(tensor.shape[-1]))
+    kernels = []
+    for firsts in product(*map(range, map(min, positions, [w.stride for w in windows]))):
+        each = zip(sizes, positions, windows, firsts, *numbers[:2], strict=True)
+        phases = [_phase(*one) for one in each]
+        is_empty = any(not phase.taps for phase in phases)
+        if is_empty:
+            phases = [phase._replace(taps=1) for phase in phases]
+        sliding = _Sliding(
+            positions=tuple(phase.positions for phase in phases),
+            taps=tuple(phase.taps for phase in phases),
+            # Where no tap reaches, one product with padding makes the zero that gets the bias.
+            channels=1 if is_empty else in_channels,
+            data=tuple(phase.data for phase in phases),
+            weight=tuple(phase.weight for phase in phases),
+            output=tuple(phase.output for phase in phases),
+        )
+        kernels.append(_product(operator, sliding, tensor, parameters, shift))
+    return tuple(kernels)
+
+
+class _Numbers(NamedTuple):
+    """The numbers of a convolution's dimensions: G, B, positions, OC, taps, IC."""
+
+    positions: range
+    taps: range
+    column: int
+    channel: int
+
+    @staticmethod
+    def of(axes: int) -> _Numbers:
+        """Return those of windows over some axes."""
+        return _Numbers(
+            positions=range(2, 2 + axes),
+            column=2 + axes,
+            taps=range(3 + axes, 3 + 2 * axes),
+            channel=3 + 2 * axes,
+        )
+
+
+class _Sliding(NamedTuple):
+    """A window that slides over spatial axes.
+
+    Parameters
+    ----------
+    positions, taps
+        Of the window along each axis.
+    channels
+        Of the input that are summed up in a group.
+    data, weight, output
+        The operands along their spatial axes.
+    """
+
+    positions: tuple[int, ...]
+    taps: tuple[int, ...]
+    channels: int
+    data: tuple[Axis, ...]
+    weight: tuple[Axis, ...]
+    output: tuple[Axis, ...]
+
+
+def _product(
+    operator: Convolution | TransposedConvolution,
+    sliding: _Sliding,
+    tensor: Tensor,
+    parameters: Mapping[str, Tensor],
+    shift: int,
+) -> Kernel:
+    """Return a product over taps and channels, one for each group."""
+    batch, groups = tensor.shape[0], operator.groups
+    in_channels, out_channels = tensor.shape[-1] // groups, operator.out_channels // groups
+    _, _, column, channel = _Numbers.of(len(sliding.taps))
+    at_group, at_batch = plain((groups, batch), (0, 1))
+    at_channel, at_column = plain((in_channels, out_channels), (channel, column))
+    dimensions = [
+        *dimensions_of(Role.GROUP, G=groups),
+        *dimensions_of(Role.M, B=batch, **_named("O", sliding.positions)),
+        *dimensions_of(Role.N, OC=out_channels),
+        *dimensions_of(Role.K, **_named("F", sliding.taps), IC=sliding.channels),
+    ]
+    weight = (at_group, *sliding.weight, at_channel, at_column)
+    return contraction(
+        dimensions,
+        input_map(tensor, 0, (at_batch, *sliding.data, at_group, at_channel)),
+        learned_map("weight", weight, tensor.dtype, "weight"),
+        (at_group, at_column) if "bias" in parameters else None,
+        (at_batch, *sliding.output, at_group, at_column),
+        Contraction(shift=shift, activation=operator.activation),
+    )
+
+
+class _Phase(NamedTuple):
+    """The outputs ``first, first + stride, ...`` along one axis of a transposed convolution."""
+
+    positions: int
+    taps: int
+    data: Axis
+    weight: Axis
+    output: Axis
+
+
+def _phase(
+    size: int, positions: int, window: Window, first: int, position: int, tap: int
+) -> _Phase:
+    """Return a phase of an axis; with no tap, its operands are those of one that sees padding.
+
+    Notes
+    -----
+    Output ``first + q · stride`` gets tap k from input i where
+    ``i · stride + k · dilation = first + q · stride + pad_before``: from ``start``, every
+    ``tap_period``-th tap. Operands have no negative coefficients, so taps are gone through last
+    first, as they are stored: tap k is weight ``kernel - 1 - k``.
+    """
+    period = tap_period(window)
+    reached = first + window.pad_before
+    meeting = [
+        k for k in range(window.kernel) if (reached - k * window.dilation) % window.stride == 0
+    ]
+    output = Axis(size=positions, terms=((position, window.stride),), offset=first)
+    count = -(-(positions - first) // window.stride)
+    if not meeting:
+        beyond = Axis(size=size, terms=((position, 1),), offset=size)
+        return _Phase(count, 0, beyond, Axis(size=window.kernel, terms=((tap, 1),)), output)
+    last = meeting[-1]
+    nearest = (reached - last * window.dilation) // window.stride
+    step = window.dilation // gcd(window.stride, window.dilation)
+    data = Axis(size=size, terms=((position, 1), (tap, step)), offset=nearest)
+    weight = Axis(size=window.kernel, terms=((tap, period),), offset=window.kernel - 1 - last)
+    return _Phase(count, len(meeting), data, weight, output)
+
+
+def pool(operator: Pool, tensor: Tensor, output: Tensor) -> Kernel:
+    """Return a pooling as a reduction over the taps of its window."""
+    sizes, positions, windows = _spatial(tensor.shape, output.shape, operator.windows)
+    batch, channels = tensor.shape[0], tensor.shape[-1]
+    axes = len(windows)
+    at_positions, at_channel = range(1, 1 + axes), 1 + axes
+    at_taps = range(2 + axes, 2 + 2 * axes)
+    data = (
+        Axis(size=batch, terms=((0, 1),)),
+        *map(_window_axis, sizes, at_positions, at_taps, windows),
+        Axis(size=channels, terms=((at_channel, 1),)),
+    )
+    fill = _lowest_bits(tensor.dtype) if operator.function == "max" else 0
+    kept = (batch, *positions, channels)
+    return Kernel(
+        dimensions=(
+            *dimensions_of(Role.PARALLEL, B=batch, **_named("O", positions), C=channels),
+            *dimensions_of(Role.WHOLE, **_named("F", [window.kernel for window in windows])),
+        ),
+        inputs=(input_map(tensor, 0, data, fill=fill),),
+        output=output_map(plain(kept, range(len(kept))), tensor.dtype),
+        body=VectorBody(function=operator.function, activation="identity"),
+    )
+
+
+def _spatial(
+    shape: Shape, output: Shape, windows: Sequence[Window]
+) -> tuple[Shape, Shape, tuple[Window, ...]]:
+    """Return spatial sizes of input and output, and windows: a signal is an image of height 1."""
+    sizes, positions = shape[1:-1], output[1:-1]
+    if len(windows) == 1:
+        return (1, *sizes), (1, *positions), (Window(1), *windows)
+    return sizes, positions, tuple(windows)
+
+
+def _named(letter: str, extents: Sequence[int]) -> dict[str, int]:
+    """Return extents along two or three spatial axes by name: ``OY`` and ``OX`` of letter O."""
+    return dict(zip([letter + axis for axis in "ZYX"[-len(extents) :]], extents, strict=True))
+
+
+def _window_axis(size: int, position: int, tap: int, window: Window) -> Axis:
+    """Return a spatial axis: output position · stride + kernel tap · dilation - padding."""
+    terms = ((position, window.stride), (tap, window.dilation))
+    return Axis(size=size, terms=terms, offset=-window.pad_before)
+
+
+def _lowest_bits(dtype: Dtype) -> int:
+    """Return the bits of the lowest value of a dtype: padding that never wins a max."""
+    if dtype.is_integer:
+        return 1 << (8 * dtype.size_bytes - 1)
+    return int.from_bytes(np.array(-np.inf, dtype=dtype.numpy).tobytes(), "little")

@@ -1,0 +1,128 @@
+"""A layer's entry in the file becomes layers of a graph: one, or several where it is composed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from foundation.dtype import Dtype
+from workloads.build import GraphBuilder
+from workloads.graph import Tensor
+from workloads.layers import Reduce
+from workloads.loaders.expand import MAX_LAYERS, Place
+from workloads.loaders.models import (
+    EmbeddingBagLayer,
+    LayerItem,
+    RecurrentLayer,
+    ResizeLayer,
+)
+from workloads.loaders.operators import (
+    check_count,
+    embedding_of,
+    operator_of,
+    per_axis,
+    spatial_axes,
+)
+from workloads.recurrent import (
+    LAYERS_A_STEP,
+    STATES,
+    Recurrence,
+    add_bidirectional,
+    add_recurrence,
+)
+from workloads.resize import add_resize
+
+#: Adds the layers of an entry to a graph: the builder, the last one's name, and whose parameters
+#: they share.
+Adder = Callable[[GraphBuilder, str, str | None], Tensor]
+
+
+def adder_of(
+    item: LayerItem, place: Place, inputs: Sequence[Tensor], default_dtype: Dtype
+) -> Adder:
+    """Return what adds the layers of an entry; parameters as of `operator_of`.
+
+    Raises
+    ------
+    WorkloadError
+        Wrong number of inputs, or an attribute out of its range.
+    """
+    match item:
+        case ResizeLayer() | RecurrentLayer() | EmbeddingBagLayer() if item.share is not None:
+            raise place.failure(
+                f"{item.op} is several layers, which share no parameters with others; leave 'share'"
+                " out",
+                "share",
+            )
+        case ResizeLayer():
+            return _resize(item, place, inputs)
+        case RecurrentLayer():
+            return _recurrent(item, place, inputs)
+        case EmbeddingBagLayer():
+            return _embedding_bag(item, place, inputs, default_dtype)
+        case _:
+            operator = operator_of(item, place, inputs, default_dtype)
+            return lambda builder, name, share: builder.add_layer(name, operator, inputs, share)
+
+
+def _embedding_bag(
+    item: EmbeddingBagLayer, place: Place, inputs: Sequence[Tensor], default_dtype: Dtype
+) -> Adder:
+    check_count(item, place, inputs)
+    lookup = embedding_of(item, place, default_dtype)
+    reduction = Reduce(function=item.function, axes=(-2,))
+
+    def add(builder: GraphBuilder, name: str, share: str | None) -> Tensor:
+        del share
+        rows = builder.add_layer(f"{name}.rows", lookup, inputs)
+        return builder.add_layer(name, reduction, [rows])
+
+    return add
+
+
+def _resize(item: ResizeLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    check_count(item, place, inputs)
+    (tensor,) = inputs
+    factors = per_axis(item.factor, "factor", place, spatial_axes(item, place, tensor))
+    is_linear = item.mode == "linear"
+    return lambda builder, name, _: add_resize(builder, name, tensor, factors, linear=is_linear)
+
+
+def _recurrent(item: RecurrentLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    sequence, *states = inputs
+    hidden = place.integer(item.hidden, "hidden", minimum=1)
+    if len(sequence.shape) != 3:
+        raise place.failure(
+            f"{item.op} needs an input of 3 axes [batch, steps, features] but '{sequence.name}' has"
+            f" {len(sequence.shape)}: {list(sequence.shape)}"
+        )
+    if sequence.shape[1] * LAYERS_A_STEP > MAX_LAYERS:
+        raise place.failure(
+            f"has {sequence.shape[1]} steps but at most {MAX_LAYERS // LAYERS_A_STEP} are possible"
+        )
+    _check_states(item, place, states, (sequence.shape[0], 1, hidden))
+    recurrence = Recurrence(
+        kind=item.op, hidden=hidden, bias=item.bias, reverse=item.direction == "backwards"
+    )
+    if item.direction == "both":
+        return lambda builder, name, _: add_bidirectional(builder, name, sequence, recurrence)
+    return lambda builder, name, _: add_recurrence(builder, name, sequence, recurrence, states)
+
+
+def _check_states(
+    item: RecurrentLayer, place: Place, states: Sequence[Tensor], shape: tuple[int, ...]
+) -> None:
+    needed = STATES[item.op]
+    if states and (item.direction == "both" or len(states) != needed):
+        one_way = f" or {1 + needed}, with the state before the first step"
+        raise place.failure(
+            f"{item.op} needs 1 input{'' if item.direction == 'both' else one_way} but has"
+            f" {1 + len(states)}; correct 'inputs'",
+            "inputs",
+        )
+    for state in states:
+        if state.shape != shape:
+            raise place.failure(
+                f"a state must be [batch, 1, hidden] = {list(shape)} but '{state.name}' is"
+                f" {list(state.shape)}",
+                "inputs",
+            )
