@@ -22,6 +22,9 @@ FUNCTION_CODES = (
     *("sum", "mean", "max", "softmax", "layer_norm", "rms_norm"),
     *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
     *("erf", "divide", "minimum", "dot"),
+    *("relu_gradient", "relu6_gradient", "sigmoid_gradient", "tanh_gradient"),
+    *("hard_sigmoid_gradient", "gelu_gradient", "silu_gradient", "hard_swish_gradient"),
+    *("absolute_gradient", "erf_gradient", "cast", "equal", "max_gradient"),
 )
 _MAX_BITS = 64
 

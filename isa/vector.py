@@ -19,6 +19,9 @@ _OPERANDS = {
     "layer_norm": (3, 3),
     "rms_norm": (2, 2),
     "dot": (2, 2),
+    "max_gradient": (3, 3),
+    "cast": (1, 1),
+    "equal": (2, 2),
 }
 _OPERANDS_OF_KIND = {
     FunctionKind.UNARY: (1, 1),
@@ -67,7 +70,13 @@ def check_vector(queue: QueueState, vector: Vector) -> None:
 def _check_types(queue: QueueState, vector: Vector, kind: FunctionKind) -> None:
     name, dtype = vector.function, vector.output_dtype
     expected = dtype.accumulator if name == "requantize" else dtype.name
-    if vector.input_dtype.name != expected:
+    if kind is FunctionKind.CONVERSION:
+        if name == "cast" and (dtype.is_integer or vector.input_dtype.name == "int8"):
+            raise queue.error(
+                f"'cast' goes from floats or int32 to floats but not from {vector.input_dtype} to"
+                f" {dtype}"
+            )
+    elif vector.input_dtype.name != expected:
         raise queue.error(f"'{name}' to {dtype} reads {expected} but has {vector.input_dtype}")
     tabled = kind in (FunctionKind.UNARY, FunctionKind.ROW) and name != "identity"
     for function in (name if tabled else "identity", vector.activation):
@@ -96,9 +105,16 @@ def apply_vector(vector: Vector, inputs: list[Array]) -> Array:
         case FunctionKind.BINARY:
             return numerics.binary(name, inputs[0], inputs[1], dtype)
         case FunctionKind.REDUCTION:
+            axes = _reduced_axes(vector)
             if name == "dot":
-                return numerics.dot(inputs[0], inputs[1], _reduced_axes(vector), dtype)
-            return numerics.reduction(name, inputs[0], _reduced_axes(vector), dtype)
+                return numerics.dot(inputs[0], inputs[1], axes, dtype)
+            if name == "max_gradient":
+                return numerics.max_gradient(inputs[0], inputs[1], inputs[2], axes, dtype)
+            return numerics.reduction(name, inputs[0], axes, dtype)
+        case FunctionKind.CONVERSION:
+            if name == "equal":
+                return numerics.equal(inputs[0], inputs[1], dtype)
+            return numerics.cast(inputs[0], dtype)
         case FunctionKind.CHANNEL:
             if name == "batch_norm":
                 return numerics.batch_norm(inputs[0], inputs[1], inputs[2], dtype)

@@ -18,7 +18,15 @@ from mapper.maps import (
     plain,
     shift_of,
 )
-from mapper.windows import convolution, pool, transposed_convolution
+from mapper.windows import (
+    convolution,
+    convolution_gradient,
+    pool,
+    pool_gradient,
+    transposed_convolution,
+)
+from workloads.conversions import Cast, OneHot
+from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Graph, Layer, Tensor
 from workloads.layers import (
     Concat,
@@ -42,7 +50,8 @@ from workloads.transposed import TransposedConvolution
 def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
     """Return the kernels of a layer, which run one after the other; a reshape has none.
 
-    A concatenation has one for each input, a transposed convolution one for each phase.
+    A concatenation has one for each input, a transposed convolution and a pooling's gradient one
+    for each phase, a flip one for each element of its axis.
 
     Raises
     ------
@@ -54,9 +63,11 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
     output = graph.output_tensor(layer)
     match layer.operator:
         case Convolution() as operator:
-            return (convolution(operator, inputs[0], parameters, output),)
+            return (convolution(operator, inputs, parameters, output),)
         case TransposedConvolution() as operator:
-            return transposed_convolution(operator, inputs[0], parameters, output)
+            return transposed_convolution(operator, inputs, parameters, output)
+        case ConvolutionGradient() as operator:
+            return (convolution_gradient(operator, inputs, output),)
         case Linear() as operator:
             return (_linear(operator, inputs, parameters),)
         case MatMul() as operator:
@@ -65,6 +76,8 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
             return (_elementwise(operator, inputs, output),)
         case Pool() as operator:
             return (pool(operator, inputs[0], output),)
+        case PoolGradient() as operator:
+            return pool_gradient(operator, inputs, output)
         case Reduce() as operator:
             return (_reduce(operator, inputs[0]),)
         case Normalize() as operator:
@@ -83,6 +96,12 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
             return (_repeat(operator, inputs[0]),)
         case Interpolate() as operator:
             return (_interpolate(operator, inputs[0], parameters["weight"]),)
+        case Flip() as operator:
+            return _flip(operator, inputs[0])
+        case Cast():
+            return (_cast(inputs[0], output),)
+        case OneHot():
+            return (_one_hot(inputs[0], parameters["places"], output),)
         case Reshape():
             return ()
         case unknown:
@@ -323,6 +342,48 @@ def _repeat(operator: Repeat, tensor: Tensor) -> Kernel:
         extents += [size] if factor == 1 else [size, factor]
     target = plain(extents, range(len(extents)))
     return _copy(tensor, 0, plain(tensor.shape, elements), target, extents)
+
+
+def _flip(operator: Flip, tensor: Tensor) -> tuple[Kernel, ...]:
+    """Return a copy for each place along the axis.
+
+    # Approximation: a machine whose addresses can step backwards needs one.
+    """
+    axis = operator.axis % len(tensor.shape)
+    size = tensor.shape[axis]
+    extents = (prod(tensor.shape[:axis]), 1, prod(tensor.shape[axis + 1 :]))
+
+    def at(place: int) -> tuple[Axis, ...]:
+        outer, _, inner = plain(extents, range(3))
+        return (outer, Axis(size=size, terms=((1, 1),), offset=place), inner)
+
+    return tuple(
+        _copy(tensor, 0, at(place), at(size - 1 - place), extents) for place in range(size)
+    )
+
+
+def _cast(tensor: Tensor, output: Tensor) -> Kernel:
+    axes = plain((tensor.size_elements,), (0,))
+    return Kernel(
+        dimensions=tuple(parallel((tensor.size_elements,))),
+        inputs=(input_map(tensor, 0, axes),),
+        output=output_map(axes, output.dtype),
+        body=VectorBody(function="cast", activation="identity"),
+    )
+
+
+def _one_hot(indices: Tensor, places: Tensor, output: Tensor) -> Kernel:
+    """Return a comparison of every index with every place."""
+    extents = (indices.size_elements, output.shape[-1])
+    return Kernel(
+        dimensions=tuple(parallel(extents)),
+        inputs=(
+            input_map(indices, 0, plain(extents[:1], (0,))),
+            learned_map("places", plain(extents[1:], (1,)), places.dtype, "input"),
+        ),
+        output=output_map(plain(extents, (0, 1)), output.dtype),
+        body=VectorBody(function="equal", activation="identity"),
+    )
 
 
 def _interpolate(operator: Interpolate, tensor: Tensor, weight: Tensor) -> Kernel:

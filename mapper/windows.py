@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from foundation.dtype import Dtype
+from isa.instruction import Operand
 from mapper.kernel import Axis, Contraction, Kernel, Role, VectorBody
 from mapper.maps import (
     contraction,
@@ -20,15 +21,20 @@ from mapper.maps import (
     plain,
     shift_of,
 )
+from workloads.gradients import ConvolutionGradient, PoolGradient
 from workloads.graph import Tensor
 from workloads.layers import Convolution, Pool, Shape, Window
 from workloads.transposed import TransposedConvolution, tap_period
 
 
 def convolution(
-    operator: Convolution, tensor: Tensor, parameters: Mapping[str, Tensor], output: Tensor
+    operator: Convolution,
+    inputs: Sequence[Tensor],
+    parameters: Mapping[str, Tensor],
+    output: Tensor,
 ) -> Kernel:
     """Return a convolution as a product over taps and channels, one for each group."""
+    tensor = inputs[0]
     sizes, positions, windows = _spatial(tensor.shape, output.shape, operator.windows)
     axes = len(windows)
     in_channels = tensor.shape[-1] // operator.groups
@@ -43,12 +49,12 @@ def convolution(
         output=plain(positions, numbers.positions),
     )
     shift = shift_of(operator.shift, prod(kernel) * in_channels)
-    return _product(operator, sliding, tensor, parameters, shift)
+    return _product(operator, sliding, inputs, parameters, shift)
 
 
 def transposed_convolution(
     operator: TransposedConvolution,
-    tensor: Tensor,
+    inputs: Sequence[Tensor],
     parameters: Mapping[str, Tensor],
     output: Tensor,
 ) -> tuple[Kernel, ...]:
@@ -59,6 +65,7 @@ def transposed_convolution(
 
     # Approximation: each phase reads the input anew, and begins when the one before has ended.
     """
+    tensor = inputs[0]
     sizes, positions, windows = _spatial(tensor.shape, output.shape, operator.windows)
     in_channels = tensor.shape[-1] // operator.groups
     numbers = _Numbers.of(len(windows))
@@ -79,7 +86,7 @@ def transposed_convolution(
             weight=tuple(phase.weight for phase in phases),
             output=tuple(phase.output for phase in phases),
         )
-        kernels.append(_product(operator, sliding, tensor, parameters, shift))
+        kernels.append(_product(operator, sliding, inputs, parameters, shift))
     return tuple(kernels)
 
 
@@ -126,11 +133,12 @@ class _Sliding(NamedTuple):
 def _product(
     operator: Convolution | TransposedConvolution,
     sliding: _Sliding,
-    tensor: Tensor,
+    inputs: Sequence[Tensor],
     parameters: Mapping[str, Tensor],
     shift: int,
 ) -> Kernel:
     """Return a product over taps and channels, one for each group."""
+    tensor = inputs[0]
     batch, groups = tensor.shape[0], operator.groups
     in_channels, out_channels = tensor.shape[-1] // groups, operator.out_channels // groups
     _, _, column, channel = _Numbers.of(len(sliding.taps))
@@ -142,11 +150,16 @@ def _product(
         *dimensions_of(Role.N, OC=out_channels),
         *dimensions_of(Role.K, **_named("F", sliding.taps), IC=sliding.channels),
     ]
-    weight = (at_group, *sliding.weight, at_channel, at_column)
+    if operator.tied:
+        axes = (at_group, *sliding.weight, at_column, at_channel)
+        weight = input_map(inputs[1], 1, axes, scratchpad="weight", operand=Operand.WEIGHT)
+    else:
+        axes = (at_group, *sliding.weight, at_channel, at_column)
+        weight = learned_map("weight", axes, tensor.dtype, "weight")
     return contraction(
         dimensions,
         input_map(tensor, 0, (at_batch, *sliding.data, at_group, at_channel)),
-        learned_map("weight", weight, tensor.dtype, "weight"),
+        weight,
         (at_group, at_column) if "bias" in parameters else None,
         (at_batch, *sliding.output, at_group, at_column),
         Contraction(shift=shift, activation=operator.activation),
@@ -191,6 +204,93 @@ def _phase(
     data = Axis(size=size, terms=((position, 1), (tap, step)), offset=nearest)
     weight = Axis(size=window.kernel, terms=((tap, period),), offset=window.kernel - 1 - last)
     return _Phase(count, len(meeting), data, weight, output)
+
+
+def convolution_gradient(
+    operator: ConvolutionGradient, inputs: Sequence[Tensor], output: Tensor
+) -> Kernel:
+    """Return a product over batch and positions: its rows are taps and input channels.
+
+    It is the convolution with other roles: the image is read as there, the gradient takes the
+    weight's part, and the weight that of the output.
+    """
+    image, gradient = inputs
+    sizes, positions, windows = _spatial(image.shape, gradient.shape, operator.windows)
+    groups, *_, in_channels, out_channels = output.shape
+    batch, taps = image.shape[0], tuple(window.kernel for window in windows)
+    axes = len(windows)
+    at_taps, at_places = range(1, 1 + axes), range(4 + axes, 4 + 2 * axes)
+    at_group, at_channel, at_column, at_batch = plain(
+        (groups, in_channels, out_channels, batch), (0, 1 + axes, 2 + axes, 3 + axes)
+    )
+    data = tuple(map(_window_axis, sizes, at_places, at_taps, windows))
+    return contraction(
+        [
+            *dimensions_of(Role.GROUP, G=groups),
+            *dimensions_of(Role.M, **_named("F", taps), IC=in_channels),
+            *dimensions_of(Role.N, OC=out_channels),
+            *dimensions_of(Role.K, B=batch, **_named("O", positions)),
+        ],
+        input_map(image, 0, (at_batch, *data, at_group, at_channel)),
+        input_map(
+            gradient,
+            1,
+            (at_batch, *plain(positions, at_places), at_group, at_column),
+            scratchpad="weight",
+            operand=Operand.WEIGHT,
+        ),
+        None,
+        (at_group, *plain(taps, at_taps), at_channel, at_column),
+        Contraction(shift=shift_of(None, batch * prod(positions)), activation="identity"),
+    )
+
+
+def pool_gradient(
+    operator: PoolGradient, inputs: Sequence[Tensor], output: Tensor
+) -> tuple[Kernel, ...]:
+    """Return a sum over the windows that an element lies in, for each phase of the image.
+
+    Phases are those of a transposed convolution with the same windows: elements that are a whole
+    stride apart lie in as many windows, at the same taps.
+    """
+    gradient = inputs[-1]
+    sizes, positions, windows = _spatial(gradient.shape, output.shape, operator.windows)
+    batch, channels, axes = output.shape[0], output.shape[-1], len(windows)
+    numbers = range(1, 1 + axes), range(2 + axes, 2 + 2 * axes)
+    at_batch, at_channel = plain((batch, channels), (0, 1 + axes))
+    is_max = operator.function == "max"
+    kernels = []
+    for firsts in product(*map(range, map(min, positions, [w.stride for w in windows]))):
+        each = zip(sizes, positions, windows, firsts, *numbers, strict=True)
+        # Where no window reaches, one tap of padding makes zeros.
+        phases = [_phase(*one) for one in each]
+        if any(not phase.taps for phase in phases):
+            phases = [phase._replace(taps=1) for phase in phases]
+        windowed = (at_batch, *(phase.data for phase in phases), at_channel)
+        own = (at_batch, *(phase.output for phase in phases), at_channel)
+        operands = [own, windowed, windowed] if is_max else [windowed]
+        kernels.append(
+            Kernel(
+                dimensions=(
+                    *dimensions_of(
+                        Role.PARALLEL,
+                        B=batch,
+                        **_named("O", [phase.positions for phase in phases]),
+                        C=channels,
+                    ),
+                    *dimensions_of(Role.WHOLE, **_named("F", [phase.taps for phase in phases])),
+                ),
+                inputs=tuple(
+                    input_map(tensor, number, found)
+                    for number, (tensor, found) in enumerate(zip(inputs, operands, strict=True))
+                ),
+                output=output_map(own, output.dtype),
+                body=VectorBody(
+                    function="max_gradient" if is_max else "sum", activation="identity"
+                ),
+            )
+        )
+    return tuple(kernels)
 
 
 def pool(operator: Pool, tensor: Tensor, output: Tensor) -> Kernel:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from workloads.gradients import ConvolutionGradient, PoolGradient
 from workloads.graph import Graph, Layer
 from workloads.layers import (
     Convolution,
@@ -44,6 +45,8 @@ def shape_label(graph: Graph, layer: Layer) -> str:
             Convolution(windows=windows)
             | TransposedConvolution(windows=windows)
             | Pool(windows=windows)
+            | ConvolutionGradient(windows=windows)
+            | PoolGradient(windows=windows)
         ):
             sizes = f"{_sizes(inputs[0].shape)}→{_sizes(output.shape)}"
             return f"{sizes} k{_per_axis([w.kernel for w in windows])}{_strides(windows)}"

@@ -10,7 +10,7 @@ from typing import ClassVar
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from workloads.graph import Parameter, Tensor
-from workloads.layers import Convolution, Shape, Window
+from workloads.layers import Convolution, Shape, Window, check_tied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class TransposedConvolution:
 
     Parameters
     ----------
-    out_channels, groups, bias, activation, shift
+    out_channels, groups, bias, activation, shift, tied
         As of `workloads.layers.Convolution`.
     windows
         One for each spatial axis; padding is what is cut off the output.
@@ -42,14 +42,17 @@ class TransposedConvolution:
     bias: bool = False
     activation: str = "identity"
     shift: int | None = None
+    tied: bool = False
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return ``[batch, OY, OX, OC]``: ``(size - 1) · stride + span - padding`` along an axis.
 
         Output padding comes on top of that.
         """
-        (tensor,) = inputs
-        _, dtype = self._pointwise().output(inputs)
+        tensor = inputs[0]
+        _, dtype = self._pointwise().output([tensor])
+        if self.tied:
+            check_tied(inputs, self.windows, self.groups, self.out_channels)
         sizes = zip(tensor.shape[1:-1], self.windows, self.output_padding, strict=True)
         spatial = tuple(_output_size(*each) for each in sizes)
         return (tensor.shape[0], *spatial, self.out_channels), dtype
@@ -61,10 +64,13 @@ class TransposedConvolution:
         one is the transposition of: the order in which they meet neighbouring inputs.
         """
         found = self._pointwise().parameters(inputs)
-        groups, *_, in_channels, out_channels = found["weight"].shape
+        weight = found.pop("weight")
+        if self.tied:
+            return found
+        groups, *_, in_channels, out_channels = weight.shape
         kernel = (window.kernel for window in self.windows)
         shape = (groups, *kernel, in_channels, out_channels)
-        return {**found, "weight": Parameter(shape=shape, dtype=found["weight"].dtype)}
+        return {"weight": Parameter(shape=shape, dtype=weight.dtype), **found}
 
     def macs(self, inputs: Sequence[Tensor]) -> int:
         """Return input elements times the window's taps times OC/G.

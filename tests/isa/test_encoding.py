@@ -109,6 +109,9 @@ def test_codes_never_change() -> None:
         *("sum", "mean", "max", "softmax", "layer_norm", "rms_norm"),
         *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
         *("erf", "divide", "minimum", "dot"),
+        *("relu_gradient", "relu6_gradient", "sigmoid_gradient", "tanh_gradient"),
+        *("hard_sigmoid_gradient", "gelu_gradient", "silu_gradient", "hard_swish_gradient"),
+        *("absolute_gradient", "erf_gradient", "cast", "equal", "max_gradient"),
     ) == FUNCTION_CODES
     assert [operand.name for operand in Operand] == ["INPUT", "WEIGHT", "BIAS", "OUTPUT", "INDEX"]
     assert [queue.name for queue in Queue] == ["LOAD", "MATRIX", "VECTOR", "STORE"]

@@ -10,6 +10,8 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from foundation.dtype import DTYPES, Dtype
 from foundation.functions import FunctionKind, names
 from workloads.build import GraphBuilder
+from workloads.conversions import Cast, OneHot
+from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Graph, Operator, Tensor
 from workloads.layers import (
     Concat,
@@ -37,7 +39,10 @@ WIDEST_ROW_BYTES = 1024
 #: What is reduced as a whole has to fit the inputs' scratchpad there.
 LARGEST_REDUCED_BYTES = 5376
 #: Functions that make of a small difference a large one: of rounded values only, in no chain.
-STEEP = ("divide", "exp", "log", "reciprocal", "sqrt")
+STEEP = (
+    *("divide", "exp", "log", "reciprocal", "sqrt", "relu_gradient", "relu6_gradient"),
+    *("hard_sigmoid_gradient", "absolute_gradient"),
+)
 
 
 class Draft:
@@ -284,6 +289,64 @@ def add_embedding(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(operator, [indices])
 
 
+def add_conv_gradient(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a gradient by weights, of all of a convolution's positions or of the first ones."""
+    channels = tensor.shape[-1]
+    groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
+    windows = tuple(window(draw, size, extra_pad=2) for size in tensor.shape[1:-1])
+    most = [w.output_size(size, "") for w, size in zip(windows, tensor.shape[1:-1], strict=True)]
+    positions = [draw(st.sampled_from([size, max(1, size - 1)])) for size in most]
+    columns = groups * draw(st.integers(1, 4))
+    gradient = builder.add_input((tensor.shape[0], *positions, columns))
+    return builder.add(ConvolutionGradient(windows=windows, groups=groups), [tensor, gradient])
+
+
+def add_pool_gradient(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a pooling and its gradient, or only the sum of an average's."""
+    windows, sizes = tuple(window(draw, size) for size in tensor.shape[1:-1]), tensor.shape[1:-1]
+    if draw(st.booleans()):
+        largest = builder.add(Pool(function="max", windows=windows), [tensor])
+        operator = PoolGradient(function="max", windows=windows, sizes=sizes)
+        return builder.add(operator, [tensor, largest, builder.add_input(largest.shape)])
+    positions = [w.output_size(size, "") for w, size in zip(windows, sizes, strict=True)]
+    gradient = builder.add_input((tensor.shape[0], *positions, tensor.shape[-1]))
+    builder.add(PoolGradient(function="sum", windows=windows, sizes=sizes), [gradient])
+    return builder.add(Elementwise(function="relu"), [tensor])
+
+
+def add_tied_conv(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a convolution, or a transposed one, whose weight is an input."""
+    columns = draw(st.integers(1, 5))
+    windows = tuple(window(draw, size) for size in tensor.shape[1:-1])
+    weight = builder.add_input((1, *(w.kernel for w in windows), columns, tensor.shape[-1]))
+    operator: Operator = Convolution(out_channels=columns, windows=windows, tied=True)
+    if draw(st.booleans()):
+        plain = tuple(w._replace(pad_before=0, pad_after=0) for w in windows)
+        operator = TransposedConvolution(
+            out_channels=columns, windows=plain, output_padding=(0,) * len(windows), tied=True
+        )
+    return builder.add(operator, [tensor, weight])
+
+
+def add_flip(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    return builder.add(Flip(axis=draw(st.integers(0, len(tensor.shape) - 1))), [tensor])
+
+
+def add_cast(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a cast to another type and, changed there, back."""
+    if builder.dtype.is_integer:
+        return add_unary(draw, builder, tensor)
+    other = draw(st.sampled_from([DTYPES[name] for name in ("fp32", "fp16", "bf16")]))
+    there = builder.add(Cast(dtype=other), [tensor])
+    changed = builder.add(Elementwise(function="tanh"), [there])
+    return builder.add(Cast(dtype=builder.dtype), [changed])
+
+
+def add_one_hot(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    indices = builder.add_input(tensor.shape[:2], DTYPES["int32"])
+    return builder.add(OneHot(entries=draw(st.integers(1, 30)), dtype=builder.dtype), [indices])
+
+
 Adder = Callable[[DrawFn, Draft, Tensor], Tensor]
 ON_IMAGES: dict[str, Adder] = {
     "conv": add_conv,
@@ -311,10 +374,22 @@ OPERATORS: dict[str, Adder] = {
     **ON_ALL,
     "conv_transpose": add_conv_transpose,
     "embedding": add_embedding,
+    "conv_gradient": add_conv_gradient,
+    "pool_gradient": add_pool_gradient,
+    "tied_conv": add_tied_conv,
+    "flip": add_flip,
+    "cast": add_cast,
+    "one_hot": add_one_hot,
 }
-WINDOWED = ("conv", "conv_transpose", "pool", "upsampling")
+WINDOWED = (
+    *("conv", "conv_transpose", "pool", "upsampling"),
+    *("conv_gradient", "pool_gradient", "tied_conv"),
+)
 #: Operators whose layers may have several kernels, or none.
-NOT_ONE_KERNEL = ("concat", "conv_transpose", "reshape", "upsampling")
+NOT_ONE_KERNEL = (
+    *("concat", "conv_transpose", "reshape", "upsampling"),
+    *("flip", "pool_gradient", "tied_conv"),
+)
 
 
 @st.composite

@@ -234,7 +234,24 @@ class UnaryLayer(_Layer):
 class BinaryLayer(_Layer):
     """``workloads.layers.Elementwise`` of two operands."""
 
-    op: Literal["add", "subtract", "multiply", "divide", "maximum", "minimum"]
+    op: Literal[
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "maximum",
+        "minimum",
+        "relu_gradient",
+        "relu6_gradient",
+        "sigmoid_gradient",
+        "tanh_gradient",
+        "hard_sigmoid_gradient",
+        "gelu_gradient",
+        "silu_gradient",
+        "hard_swish_gradient",
+        "absolute_gradient",
+        "erf_gradient",
+    ]
     activation: Activation = "identity"
 
 
@@ -371,6 +388,51 @@ class RecurrentLayer(_Layer):
     direction: Literal["forwards", "backwards", "both"] = "forwards"
 
 
+class ConvGradientLayer(_Layer):
+    """``workloads.gradients.ConvolutionGradient``."""
+
+    op: Literal["conv_gradient"]
+    kernel: PerAxis
+    stride: PerAxis = 1
+    dilation: PerAxis = 1
+    padding: Padding = 0
+    groups: Integer = 1
+
+
+class PoolGradientLayer(_Layer):
+    """``workloads.gradients.PoolGradient``; the stride is the kernel unless given."""
+
+    op: Literal["pool_gradient"]
+    function: Literal["sum", "max"]
+    sizes: PerAxis
+    kernel: PerAxis
+    stride: PerAxis | None = None
+    dilation: PerAxis = 1
+    padding: Padding = 0
+
+
+class FlipLayer(_Layer):
+    """``workloads.gradients.Flip``."""
+
+    op: Literal["flip"]
+    axis: Integer
+
+
+class CastLayer(_Layer):
+    """``workloads.conversions.Cast``."""
+
+    op: Literal["cast"]
+    dtype: ComputeDtypeName
+
+
+class OneHotLayer(_Layer):
+    """``workloads.conversions.OneHot``."""
+
+    op: Literal["one_hot"]
+    entries: Integer
+    dtype: ComputeDtypeName | None = None
+
+
 class BlockUse(_Item):
     """A block in the place of a layer, ``repeat`` times one after the other."""
 
@@ -403,6 +465,11 @@ LayerItem = (
     | ResizeLayer
     | RecurrentLayer
     | EmbeddingBagLayer
+    | ConvGradientLayer
+    | PoolGradientLayer
+    | FlipLayer
+    | CastLayer
+    | OneHotLayer
 )
 
 _TAGS = {
@@ -417,6 +484,7 @@ _TAGS = {
             *("conv", "conv_transpose", "linear", "matmul", "global_pool", "reduce", "embedding"),
             *("concat", "slice", "reshape", "transpose", "repeat", "interpolate", "resize"),
             *("softmax", "group_norm", "instance_norm", "embedding_bag"),
+            *("conv_gradient", "pool_gradient", "flip", "cast", "one_hot"),
         )
     },
 }
@@ -483,6 +551,11 @@ Item = Annotated[
     | Annotated[ResizeLayer, Tag("resize layer")]
     | Annotated[RecurrentLayer, Tag("recurrent layer")]
     | Annotated[EmbeddingBagLayer, Tag("embedding_bag layer")]
+    | Annotated[ConvGradientLayer, Tag("conv_gradient layer")]
+    | Annotated[PoolGradientLayer, Tag("pool_gradient layer")]
+    | Annotated[FlipLayer, Tag("flip layer")]
+    | Annotated[CastLayer, Tag("cast layer")]
+    | Annotated[OneHotLayer, Tag("one_hot layer")]
     | Annotated[BlockUse, Tag("block use")]
     | Annotated[_NoOperator, Tag("no operator")],
     Discriminator(_tag),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from foundation.dtype import DTYPES, Dtype
+from workloads.conversions import Cast, OneHot
+from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Operator, Tensor
 from workloads.layers import (
     Concat,
@@ -24,10 +26,13 @@ from workloads.layers import (
 from workloads.loaders.expand import Place
 from workloads.loaders.models import (
     BinaryLayer,
+    CastLayer,
     ConcatLayer,
+    ConvGradientLayer,
     ConvLayer,
     EmbeddingBagLayer,
     EmbeddingLayer,
+    FlipLayer,
     GlobalPoolLayer,
     GroupNormLayer,
     InstanceNormLayer,
@@ -36,6 +41,8 @@ from workloads.loaders.models import (
     LinearLayer,
     MatMulLayer,
     NormalizeLayer,
+    OneHotLayer,
+    PoolGradientLayer,
     PoolLayer,
     ReduceLayer,
     RepeatLayer,
@@ -75,7 +82,18 @@ def operator_of(
     check_count(item, place, inputs)
     match item:
         case ConvLayer() | TransposedConvLayer() | PoolLayer() | GlobalPoolLayer():
-            return _windowed(item, place, inputs[0])
+            return _windowed(item, place, inputs)
+        case ConvGradientLayer() | PoolGradientLayer():
+            return _window_gradient(item, place, inputs)
+        case CastLayer():
+            return Cast(dtype=DTYPES[item.dtype])
+        case OneHotLayer():
+            return OneHot(
+                entries=place.integer(item.entries, "entries", minimum=1),
+                dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
+            )
+        case FlipLayer():
+            return Flip(axis=place.integer(item.axis, "axis"))
         case LinearLayer():
             return _linear(item, place, inputs)
         case MatMulLayer():
@@ -152,8 +170,12 @@ def check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None
     """Raise WorkloadError when an entry has another number of inputs than it needs."""
     count = len(inputs)
     match item:
-        case BinaryLayer() | MatMulLayer():
+        case BinaryLayer() | MatMulLayer() | ConvGradientLayer():
             needed = 2
+        case ConvLayer() | TransposedConvLayer():
+            needed = 2 if count == 2 else 1
+        case PoolGradientLayer():
+            needed = 3 if item.function == "max" else 1
         case LinearLayer():
             needed = 2 if item.tied_to else 1
         case ConcatLayer():
@@ -198,8 +220,9 @@ def _linear(item: LinearLayer, place: Place, inputs: Sequence[Tensor]) -> Linear
 def _windowed(
     item: ConvLayer | TransposedConvLayer | PoolLayer | GlobalPoolLayer,
     place: Place,
-    tensor: Tensor,
+    inputs: Sequence[Tensor],
 ) -> Operator:
+    tensor = inputs[0]
     axes = spatial_axes(item, place, tensor)
     match item:
         case GlobalPoolLayer():
@@ -216,6 +239,7 @@ def _windowed(
                 batch_norm=item.batch_norm,
                 activation=item.activation,
                 shift=_shift(item, place),
+                tied=len(inputs) == 2,
             )
         case TransposedConvLayer():
             windows, output_padding = _transposed_windows(item, place, tensor)
@@ -227,7 +251,20 @@ def _windowed(
                 bias=item.bias,
                 activation=item.activation,
                 shift=_shift(item, place),
+                tied=len(inputs) == 2,
             )
+
+
+def _window_gradient(
+    item: ConvGradientLayer | PoolGradientLayer, place: Place, inputs: Sequence[Tensor]
+) -> Operator:
+    axes = spatial_axes(item, place, inputs[0])
+    windows = _windows(item, place, inputs[0])
+    if isinstance(item, ConvGradientLayer):
+        groups = place.integer(item.groups, "groups", minimum=1)
+        return ConvolutionGradient(windows=windows, groups=groups)
+    sizes = per_axis(item.sizes, "sizes", place, axes)
+    return PoolGradient(function=item.function, windows=windows, sizes=sizes)
 
 
 def spatial_axes(item: LayerItem, place: Place, tensor: Tensor) -> int:
@@ -257,7 +294,9 @@ def _transposed_windows(
 
 
 def _windows(
-    item: ConvLayer | TransposedConvLayer | PoolLayer, place: Place, tensor: Tensor
+    item: ConvLayer | TransposedConvLayer | PoolLayer | ConvGradientLayer | PoolGradientLayer,
+    place: Place,
+    tensor: Tensor,
 ) -> tuple[Window, ...]:
     """Return one window for each spatial axis."""
     sizes = tensor.shape[1:-1]
@@ -274,6 +313,8 @@ def _windows(
     if item.padding == "same" and isinstance(item, TransposedConvLayer):
         pads = [_same_transposed(window) for window in windows]
     elif item.padding == "same":
+        if isinstance(item, PoolGradientLayer):
+            raise place.failure("padding can't be 'same': give the pooling's numbers", "padding")
         pads = [_same(window, size) for window, size in zip(windows, sizes, strict=True)]
     else:
         pads = _padding(item.padding, place, axes)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 
 from foundation.errors import WorkloadError
+from workloads.conversions import Cast, OneHot
+from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Graph, Layer, Tensor, TensorKind
 from workloads.layers import (
     Concat,
@@ -101,7 +103,7 @@ def _owner(graph: Graph, layer: Layer) -> str:
 
 def _tied_name(graph: Graph, tensor: str) -> str:
     """Return the embedding whose table ``tensor`` is, or the learned tensor's own name."""
-    owners = (layer.name for layer in graph.layers if tensor in layer.parameters.values())
+    owners = (layer.name for layer in graph.layers if layer.parameters.get("table") == tensor)
     return next(owners, tensor)
 
 
@@ -126,6 +128,11 @@ def operator_name(operator: object) -> str:
             | Repeat()
             | Interpolate()
             | GroupNormalize()
+            | ConvolutionGradient()
+            | PoolGradient()
+            | Flip()
+            | Cast()
+            | OneHot()
         ):
             return operator.kind
         case _:
@@ -189,6 +196,20 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
             return {} if operator.axis == -1 else {"axis": operator.axis}
         case GroupNormalize():
             return {"groups": operator.groups}
+        case ConvolutionGradient():
+            return {**_windows(operator.windows), "groups": operator.groups}
+        case PoolGradient():
+            return {
+                "function": operator.function,
+                "sizes": list(operator.sizes),
+                **_windows(operator.windows),
+            }
+        case Flip():
+            return {"axis": operator.axis}
+        case Cast():
+            return {"dtype": operator.dtype}
+        case OneHot():
+            return {"entries": operator.entries, "dtype": operator.dtype}
         case Repeat():
             return {"factors": list(operator.factors)}
         case Interpolate():

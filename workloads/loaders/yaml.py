@@ -150,7 +150,7 @@ def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype
         with _located(flat.place):
             builder.add_learned(flat.name, shape, _dtype(flat, dtype), flat.constant)
     for layer in _ordered(expansion.layers):
-        inputs = [builder.tensors[name] for name in layer.inputs]
+        inputs = [_input(layer, name, builder.tensors) for name in layer.inputs]
         if layer.tied_to:
             inputs.append(_tied(layer, builder.tensors))
         add = adder_of(layer.item, layer.place, inputs, dtype)
@@ -173,9 +173,20 @@ def _dtype(flat: FlatTensor, default: Dtype) -> Dtype:
     return DTYPES[flat.entry.dtype] if flat.entry.dtype else default
 
 
+def _input(layer: FlatLayer, name: str, tensors: Mapping[str, Tensor]) -> Tensor:
+    """Return a tensor that a layer reads: what another one has learned may not be there."""
+    if name not in tensors:
+        owner, _, role = name.rpartition(".")
+        raise layer.place.failure(
+            f"reads '{name}' but '{owner}' has no {role} of its own", "inputs"
+        )
+    return tensors[name]
+
+
 def _tied(layer: FlatLayer, tensors: Mapping[str, Tensor]) -> Tensor:
     """Return the tensor that a layer shares: a learned one, or an embedding's table."""
-    table = tensors.get(f"{layer.tied_to}.table", tensors[str(layer.tied_to)])
+    named = str(layer.tied_to)
+    table = tensors.get(f"{named}.table") or _input(layer, named, tensors)
     if table.kind is not TensorKind.PARAMETER or len(table.shape) != 2:
         raise layer.place.failure(
             f"tied_to must name an embedding or a learned tensor of 2 axes, which"
@@ -202,6 +213,8 @@ def _check_all_read(flats: Sequence[FlatTensor], layers: Sequence[FlatLayer]) ->
 
 def _ordered(layers: Sequence[FlatLayer]) -> list[FlatLayer]:
     """Return the layers so that each comes after what it reads, otherwise in the file's order."""
+    from workloads.loaders.expand import learned_by
+
     by_name = {layer.name: layer for layer in layers}
     done: set[str] = set()
     ordered: list[FlatLayer] = []
@@ -210,7 +223,9 @@ def _ordered(layers: Sequence[FlatLayer]) -> list[FlatLayer]:
         stack = {start.name: None} if start.name not in done else {}
         while stack:
             layer = by_name[next(reversed(stack))]
-            needed = (*layer.inputs, layer.tied_to, layer.share)
+            read = (*layer.inputs, layer.tied_to)
+            owners = [learned_by(name) for name in read if name is not None]
+            needed = (*read, *owners, layer.share)
             missing = next((n for n in needed if n in by_name and n not in done), None)
             if missing is None:
                 done.add(stack.popitem()[0])
