@@ -34,6 +34,19 @@ class GraphBuilder:
         self._layers: list[Layer] = []
         self.tensors: dict[str, Tensor] = {}
 
+    @classmethod
+    def of(cls, graph: Graph) -> GraphBuilder:
+        """Return a builder that has everything of a graph already."""
+        builder = cls(graph.name, graph.batch)
+        builder._layers += graph.layers
+        builder.tensors.update(graph.tensors)
+        return builder
+
+    @property
+    def layer_count(self) -> int:
+        """Layers added so far."""
+        return len(self._layers)
+
     def add_input(self, name: str, shape: Shape, dtype: Dtype) -> Tensor:
         """Add a tensor that is given with every inference."""
         return self._add(f"input '{name}'", name, shape, dtype, TensorKind.INPUT, 0)
