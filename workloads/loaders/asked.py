@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from foundation.dtype import DTYPES
 from foundation.errors import WorkloadError, nearest
+from workloads.training.options import Training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,8 @@ class Asked:
         Of a language model: ``prefill:TOKENS`` or ``decode:TOKENS@CONTEXT``.
     unknown_as_vector
         Whether an operator that isn't known becomes a function of the vector unit.
+    training
+        How it is trained; then the network is one step of its training.
     """
 
     batch: int | None = None
@@ -32,6 +35,7 @@ class Asked:
     dims: Mapping[str, int] = field(default_factory=dict)
     phase: str | None = None
     unknown_as_vector: bool = False
+    training: Training | None = None
 
     def check(self) -> None:
         """Raise WorkloadError for what no network can be."""
