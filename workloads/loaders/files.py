@@ -24,7 +24,7 @@ FORMATS = {
 
 
 def load_file(path: Path, asked: Asked = AS_IT_IS) -> Graph:
-    """Return the network of a file, by its suffix, or one step of its training if that is asked for.
+    """Return the network of a file, by its suffix; one step of its training if that is asked for.
 
     Raises
     ------

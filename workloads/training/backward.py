@@ -27,6 +27,9 @@ from workloads.training.draft import Draft
 from workloads.training.node import Node, Rule
 from workloads.transposed import TransposedConvolution
 
+#: What the names of layers begin with that compute again what wasn't kept.
+RECOMPUTED = "recompute"
+
 _RULES: Mapping[type, Rule] = {
     Convolution: products.convolution,
     TransposedConvolution: products.transposed_convolution,
@@ -159,7 +162,7 @@ class _Values:
             return self._graph.tensors[name]
         for layer in self._missing(name):
             self._again[layer.name] = self._draft.builder.add_layer(
-                f"recompute.{layer.name}",
+                f"{RECOMPUTED}.{layer.name}",
                 layer.operator,
                 [self._again.get(one, self._graph.tensors[one]) for one in layer.inputs],
                 layer.name if layer.parameters else None,
