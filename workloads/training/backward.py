@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from foundation.errors import WorkloadError
+from workloads.conversions import Cast
 from workloads.graph import Graph, Layer, Tensor, TensorKind
 from workloads.layers import (
     Concat,
@@ -47,6 +48,7 @@ _RULES: Mapping[type, Rule] = {
     Transpose: movement.transpose,
     Repeat: movement.repeat,
     Interpolate: movement.interpolate,
+    Cast: movement.cast,
 }
 
 

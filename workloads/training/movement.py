@@ -1,4 +1,4 @@
-"""Gradients of pooling and of operators that move data."""
+"""Gradients of pooling and of operators that move data or only convert it."""
 
 from __future__ import annotations
 
@@ -113,6 +113,12 @@ def interpolate(node: Node) -> Iterator[tuple[str, Tensor]]:
             found = moved if found is None else steps.apply("sum", "add", found, moved)
     assert found is not None, "an element is its own neighbour"
     yield node.to(0, steps.reshape("input", found, shape))
+
+
+def cast(node: Node) -> Iterator[tuple[str, Tensor]]:
+    """Go back through a cast: the gradient in the type that it came from."""
+    if node.wants():
+        yield node.to(0, node.steps.cast("input", node.gradient, node.known().dtype))
 
 
 def _moved(steps: Steps, given: Tensor, places: int) -> Tensor | None:

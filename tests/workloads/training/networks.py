@@ -12,7 +12,7 @@ layers:
 CNN = """
 name: cnn
 batch: 2
-inputs: {image: [batch, 11, 11, 3]}
+inputs: {image: [batch, 9, 9, 3]}
 layers:
   - {name: conv, op: conv, out: 4, kernel: 3, stride: 2, padding: 1, bias: true, activation: relu}
   - {name: depth, op: conv, out: 4, kernel: 3, groups: 4, batch_norm: true, activation: silu}

@@ -14,6 +14,7 @@ from foundation.dtype import DTYPES, Dtype
 from foundation.functions import SLOPES, FunctionKind, names
 from tests.laws.graphs import OPERATORS, branches, chains, single_layers
 from workloads.build import GraphBuilder
+from workloads.conversions import Cast
 from workloads.evaluate import Array, evaluate, random_tensors
 from workloads.graph import Graph, TensorKind
 from workloads.layers import Elementwise, Linear
@@ -144,6 +145,21 @@ def test_random_graphs_whatever_is_kept(graph: Graph, seed: int, data: st.DataOb
         assert np.array_equal(
             before[kept.gradients[name]], after[dropped.gradients[name]], equal_nan=True
         )
+
+
+def test_a_cast_gives_its_gradient_back_in_the_type_that_it_came_from() -> None:
+    builder = GraphBuilder("casts", 1)
+    narrow = builder.add_layer(
+        "narrow", Cast(dtype=DTYPES["bf16"]), [builder.add_learned("x", (2, 3), DTYPES["fp32"])]
+    )
+    builder.add_layer("f", Elementwise(function="relu"), [narrow])
+    step = step_of(builder.build(), "mean_squared_error")
+    values = random_tensors(step.graph, seed=1)
+    found = evaluate(step.graph, values)
+    given = found[step.gradients["x"]]
+    assert given.dtype == np.float32
+    error = np.maximum(values["x"], 0) - values["target"].astype(np.float32)
+    assert given == pytest.approx(2 / 6 * error * (values["x"] > 0), rel=0.02, abs=0.01)
 
 
 def test_every_slope_is_a_functions() -> None:
