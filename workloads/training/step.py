@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from foundation.errors import WorkloadError
 from workloads.build import GraphBuilder
 from workloads.graph import Graph, Layer, TensorKind
-from workloads.layers import Convolution, Elementwise, Normalize
+from workloads.layers import Convolution, Elementwise, Embedding, Normalize
 from workloads.training.backward import add_backward, wanted_tensors
 from workloads.training.blocks import dropped
 from workloads.training.draft import Draft
@@ -170,6 +170,8 @@ def _notes(graph: Graph, training: Training) -> tuple[str, ...]:
     notes = [f"one training step: {training.optimizer}, {training.loss}, {training.precision}"]
     if any(_is_batch_norm(layer) for layer in graph.layers):
         notes.append("batch normalization scales and shifts; its statistics are constants")
+    if any(isinstance(layer.operator, Embedding) for layer in graph.layers):
+        notes.append("gradients of tables are products with one-hot rows")
     return tuple(notes)
 
 
