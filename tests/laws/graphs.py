@@ -293,7 +293,7 @@ def add_conv_gradient(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     """Add a gradient by weights, of all of a convolution's positions or of the first ones."""
     channels = tensor.shape[-1]
     groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
-    windows = tuple(window(draw, size, extra_pad=2) for size in tensor.shape[1:-1])
+    windows = tuple(window(draw, size) for size in tensor.shape[1:-1])
     most = [w.output_size(size, "") for w, size in zip(windows, tensor.shape[1:-1], strict=True)]
     positions = [draw(st.sampled_from([size, max(1, size - 1)])) for size in most]
     columns = groups * draw(st.integers(1, 4))
@@ -385,10 +385,10 @@ WINDOWED = (
     *("conv", "conv_transpose", "pool", "upsampling"),
     *("conv_gradient", "pool_gradient", "tied_conv"),
 )
-#: Operators whose layers may have several kernels, or none.
+#: Operators that may be several layers, or whose layers may have several kernels, or none.
 NOT_ONE_KERNEL = (
     *("concat", "conv_transpose", "reshape", "upsampling"),
-    *("flip", "pool_gradient", "tied_conv"),
+    *("cast", "flip", "pool_gradient", "tied_conv"),
 )
 
 
