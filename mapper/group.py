@@ -248,7 +248,7 @@ def _is_padded_along_one(kernel: Kernel, operand: OperandMap, axes: Sequence[int
     whole = Tile(low=(0,) * len(kernel.extents), size=kernel.extents)
     shape = [axis.size for axis in operand.axes]
     views = zip(_touched(operand, whole), shape, axis_runs(axes, shape), strict=True)
-    return all(low >= 0 and high <= size or len(run) == 1 for (low, high), size, run in views)
+    return all((low >= 0 and high <= size) or len(run) == 1 for (low, high), size, run in views)
 
 
 def _operand(kernel: Kernel, role: str) -> OperandMap:

@@ -113,7 +113,7 @@ def test_steps_that_overlap_may_share_an_input_that_stays(
         assert validation.passed, validation.text
 
 
-@pytest.mark.parametrize("groups, axis", [(2, 3), (1, 2)], ids=["axis in parts", "axis of 1"])
+@pytest.mark.parametrize(("groups", "axis"), [(2, 3), (1, 2)], ids=["axis in parts", "axis of 1"])
 def test_padding_along_an_axis_that_is_none_of_the_tensor_s(groups: int, axis: int) -> None:
     draft = Draft(DTYPES["int8"])
     windows = (Window(2, 2, 1, 2, 2), Window(3, 3, 1, 0, 1))
