@@ -109,16 +109,13 @@ def _constrained(kernel: Kernel, family: Family, rule: Rule) -> Family:
     return replace(family, places=places)
 
 
-def tile_by_tile(kernel: Kernel, family: Family) -> Family:
-    """Return the part of a family in which regions are tiles."""
-    nests = family.nests
-    places = []
-    for held, rows in family.places:
-        for depth, operand in zip(held, kernel.operands, strict=True):
-            needed = [d for d in range(len(kernel.dimensions)) if operand.depends_on(d)]
-            rows = rows & ~_differs(nests, depth, nests.depth, needed)
-        places.append((held, rows))
-    return Family(label=family.label, nests=nests, places=tuple(places))
+def are_tiles(kernel: Kernel, nests: Nests, held: Sequence[int]) -> Rows:
+    """Return in which nests all regions are tiles; broadcasts to the grid."""
+    rows = np.ones((1,) * len(nests.shape), dtype=np.bool_)
+    for depth, operand in zip(held, kernel.operands, strict=True):
+        needed = [d for d in range(len(kernel.dimensions)) if operand.depends_on(d)]
+        rows = rows & ~_differs(nests, depth, nests.depth, needed)
+    return rows
 
 
 def buffer_choices(kernel: Kernel) -> tuple[tuple[bool, ...], ...]:
