@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -11,6 +12,7 @@ from foundation.dtype import DTYPES, Dtype
 from foundation.functions import FunctionKind, names
 from workloads.build import GraphBuilder
 from workloads.graph import Graph, Operator, Tensor
+from workloads.indexing import Gather, OneHot, RowNumbers, add_gather, add_scatter_add
 from workloads.layers import (
     Concat,
     Convolution,
@@ -28,6 +30,7 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.selection import Sort, add_top_k
 from workloads.transposed import TransposedConvolution
 
 Shape = tuple[int, ...]
@@ -50,8 +53,7 @@ class Draft:
 
     def functions(self, kind: FunctionKind) -> list[str]:
         """Return the functions that may come next: after rounded layers no steep ones."""
-        is_exact = self.dtype.is_integer or not self._layers
-        return [name for name in names(kind) if is_exact or name not in STEEP]
+        return [name for name in names(kind) if self.is_exact or name not in STEEP]
 
     def add_input(self, shape: Shape, dtype: Dtype | None = None) -> Tensor:
         name = f"x{len(self._builder.tensors)}"
@@ -64,6 +66,16 @@ class Draft:
     def add(self, operator: Operator, inputs: Sequence[Tensor]) -> Tensor:
         self._layers += 1
         return self._builder.add_layer(f"layer{self._layers - 1}", operator, inputs)
+
+    def compose(self, add: Callable[..., Tensor], *arguments: object) -> Tensor:
+        """Add a composition of layers: a function of a builder, a name, and the arguments."""
+        self._layers += 1
+        return add(self._builder, f"layer{self._layers - 1}", *arguments)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether values are those of NumPy in every bit: a choice among them is the same one."""
+        return self.dtype.is_integer or not self._layers
 
     def graph(self) -> Graph:
         return self._builder.build()
@@ -284,6 +296,78 @@ def add_embedding(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(operator, [indices])
 
 
+def _add_indices(draw: DrawFn, builder: Draft, shape: Shape, entries: int) -> Tensor:
+    """Add indices: given ones, or, where values are exact, the places of the largest of others."""
+    if not builder.is_exact or draw(st.booleans()):
+        return builder.add_input(shape, DTYPES["int32"])
+    values = builder.add_input((*shape, entries))
+    return builder.add(Reduce(function="argmax", axes=(-1,)), [values])
+
+
+def add_gathered(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    fits = [
+        axis
+        for axis in range(len(tensor.shape))
+        if prod(tensor.shape[axis + 1 :]) * builder.dtype.size_bytes <= WIDEST_ROW_BYTES // 2
+    ]
+    axis = draw(st.sampled_from(fits))
+    batch_axes = draw(st.integers(0, axis))
+    shape = (*tensor.shape[:batch_axes], draw(st.integers(1, 4)))
+    if draw(st.booleans()):
+        shape = (*shape, 2)
+    indices = _add_indices(draw, builder, shape, tensor.shape[axis])
+    return builder.compose(add_gather, tensor, indices, axis, batch_axes)
+
+
+def add_scattered(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    rank = draw(st.integers(1, min(3, len(tensor.shape))))
+    rows = draw(st.integers(1, 9))
+    indices = _add_indices(draw, builder, tensor.shape[:rank], rows)
+    return builder.compose(add_scatter_add, tensor, indices, rows)
+
+
+def add_sorted(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    axis = draw(st.integers(-len(tensor.shape), len(tensor.shape) - 1))
+    return builder.add(Sort(function="sort", axis=axis), [tensor])
+
+
+def add_chosen(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add the largest elements of each row by their places."""
+    if not builder.is_exact or tensor.shape[-1] > WIDEST_ROW_BYTES // 4:
+        return add_sorted(draw, builder, tensor)
+    rank, count = len(tensor.shape), draw(st.integers(1, tensor.shape[-1]))
+    places = builder.compose(add_top_k, tensor, count, -1, "argsort")
+    return builder.compose(add_gather, tensor, places, -1, rank - 1)
+
+
+def add_rows(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a look-up of rows along the first axis, nothing else."""
+    rows = builder.add_input((draw(st.integers(1, 30)), *tensor.shape[3:]))
+    indices = builder.add_input(tensor.shape[:2], DTYPES["int32"])
+    return builder.add(Gather(), [rows, indices])
+
+
+def add_row_numbers(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    batch_axes = draw(st.integers(0, 2))
+    indices = builder.add_input((*tensor.shape[:batch_axes], 5), DTYPES["int32"])
+    operator = RowNumbers(rows=7, tables=tensor.shape[:2], batch_axes=batch_axes)
+    return builder.add(operator, [indices])
+
+
+def add_one_hot(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    indices = builder.add_input(tensor.shape[:2], DTYPES["int32"])
+    return builder.add(OneHot(classes=draw(st.integers(1, 30)), dtype=builder.dtype), [indices])
+
+
+def add_places(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add int32 places of elements: the largest one's, or those of all in order."""
+    axis = draw(st.integers(0, len(tensor.shape) - 1))
+    if draw(st.booleans()):
+        return builder.add(Sort(function="argsort", axis=axis), [tensor])
+    last = range(draw(st.integers(0, axis)), axis + 1)
+    return builder.add(Reduce(function="argmax", axes=tuple(last)), [tensor])
+
+
 Adder = Callable[[DrawFn, Draft, Tensor], Tensor]
 ON_IMAGES: dict[str, Adder] = {
     "conv": add_conv,
@@ -305,16 +389,31 @@ ON_ALL: dict[str, Adder] = {
     "reshape": add_reshape,
     "repeat": add_repeat,
     "interpolate": add_interpolate,
+    "gather": add_gathered,
+    "scatter_add": add_scattered,
+    "sort": add_sorted,
+    "top_k": add_chosen,
+}
+#: Operators that read or make indices: their results are in no chain.
+INDEXING: dict[str, Adder] = {
+    "rows": add_rows,
+    "row_numbers": add_row_numbers,
+    "one_hot": add_one_hot,
+    "places": add_places,
 }
 OPERATORS: dict[str, Adder] = {
     **ON_IMAGES,
     **ON_ALL,
     "conv_transpose": add_conv_transpose,
     "embedding": add_embedding,
+    **INDEXING,
 }
 WINDOWED = ("conv", "conv_transpose", "pool", "upsampling")
 #: Operators whose layers may have several kernels, or none.
-NOT_ONE_KERNEL = ("concat", "conv_transpose", "reshape", "upsampling")
+NOT_ONE_KERNEL = (
+    *("concat", "conv_transpose", "reshape", "upsampling"),
+    *("gather", "scatter_add", "top_k"),
+)
 
 
 @st.composite

@@ -7,13 +7,17 @@ from collections.abc import Callable, Sequence
 from foundation.dtype import Dtype
 from workloads.build import GraphBuilder
 from workloads.graph import Tensor
+from workloads.indexing import add_gather, add_scatter_add
 from workloads.layers import Reduce
 from workloads.loaders.expand import MAX_LAYERS, Place
 from workloads.loaders.models import (
     EmbeddingBagLayer,
+    GatherLayer,
     LayerItem,
     RecurrentLayer,
     ResizeLayer,
+    ScatterAddLayer,
+    TopKLayer,
 )
 from workloads.loaders.operators import (
     check_count,
@@ -30,6 +34,7 @@ from workloads.recurrent import (
     add_recurrence,
 )
 from workloads.resize import add_resize
+from workloads.selection import add_top_k
 
 #: Adds the layers of an entry to a graph: the builder, the last one's name, and whose parameters
 #: they share.
@@ -47,7 +52,14 @@ def adder_of(
         Wrong number of inputs, or an attribute out of its range.
     """
     match item:
-        case ResizeLayer() | RecurrentLayer() | EmbeddingBagLayer() if item.share is not None:
+        case (
+            ResizeLayer()
+            | RecurrentLayer()
+            | EmbeddingBagLayer()
+            | GatherLayer()
+            | ScatterAddLayer()
+            | TopKLayer()
+        ) if item.share is not None:
             raise place.failure(
                 f"{item.op} is several layers, which share no parameters with others; leave 'share'"
                 " out",
@@ -59,6 +71,12 @@ def adder_of(
             return _recurrent(item, place, inputs)
         case EmbeddingBagLayer():
             return _embedding_bag(item, place, inputs, default_dtype)
+        case GatherLayer():
+            return _gather(item, place, inputs)
+        case ScatterAddLayer():
+            return _scatter_add(item, place, inputs)
+        case TopKLayer():
+            return _top_k(item, place, inputs)
         case _:
             operator = operator_of(item, place, inputs, default_dtype)
             return lambda builder, name, share: builder.add_layer(name, operator, inputs, share)
@@ -77,6 +95,29 @@ def _embedding_bag(
         return builder.add_layer(name, reduction, [rows])
 
     return add
+
+
+def _gather(item: GatherLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    check_count(item, place, inputs)
+    data, indices = inputs
+    axis = place.integer(item.axis, "axis")
+    batch_axes = place.integer(item.batch_axes, "batch_axes")
+    return lambda builder, name, _: add_gather(builder, name, data, indices, axis, batch_axes)
+
+
+def _scatter_add(item: ScatterAddLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    check_count(item, place, inputs)
+    updates, indices = inputs
+    rows = place.integer(item.out, "out", minimum=1)
+    return lambda builder, name, _: add_scatter_add(builder, name, updates, indices, rows)
+
+
+def _top_k(item: TopKLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    check_count(item, place, inputs)
+    (tensor,) = inputs
+    count, axis = place.integer(item.k, "k"), place.integer(item.axis, "axis")
+    function = "sort" if item.result == "values" else "argsort"
+    return lambda builder, name, _: add_top_k(builder, name, tensor, count, axis, function)
 
 
 def _resize(item: ResizeLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:

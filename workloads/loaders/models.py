@@ -259,7 +259,7 @@ class ReduceLayer(_Layer):
     """``workloads.layers.Reduce``."""
 
     op: Literal["reduce"]
-    function: Literal["sum", "mean", "max"]
+    function: Literal["sum", "mean", "max", "argmax"]
     axes: Annotated[list[Integer], Field(min_length=1)]
 
 
@@ -371,6 +371,54 @@ class RecurrentLayer(_Layer):
     direction: Literal["forwards", "backwards", "both"] = "forwards"
 
 
+class GatherLayer(_Layer):
+    """``workloads.indexing.add_gather``: data, and indices."""
+
+    op: Literal["gather"]
+    axis: Integer = 0
+    batch_axes: Integer = 0
+
+
+class RowNumbersLayer(_Layer):
+    """``workloads.indexing.RowNumbers``."""
+
+    op: Literal["row_numbers"]
+    rows: Integer
+    tables: Annotated[list[Integer], Field(min_length=1, max_length=8)]
+    batch_axes: Integer = 0
+
+
+class OneHotLayer(_Layer):
+    """``workloads.indexing.OneHot``."""
+
+    op: Literal["one_hot"]
+    out: Integer
+    dtype: ComputeDtypeName | None = None
+
+
+class ScatterAddLayer(_Layer):
+    """``workloads.indexing.add_scatter_add``: updates, and indices."""
+
+    op: Literal["scatter_add"]
+    out: Integer
+
+
+class SortLayer(_Layer):
+    """``workloads.selection.Sort``."""
+
+    op: Literal["sort", "argsort"]
+    axis: Integer = -1
+
+
+class TopKLayer(_Layer):
+    """``workloads.selection.add_top_k``."""
+
+    op: Literal["top_k"]
+    k: Integer
+    axis: Integer = -1
+    result: Literal["values", "indices"] = "values"
+
+
 class BlockUse(_Item):
     """A block in the place of a layer, ``repeat`` times one after the other."""
 
@@ -403,6 +451,12 @@ LayerItem = (
     | ResizeLayer
     | RecurrentLayer
     | EmbeddingBagLayer
+    | GatherLayer
+    | RowNumbersLayer
+    | OneHotLayer
+    | ScatterAddLayer
+    | SortLayer
+    | TopKLayer
 )
 
 _TAGS = {
@@ -410,6 +464,7 @@ _TAGS = {
     **dict.fromkeys(names(FunctionKind.BINARY), "binary layer"),
     **dict.fromkeys(("max_pool", "average_pool"), "pool layer"),
     **dict.fromkeys(("lstm", "gru"), "recurrent layer"),
+    **dict.fromkeys(("sort", "argsort"), "sort layer"),
     **dict.fromkeys(("layer_norm", "rms_norm", "batch_norm"), "normalize layer"),
     **{
         name: f"{name} layer"
@@ -417,6 +472,7 @@ _TAGS = {
             *("conv", "conv_transpose", "linear", "matmul", "global_pool", "reduce", "embedding"),
             *("concat", "slice", "reshape", "transpose", "repeat", "interpolate", "resize"),
             *("softmax", "group_norm", "instance_norm", "embedding_bag"),
+            *("gather", "row_numbers", "one_hot", "scatter_add", "top_k"),
         )
     },
 }
@@ -483,6 +539,12 @@ Item = Annotated[
     | Annotated[ResizeLayer, Tag("resize layer")]
     | Annotated[RecurrentLayer, Tag("recurrent layer")]
     | Annotated[EmbeddingBagLayer, Tag("embedding_bag layer")]
+    | Annotated[GatherLayer, Tag("gather layer")]
+    | Annotated[RowNumbersLayer, Tag("row_numbers layer")]
+    | Annotated[OneHotLayer, Tag("one_hot layer")]
+    | Annotated[ScatterAddLayer, Tag("scatter_add layer")]
+    | Annotated[SortLayer, Tag("sort layer")]
+    | Annotated[TopKLayer, Tag("top_k layer")]
     | Annotated[BlockUse, Tag("block use")]
     | Annotated[_NoOperator, Tag("no operator")],
     Discriminator(_tag),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from foundation.dtype import DTYPES, Dtype
 from workloads.graph import Operator, Tensor
+from workloads.indexing import OneHot, RowNumbers
 from workloads.layers import (
     Concat,
     Convolution,
@@ -28,6 +29,7 @@ from workloads.loaders.models import (
     ConvLayer,
     EmbeddingBagLayer,
     EmbeddingLayer,
+    GatherLayer,
     GlobalPoolLayer,
     GroupNormLayer,
     InstanceNormLayer,
@@ -36,18 +38,23 @@ from workloads.loaders.models import (
     LinearLayer,
     MatMulLayer,
     NormalizeLayer,
+    OneHotLayer,
     PoolLayer,
     ReduceLayer,
     RepeatLayer,
     ReshapeLayer,
+    RowNumbersLayer,
+    ScatterAddLayer,
     SliceLayer,
     SoftmaxLayer,
+    SortLayer,
     TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.selection import Sort
 from workloads.transposed import TransposedConvolution
 
 
@@ -102,6 +109,19 @@ def operator_of(
             return Interpolate(
                 axis=place.integer(item.axis, "axis"), factor=place.integer(item.factor, "factor")
             )
+        case RowNumbersLayer():
+            return RowNumbers(
+                rows=place.integer(item.rows, "rows", minimum=1),
+                tables=place.integers(item.tables, "tables", 1),
+                batch_axes=place.integer(item.batch_axes, "batch_axes"),
+            )
+        case OneHotLayer():
+            return OneHot(
+                classes=place.integer(item.out, "out", minimum=1),
+                dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
+            )
+        case SortLayer():
+            return Sort(function=item.op, axis=place.integer(item.axis, "axis"))
         case ConcatLayer() | SliceLayer() | ReshapeLayer() | TransposeLayer() | RepeatLayer():
             return _mover(item, place)
         case _:
@@ -152,7 +172,7 @@ def check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None
     """Raise WorkloadError when an entry has another number of inputs than it needs."""
     count = len(inputs)
     match item:
-        case BinaryLayer() | MatMulLayer():
+        case BinaryLayer() | MatMulLayer() | GatherLayer() | ScatterAddLayer():
             needed = 2
         case LinearLayer():
             needed = 2 if item.tied_to else 1

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from foundation.errors import WorkloadError
 from workloads.graph import Graph, Layer, Tensor, TensorKind
+from workloads.indexing import Gather, OneHot, RowNumbers
 from workloads.layers import (
     Concat,
     Convolution,
@@ -25,6 +26,7 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.selection import Sort
 from workloads.transposed import TransposedConvolution
 
 _PLAIN = re.compile(r"(?!(?:null|true|false)\Z)[a-z_][a-z0-9_./-]*\Z", re.IGNORECASE)
@@ -110,7 +112,7 @@ def operator_name(operator: object) -> str:
     match operator:
         case Pool():
             return "max_pool" if operator.function == "max" else "average_pool"
-        case Elementwise() | Normalize():
+        case Elementwise() | Normalize() | Sort():
             return operator.function
         case (
             Convolution()
@@ -126,6 +128,9 @@ def operator_name(operator: object) -> str:
             | Repeat()
             | Interpolate()
             | GroupNormalize()
+            | Gather()
+            | RowNumbers()
+            | OneHot()
         ):
             return operator.kind
         case _:
@@ -193,6 +198,16 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
             return {"factors": list(operator.factors)}
         case Interpolate():
             return {"axis": operator.axis, "factor": operator.factor}
+        case RowNumbers():
+            return {
+                "rows": operator.rows,
+                "tables": list(operator.tables),
+                "batch_axes": operator.batch_axes,
+            }
+        case OneHot():
+            return {"out": operator.classes, "dtype": operator.dtype}
+        case Sort():
+            return {"axis": operator.axis}
         case Transpose():
             return {"permutation": list(operator.permutation)}
         case _:
