@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 from foundation.errors import MappingError
@@ -19,6 +20,7 @@ from mapper.maps import (
     shift_of,
 )
 from mapper.windows import convolution, pool, transposed_convolution
+from workloads.experts import Collect, Dispatch
 from workloads.graph import Graph, Layer, Tensor
 from workloads.indexing import Gather, OneHot, RowNumbers
 from workloads.layers import (
@@ -78,7 +80,11 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
         case Embedding():
             return (_embedding(inputs[0], parameters["table"], output),)
         case Gather():
-            return (_gather(inputs, output),)
+            return (_gather(inputs[0], input_map(inputs[1], 1, _flat(inputs[1])), output),)
+        case Dispatch() | Collect():
+            indices = parameters["indices"]
+            fixed = learned_map("indices", _flat(indices), indices.dtype, "input")
+            return (_gather(inputs[0], fixed, output),)
         case RowNumbers() as operator:
             return (_row_numbers(operator, inputs[0], parameters["offset"], output),)
         case OneHot():
@@ -267,25 +273,30 @@ def _group_normalize(
 
 def _embedding(indices: Tensor, table: Tensor, output: Tensor) -> Kernel:
     axes = plain(table.shape, (0, 1))
-    return _lookup(indices, 0, learned_map("table", axes, table.dtype, "output"), output)
+    learned = learned_map("table", axes, table.dtype, "output")
+    return _lookup(input_map(indices, 0, _flat(indices)), learned, output)
 
 
-def _gather(inputs: Sequence[Tensor], output: Tensor) -> Kernel:
-    """Return a look-up of rows of an input."""
-    data, indices = inputs
+def _gather(data: Tensor, indices: OperandMap, output: Tensor) -> Kernel:
+    """Return a look-up of rows of the first input."""
     axes = plain((data.shape[0], prod(data.shape[1:])), (0, 1))
-    return _lookup(indices, 1, input_map(data, 0, axes, scratchpad="output"), output)
+    return _lookup(indices, input_map(data, 0, axes, scratchpad="output"), output)
 
 
-def _lookup(indices: Tensor, number: int, table: OperandMap, output: Tensor) -> Kernel:
-    """Return a look-up in a table by a layer's input of some number."""
-    rows, features = indices.size_elements, table.axes[1].size
+def _flat(indices: Tensor) -> tuple[Axis, ...]:
+    """Return indices as one axis, whatever their shape."""
+    return plain((indices.size_elements,), (0,))
+
+
+def _lookup(indices: OperandMap, table: OperandMap, output: Tensor) -> Kernel:
+    """Return a look-up of a table's rows."""
+    rows, features = indices.axes[0].size, table.axes[1].size
     return Kernel(
         dimensions=(
             *dimensions_of(Role.PARALLEL, rows=rows),
             *dimensions_of(Role.WHOLE, features=features),
         ),
-        inputs=(input_map(indices, number, plain((rows,), (0,)), operand=Operand.INDEX),),
+        inputs=(replace(indices, operand=Operand.INDEX),),
         output=output_map(plain((rows, features), (0, 1)), output.dtype),
         body=Lookup(table=table),
     )

@@ -18,6 +18,7 @@ from foundation import numerics
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import FUNCTIONS, FunctionKind
+from workloads.experts import Collect, Dispatch
 from workloads.graph import Fixes, Graph, Layer, Tensor, TensorKind
 from workloads.indexing import Gather, OneHot, RowNumbers
 from workloads.layers import (
@@ -174,6 +175,8 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
             return learned["table"][inputs[0]]
         case Gather():
             return np.take(inputs[0], inputs[1], axis=0)
+        case Dispatch() | Collect():
+            return np.take(inputs[0], learned["indices"], axis=0)
         case RowNumbers() as operator:
             return _row_numbers(operator, inputs[0], learned["offset"])
         case OneHot() as operator:

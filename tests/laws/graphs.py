@@ -11,6 +11,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from foundation.dtype import DTYPES, Dtype
 from foundation.functions import FunctionKind, names
 from workloads.build import GraphBuilder
+from workloads.experts import Collect, Dispatch, Mixture, Routing, add_mixture
 from workloads.graph import Graph, Operator, Tensor
 from workloads.indexing import Gather, OneHot, RowNumbers, add_gather, add_scatter_add
 from workloads.layers import (
@@ -368,6 +369,44 @@ def add_places(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(Reduce(function="argmax", axes=tuple(last)), [tensor])
 
 
+def _routing(draw: DrawFn, tokens: int) -> Routing:
+    experts = draw(st.integers(1, 5))
+    return Routing(
+        tokens=tokens,
+        experts=experts,
+        per_token=draw(st.integers(1, min(3, experts))),
+        skew=draw(st.sampled_from([0.0, 1.5])),
+        seed=draw(st.integers(0, 9)),
+        capacity=draw(st.sampled_from([None, 0.5, 1.25])),
+    )
+
+
+def add_experts(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    tokens, features = prod(tensor.shape[:-1]), tensor.shape[-1]
+    if features * builder.dtype.size_bytes > WIDEST_ROW_BYTES // 2 or tensor.size_elements > 500:
+        return add_unary(draw, builder, tensor)
+    mixture = Mixture(
+        hidden=draw(st.integers(1, 6)),
+        activation=draw(ACTIVATIONS),
+        gated=draw(st.booleans()),
+        normalized=builder.is_exact and draw(st.booleans()),
+    )
+    return builder.compose(add_mixture, tensor, _routing(draw, tokens), mixture)
+
+
+def add_dispatch(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    routing = _routing(draw, tensor.shape[1])
+    crew = draw(st.sampled_from(routing.crews))
+    tokens = builder.add_input((tensor.shape[1], tensor.shape[-1]))
+    return builder.add(Dispatch(routing=routing, rows=crew.rows), [tokens])
+
+
+def add_collect(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    routing = _routing(draw, tensor.shape[1])
+    shape = (routing.rows + bool(routing.dropped), tensor.shape[-1])
+    return builder.add(Collect(routing=routing), [builder.add_input(shape)])
+
+
 Adder = Callable[[DrawFn, Draft, Tensor], Tensor]
 ON_IMAGES: dict[str, Adder] = {
     "conv": add_conv,
@@ -393,13 +432,16 @@ ON_ALL: dict[str, Adder] = {
     "scatter_add": add_scattered,
     "sort": add_sorted,
     "top_k": add_chosen,
+    "mixture": add_experts,
 }
-#: Operators that read or make indices: their results are in no chain.
+#: Operators that read or make indices, or need sizes of their own: they are in no chain.
 INDEXING: dict[str, Adder] = {
     "rows": add_rows,
     "row_numbers": add_row_numbers,
     "one_hot": add_one_hot,
     "places": add_places,
+    "dispatch": add_dispatch,
+    "collect": add_collect,
 }
 OPERATORS: dict[str, Adder] = {
     **ON_IMAGES,
@@ -412,7 +454,7 @@ WINDOWED = ("conv", "conv_transpose", "pool", "upsampling")
 #: Operators whose layers may have several kernels, or none.
 NOT_ONE_KERNEL = (
     *("concat", "conv_transpose", "reshape", "upsampling"),
-    *("gather", "scatter_add", "top_k"),
+    *("gather", "scatter_add", "top_k", "mixture"),
 )
 
 

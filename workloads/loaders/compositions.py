@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from foundation.dtype import Dtype
 from workloads.build import GraphBuilder
+from workloads.experts import Mixture, add_mixture
 from workloads.graph import Tensor
 from workloads.indexing import add_gather, add_scatter_add
 from workloads.layers import Reduce
@@ -14,6 +15,7 @@ from workloads.loaders.models import (
     EmbeddingBagLayer,
     GatherLayer,
     LayerItem,
+    MixtureLayer,
     RecurrentLayer,
     ResizeLayer,
     ScatterAddLayer,
@@ -24,6 +26,7 @@ from workloads.loaders.operators import (
     embedding_of,
     operator_of,
     per_axis,
+    routing_of,
     spatial_axes,
 )
 from workloads.recurrent import (
@@ -59,6 +62,7 @@ def adder_of(
             | GatherLayer()
             | ScatterAddLayer()
             | TopKLayer()
+            | MixtureLayer()
         ) if item.share is not None:
             raise place.failure(
                 f"{item.op} is several layers, which share no parameters with others; leave 'share'"
@@ -77,6 +81,8 @@ def adder_of(
             return _scatter_add(item, place, inputs)
         case TopKLayer():
             return _top_k(item, place, inputs)
+        case MixtureLayer():
+            return _mixture(item, place, inputs)
         case _:
             operator = operator_of(item, place, inputs, default_dtype)
             return lambda builder, name, share: builder.add_layer(name, operator, inputs, share)
@@ -118,6 +124,19 @@ def _top_k(item: TopKLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
     count, axis = place.integer(item.k, "k"), place.integer(item.axis, "axis")
     function = "sort" if item.result == "values" else "argsort"
     return lambda builder, name, _: add_top_k(builder, name, tensor, count, axis, function)
+
+
+def _mixture(item: MixtureLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    check_count(item, place, inputs)
+    (tensor,) = inputs
+    routing = routing_of(item, place, tensor.size_elements // tensor.shape[-1])
+    mixture = Mixture(
+        hidden=place.integer(item.hidden, "hidden", minimum=1),
+        activation=item.activation,
+        gated=item.gated,
+        normalized=item.normalized,
+    )
+    return lambda builder, name, _: add_mixture(builder, name, tensor, routing, mixture)
 
 
 def _resize(item: ResizeLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:

@@ -419,6 +419,41 @@ class TopKLayer(_Layer):
     result: Literal["values", "indices"] = "values"
 
 
+class _RoutedLayer(_Layer):
+    """What all layers with a ``workloads.experts.Routing`` have."""
+
+    experts: Integer
+    per_token: Integer
+    skew: Annotated[float | int, Field(allow_inf_nan=False)] = 0
+    seed: Integer = 0
+    capacity: Annotated[float | int, Field(allow_inf_nan=False)] | None = None
+
+
+class MixtureLayer(_RoutedLayer):
+    """``workloads.experts.add_mixture``."""
+
+    op: Literal["mixture_of_experts"]
+    hidden: Integer
+    activation: Activation = "silu"
+    gated: bool = True
+    normalized: bool = True
+
+
+class DispatchLayer(_RoutedLayer):
+    """``workloads.experts.Dispatch``."""
+
+    op: Literal["dispatch"]
+    tokens: Integer
+    rows: Integer
+
+
+class CollectLayer(_RoutedLayer):
+    """``workloads.experts.Collect``."""
+
+    op: Literal["collect"]
+    tokens: Integer
+
+
 class BlockUse(_Item):
     """A block in the place of a layer, ``repeat`` times one after the other."""
 
@@ -457,6 +492,9 @@ LayerItem = (
     | ScatterAddLayer
     | SortLayer
     | TopKLayer
+    | MixtureLayer
+    | DispatchLayer
+    | CollectLayer
 )
 
 _TAGS = {
@@ -473,6 +511,7 @@ _TAGS = {
             *("concat", "slice", "reshape", "transpose", "repeat", "interpolate", "resize"),
             *("softmax", "group_norm", "instance_norm", "embedding_bag"),
             *("gather", "row_numbers", "one_hot", "scatter_add", "top_k"),
+            *("mixture_of_experts", "dispatch", "collect"),
         )
     },
 }
@@ -545,6 +584,9 @@ Item = Annotated[
     | Annotated[ScatterAddLayer, Tag("scatter_add layer")]
     | Annotated[SortLayer, Tag("sort layer")]
     | Annotated[TopKLayer, Tag("top_k layer")]
+    | Annotated[MixtureLayer, Tag("mixture_of_experts layer")]
+    | Annotated[DispatchLayer, Tag("dispatch layer")]
+    | Annotated[CollectLayer, Tag("collect layer")]
     | Annotated[BlockUse, Tag("block use")]
     | Annotated[_NoOperator, Tag("no operator")],
     Discriminator(_tag),

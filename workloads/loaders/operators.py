@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from foundation.dtype import DTYPES, Dtype
+from workloads.experts import Collect, Dispatch, Routing
 from workloads.graph import Operator, Tensor
 from workloads.indexing import OneHot, RowNumbers
 from workloads.layers import (
@@ -25,8 +26,10 @@ from workloads.layers import (
 from workloads.loaders.expand import Place
 from workloads.loaders.models import (
     BinaryLayer,
+    CollectLayer,
     ConcatLayer,
     ConvLayer,
+    DispatchLayer,
     EmbeddingBagLayer,
     EmbeddingLayer,
     GatherLayer,
@@ -37,6 +40,7 @@ from workloads.loaders.models import (
     LayerItem,
     LinearLayer,
     MatMulLayer,
+    MixtureLayer,
     NormalizeLayer,
     OneHotLayer,
     PoolLayer,
@@ -115,6 +119,12 @@ def operator_of(
                 tables=place.integers(item.tables, "tables", 1),
                 batch_axes=place.integer(item.batch_axes, "batch_axes"),
             )
+        case DispatchLayer():
+            routing = routing_of(item, place, place.integer(item.tokens, "tokens", minimum=1))
+            return Dispatch(routing=routing, rows=place.integer(item.rows, "rows", minimum=1))
+        case CollectLayer():
+            tokens = place.integer(item.tokens, "tokens", minimum=1)
+            return Collect(routing=routing_of(item, place, tokens))
         case OneHotLayer():
             return OneHot(
                 classes=place.integer(item.out, "out", minimum=1),
@@ -126,6 +136,20 @@ def operator_of(
             return _mover(item, place)
         case _:
             raise AssertionError(f"{item.op} is composed of layers")
+
+
+def routing_of(
+    item: MixtureLayer | DispatchLayer | CollectLayer, place: Place, tokens: int
+) -> Routing:
+    """Return the routing of so many tokens."""
+    return Routing(
+        tokens=tokens,
+        experts=place.integer(item.experts, "experts", minimum=1),
+        per_token=place.integer(item.per_token, "per_token", minimum=1),
+        skew=float(item.skew),
+        seed=place.integer(item.seed, "seed"),
+        capacity=None if item.capacity is None else float(item.capacity),
+    )
 
 
 def embedding_of(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from foundation.errors import WorkloadError
+from workloads.experts import Collect, Dispatch, Routing
 from workloads.graph import Graph, Layer, Tensor, TensorKind
 from workloads.indexing import Gather, OneHot, RowNumbers
 from workloads.layers import (
@@ -131,6 +132,8 @@ def operator_name(operator: object) -> str:
             | Gather()
             | RowNumbers()
             | OneHot()
+            | Dispatch()
+            | Collect()
         ):
             return operator.kind
         case _:
@@ -204,6 +207,10 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
                 "tables": list(operator.tables),
                 "batch_axes": operator.batch_axes,
             }
+        case Dispatch():
+            return {**_routing(operator.routing), "rows": operator.rows}
+        case Collect():
+            return _routing(operator.routing)
         case OneHot():
             return {"out": operator.classes, "dtype": operator.dtype}
         case Sort():
@@ -212,6 +219,17 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
             return {"permutation": list(operator.permutation)}
         case _:
             return {}
+
+
+def _routing(routing: Routing) -> dict[str, object]:
+    return {
+        "tokens": routing.tokens,
+        "experts": routing.experts,
+        "per_token": routing.per_token,
+        "skew": routing.skew,
+        "seed": routing.seed,
+        **({} if routing.capacity is None else {"capacity": routing.capacity}),
+    }
 
 
 def _windows(windows: Sequence[Window]) -> dict[str, object]:
