@@ -20,9 +20,8 @@ from mapper.maps import (
     shift_of,
 )
 from mapper.windows import convolution, pool, transposed_convolution
-from workloads.experts import Collect, Dispatch
 from workloads.graph import Graph, Layer, Tensor
-from workloads.indexing import Gather, OneHot, RowNumbers
+from workloads.indexing import FixedGather, Gather, OneHot, RowNumbers
 from workloads.layers import (
     Concat,
     Convolution,
@@ -40,6 +39,7 @@ from workloads.layers import (
 from workloads.normalization import GroupNormalize
 from workloads.resize import NEIGHBOURS, Interpolate, Repeat
 from workloads.selection import Sort
+from workloads.sparse import NeighbourSum
 from workloads.transposed import TransposedConvolution
 
 
@@ -81,7 +81,7 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
             return (_embedding(inputs[0], parameters["table"], output),)
         case Gather():
             return (_gather(inputs[0], input_map(inputs[1], 1, _flat(inputs[1])), output),)
-        case Dispatch() | Collect():
+        case FixedGather():
             indices = parameters["indices"]
             fixed = learned_map("indices", _flat(indices), indices.dtype, "input")
             return (_gather(inputs[0], fixed, output),)
@@ -89,6 +89,8 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
             return (_row_numbers(operator, inputs[0], parameters["offset"], output),)
         case OneHot():
             return (_one_hot(inputs[0], parameters["numbers"], output),)
+        case NeighbourSum():
+            return (_neighbour_sum(inputs[0], parameters["weight"]),)
         case Concat() as operator:
             return _concat(operator, inputs, output)
         case Slice() as operator:
@@ -415,5 +417,22 @@ def _interpolate(operator: Interpolate, tensor: Tensor, weight: Tensor) -> Kerne
             learned_map("weight", weights, weight.dtype, "input"),
         ),
         output=output_map(plain((outer, size, factor, inner), range(4)), tensor.dtype),
+        body=VectorBody(function="dot", activation="identity"),
+    )
+
+
+def _neighbour_sum(tensor: Tensor, weight: Tensor) -> Kernel:
+    """Return a sum of rows, each with a weight of its own."""
+    rows, width, features = tensor.shape
+    return Kernel(
+        dimensions=(
+            *dimensions_of(Role.PARALLEL, rows=rows, features=features),
+            *dimensions_of(Role.WHOLE, neighbours=width),
+        ),
+        inputs=(
+            input_map(tensor, 0, plain(tensor.shape, (0, 2, 1))),
+            learned_map("weight", plain(weight.shape, (0, 2)), weight.dtype, "input"),
+        ),
+        output=output_map(plain((rows, features), (0, 1)), tensor.dtype),
         body=VectorBody(function="dot", activation="identity"),
     )

@@ -18,9 +18,8 @@ from foundation import numerics
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import FUNCTIONS, FunctionKind
-from workloads.experts import Collect, Dispatch
 from workloads.graph import Fixes, Graph, Layer, Tensor, TensorKind
-from workloads.indexing import Gather, OneHot, RowNumbers
+from workloads.indexing import FixedGather, Gather, OneHot, RowNumbers
 from workloads.layers import (
     Concat,
     Convolution,
@@ -39,6 +38,7 @@ from workloads.layers import (
 from workloads.normalization import GroupNormalize
 from workloads.resize import NEIGHBOURS, Interpolate, Repeat
 from workloads.selection import Sort
+from workloads.sparse import NeighbourSum
 from workloads.transposed import TransposedConvolution
 
 Array = NDArray[Any]
@@ -175,7 +175,7 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
             return learned["table"][inputs[0]]
         case Gather():
             return np.take(inputs[0], inputs[1], axis=0)
-        case Dispatch() | Collect():
+        case FixedGather():
             return np.take(inputs[0], learned["indices"], axis=0)
         case RowNumbers() as operator:
             return _row_numbers(operator, inputs[0], learned["offset"])
@@ -184,6 +184,9 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
             return numerics.stored(ones, dtype)
         case Sort() as operator:
             return _sorted(operator, inputs[0])
+        case NeighbourSum():
+            weight = learned["weight"][..., np.newaxis]
+            return numerics.dot(inputs[0], weight, (1,), dtype)
         case Interpolate() as operator:
             return _interpolated(operator, inputs[0], learned["weight"], dtype)
         case operator:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
 from typing import Any, ClassVar, NamedTuple
 
-from foundation.dtype import DTYPES, Dtype
+from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from workloads.build import GraphBuilder
-from workloads.graph import Parameter, Tensor
+from workloads.graph import Tensor
+from workloads.indexing import FixedGather
 from workloads.layers import (
     Concat,
     Elementwise,
@@ -189,33 +190,16 @@ def _chosen(routing: Routing) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Routed:
-    """A look-up by indices that a routing fixes."""
-
-    routing: Routing
-
-    def macs(self, inputs: Sequence[Tensor]) -> int:
-        """Return zero."""
-        del inputs
-        return 0
-
-    def operations(self, inputs: Sequence[Tensor]) -> int:
-        """Return zero: rows are only moved."""
-        del inputs
-        return 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dispatch(_Routed):
+class Dispatch(FixedGather):
     """The tokens of all experts that compute ``rows`` rows each."""
 
     kind: ClassVar[str] = "dispatch"
+    routing: Routing
     rows: int
 
-    def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
+    def shape(self, tensor: Tensor) -> Shape:
         """Return ``[experts · rows, features]`` of ``[tokens, features]``."""
         self.routing.check()
-        (tensor,) = inputs
         if len(tensor.shape) != 2 or tensor.shape[0] != self.routing.tokens:
             raise WorkloadError(
                 f"needs [{self.routing.tokens}, features] but '{tensor.name}' is"
@@ -223,46 +207,34 @@ class Dispatch(_Routed):
             )
         if self.rows not in (known := [crew.rows for crew in self.routing.crews]):
             raise WorkloadError(f"no expert has {self.rows} rows but {known}; correct 'rows'")
-        return (len(self.routing.tokens_of(self.rows)), tensor.shape[1]), tensor.dtype
+        return (len(self.routing.tokens_of(self.rows)), tensor.shape[1])
 
-    def parameters(self, inputs: Sequence[Tensor]) -> dict[str, Parameter]:
-        """Return the numbers of the tokens, which aren't learned."""
-        shape, _ = self.output(inputs)
-        return {"indices": Parameter(shape=shape[:1], dtype=DTYPES["int32"], trainable_elements=0)}
-
-    def fixed(self, parameters: Mapping[str, Tensor]) -> dict[str, list[int]]:
+    def indices(self) -> list[int]:
         """Return the numbers of the tokens."""
-        del parameters
-        return {"indices": self.routing.tokens_of(self.rows)}
+        return self.routing.tokens_of(self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Collect(_Routed):
+class Collect(FixedGather):
     """What experts made of every token: a row for each of its choices."""
 
     kind: ClassVar[str] = "collect"
+    routing: Routing
 
-    def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
+    def shape(self, tensor: Tensor) -> Shape:
         """Return ``[tokens, per_token, features]``."""
         self.routing.check()
-        (tensor,) = inputs
         rows = self.routing.rows + bool(self.routing.dropped)
         if len(tensor.shape) != 2 or tensor.shape[0] != rows:
             raise WorkloadError(
                 f"needs [{rows}, features], a row for each that experts compute and one for what is"
                 f" dropped, but '{tensor.name}' is {list(tensor.shape)}"
             )
-        return (self.routing.tokens, self.routing.per_token, tensor.shape[1]), tensor.dtype
+        return (self.routing.tokens, self.routing.per_token, tensor.shape[1])
 
-    def parameters(self, inputs: Sequence[Tensor]) -> dict[str, Parameter]:
-        """Return the numbers of the rows, which aren't learned."""
-        shape, _ = self.output(inputs)
-        return {"indices": Parameter(shape=shape[:2], dtype=DTYPES["int32"], trainable_elements=0)}
-
-    def fixed(self, parameters: Mapping[str, Tensor]) -> dict[str, list[list[int]]]:
+    def indices(self) -> list[list[int]]:
         """Return the numbers of the rows."""
-        del parameters
-        return {"indices": self.routing.rows_of()}
+        return self.routing.rows_of()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

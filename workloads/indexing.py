@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
@@ -41,6 +41,45 @@ class Gather:
         """Return no parameters."""
         del inputs
         return {}
+
+    def macs(self, inputs: Sequence[Tensor]) -> int:
+        """Return zero."""
+        del inputs
+        return 0
+
+    def operations(self, inputs: Sequence[Tensor]) -> int:
+        """Return zero: rows are only moved."""
+        del inputs
+        return 0
+
+
+class FixedGather:
+    """Rows of the only input, by indices that the operator knows: they are a fixed parameter."""
+
+    __slots__ = ()
+
+    def shape(self, tensor: Tensor) -> Shape:
+        """Return the shape of the result: that of the indices, and the features behind it."""
+        raise NotImplementedError
+
+    def indices(self) -> Any:
+        """Return the indices, nested or as an array."""
+        raise NotImplementedError
+
+    def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
+        """Return the rows."""
+        (tensor,) = inputs
+        return self.shape(tensor), tensor.dtype
+
+    def parameters(self, inputs: Sequence[Tensor]) -> dict[str, Parameter]:
+        """Return the indices, which aren't learned."""
+        shape, _ = self.output(inputs)
+        return {"indices": Parameter(shape=shape[:-1], dtype=_INDEX, trainable_elements=0)}
+
+    def fixed(self, parameters: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Return the indices."""
+        del parameters
+        return {"indices": self.indices()}
 
     def macs(self, inputs: Sequence[Tensor]) -> int:
         """Return zero."""

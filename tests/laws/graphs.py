@@ -10,6 +10,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from foundation.dtype import DTYPES, Dtype
 from foundation.functions import FunctionKind, names
+from workloads.adjacency import Adjacency
 from workloads.build import GraphBuilder
 from workloads.experts import Collect, Dispatch, Mixture, Routing, add_mixture
 from workloads.graph import Graph, Operator, Tensor
@@ -32,6 +33,13 @@ from workloads.layers import (
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
 from workloads.selection import Sort, add_top_k
+from workloads.sparse import (
+    GraphConvolution,
+    Neighbours,
+    NeighbourSum,
+    NodeOrder,
+    add_graph_convolution,
+)
 from workloads.transposed import TransposedConvolution
 
 Shape = tuple[int, ...]
@@ -407,6 +415,52 @@ def add_collect(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(Collect(routing=routing), [builder.add_input(shape)])
 
 
+def _adjacency(draw: DrawFn, nodes: int) -> Adjacency:
+    return Adjacency(
+        nodes=nodes,
+        edges=draw(st.integers(0, min(3 * nodes, nodes * (nodes - 1)))),
+        exponent=draw(st.sampled_from([0.0, 1.0])),
+        seed=draw(st.integers(0, 9)),
+        weights=draw(st.sampled_from(["symmetric", "mean", "sum"])),
+        self_loops=draw(st.booleans()),
+    )
+
+
+def add_graph_conv(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    features = tensor.shape[-1]
+    if features * builder.dtype.size_bytes > WIDEST_ROW_BYTES // 2 or tensor.size_elements > 500:
+        return add_unary(draw, builder, tensor)
+    rows = builder.add(Reshape(shape=(-1, features)), [tensor])
+    convolution = GraphConvolution(
+        features=draw(st.integers(1, 9)),
+        bias=draw(st.booleans()),
+        activation=draw(ACTIVATIONS),
+        order=draw(st.sampled_from([None, "A(XW)", "(AX)W"])),
+    )
+    adjacency = _adjacency(draw, rows.shape[0])
+    return builder.compose(add_graph_convolution, rows, adjacency, convolution)
+
+
+def add_neighbours(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    adjacency = _adjacency(draw, tensor.shape[1])
+    width = draw(st.sampled_from(sorted(adjacency.parts)))
+    rows = builder.add_input((tensor.shape[1], tensor.shape[-1]))
+    return builder.add(Neighbours(adjacency=adjacency, width=width), [rows])
+
+
+def add_neighbour_sum(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    adjacency = _adjacency(draw, tensor.shape[1])
+    width = draw(st.sampled_from(sorted(adjacency.parts)))
+    shape = (len(adjacency.parts[width].rows), width, tensor.shape[-1])
+    operator = NeighbourSum(adjacency=adjacency, width=width)
+    return builder.add(operator, [builder.add_input(shape)])
+
+
+def add_node_order(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    rows = builder.add_input((tensor.shape[1], tensor.shape[-1]))
+    return builder.add(NodeOrder(adjacency=_adjacency(draw, rows.shape[0])), [rows])
+
+
 Adder = Callable[[DrawFn, Draft, Tensor], Tensor]
 ON_IMAGES: dict[str, Adder] = {
     "conv": add_conv,
@@ -433,6 +487,7 @@ ON_ALL: dict[str, Adder] = {
     "sort": add_sorted,
     "top_k": add_chosen,
     "mixture": add_experts,
+    "graph_conv": add_graph_conv,
 }
 #: Operators that read or make indices, or need sizes of their own: they are in no chain.
 INDEXING: dict[str, Adder] = {
@@ -442,6 +497,9 @@ INDEXING: dict[str, Adder] = {
     "places": add_places,
     "dispatch": add_dispatch,
     "collect": add_collect,
+    "neighbours": add_neighbours,
+    "neighbour_sum": add_neighbour_sum,
+    "node_order": add_node_order,
 }
 OPERATORS: dict[str, Adder] = {
     **ON_IMAGES,
@@ -454,7 +512,7 @@ WINDOWED = ("conv", "conv_transpose", "pool", "upsampling")
 #: Operators whose layers may have several kernels, or none.
 NOT_ONE_KERNEL = (
     *("concat", "conv_transpose", "reshape", "upsampling"),
-    *("gather", "scatter_add", "top_k", "mixture"),
+    *("gather", "scatter_add", "top_k", "mixture", "graph_conv"),
 )
 
 

@@ -213,7 +213,7 @@ def test_files(tmp_path: Path) -> None:
 def test_the_zoo() -> None:
     names = """
         alexnet bert_base bert_large convnext_tiny ddpg_actor deit_small densenet121 dlrm
-        dqn efficientnet_b0 googlenet gpt2 gpt3_175b_decode gpt3_175b_prefill inception_v3
+        dqn efficientnet_b0 gcn_cora googlenet gpt2 gpt3_175b_decode gpt3_175b_prefill inception_v3
         lenet llama2_7b_decode llama2_7b_prefill llama3_8b_decode llama3_8b_prefill
         mistral_7b_decode mistral_7b_prefill mlp_mixer_b16 mnasnet1_0 mobilenet_v2
         mobilenet_v3_large opt_125m regnet_y_400mf resnet101 resnet152 resnet18 resnet34

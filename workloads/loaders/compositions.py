@@ -14,14 +14,17 @@ from workloads.loaders.expand import MAX_LAYERS, Place
 from workloads.loaders.models import (
     EmbeddingBagLayer,
     GatherLayer,
+    GraphConvLayer,
     LayerItem,
     MixtureLayer,
     RecurrentLayer,
     ResizeLayer,
     ScatterAddLayer,
+    SparseProductLayer,
     TopKLayer,
 )
 from workloads.loaders.operators import (
+    adjacency_of,
     check_count,
     embedding_of,
     operator_of,
@@ -38,6 +41,7 @@ from workloads.recurrent import (
 )
 from workloads.resize import add_resize
 from workloads.selection import add_top_k
+from workloads.sparse import GraphConvolution, add_graph_convolution, add_sparse_product
 
 #: Adds the layers of an entry to a graph: the builder, the last one's name, and whose parameters
 #: they share.
@@ -63,6 +67,8 @@ def adder_of(
             | ScatterAddLayer()
             | TopKLayer()
             | MixtureLayer()
+            | SparseProductLayer()
+            | GraphConvLayer()
         ) if item.share is not None:
             raise place.failure(
                 f"{item.op} is several layers, which share no parameters with others; leave 'share'"
@@ -83,6 +89,8 @@ def adder_of(
             return _top_k(item, place, inputs)
         case MixtureLayer():
             return _mixture(item, place, inputs)
+        case SparseProductLayer() | GraphConvLayer():
+            return _sparse(item, place, inputs)
         case _:
             operator = operator_of(item, place, inputs, default_dtype)
             return lambda builder, name, share: builder.add_layer(name, operator, inputs, share)
@@ -137,6 +145,25 @@ def _mixture(item: MixtureLayer, place: Place, inputs: Sequence[Tensor]) -> Adde
         normalized=item.normalized,
     )
     return lambda builder, name, _: add_mixture(builder, name, tensor, routing, mixture)
+
+
+def _sparse(
+    item: SparseProductLayer | GraphConvLayer, place: Place, inputs: Sequence[Tensor]
+) -> Adder:
+    check_count(item, place, inputs)
+    (tensor,) = inputs
+    adjacency = adjacency_of(item, place, tensor.shape[0])
+    if isinstance(item, SparseProductLayer):
+        return lambda builder, name, _: add_sparse_product(builder, name, tensor, adjacency)
+    convolution = GraphConvolution(
+        features=place.integer(item.out, "out", minimum=1),
+        bias=item.bias,
+        activation=item.activation,
+        order=None if item.order == "auto" else item.order,
+    )
+    return lambda builder, name, _: add_graph_convolution(
+        builder, name, tensor, adjacency, convolution
+    )
 
 
 def _resize(item: ResizeLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:

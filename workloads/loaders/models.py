@@ -454,6 +454,54 @@ class CollectLayer(_RoutedLayer):
     tokens: Integer
 
 
+class _SparseLayer(_Layer):
+    """What all layers with a ``workloads.adjacency.Adjacency`` have: a file, or its edges."""
+
+    graph: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
+    edges: Integer | None = None
+    exponent: Annotated[float | int, Field(allow_inf_nan=False)] = 0
+    seed: Integer = 0
+    weights: Literal["symmetric", "mean", "sum"] = "symmetric"
+    self_loops: bool = True
+
+    @model_validator(mode="after")
+    def _one_source(self) -> _SparseLayer:
+        if (self.graph is None) == (self.edges is None):
+            raise ValueError("needs 'graph', a file, or 'edges', to draw one; give one of both")
+        return self
+
+
+class SparseProductLayer(_SparseLayer):
+    """``workloads.sparse.add_sparse_product``."""
+
+    op: Literal["sparse_matmul"]
+
+
+class GraphConvLayer(_SparseLayer):
+    """``workloads.sparse.add_graph_convolution``."""
+
+    op: Literal["graph_conv"]
+    out: Integer
+    bias: bool = True
+    activation: Activation = "identity"
+    order: Literal["auto", "A(XW)", "(AX)W"] = "auto"
+
+
+class NeighboursLayer(_SparseLayer):
+    """``workloads.sparse.Neighbours`` or ``NeighbourSum``."""
+
+    op: Literal["neighbours", "neighbour_sum"]
+    nodes: Integer
+    width: Integer
+
+
+class NodeOrderLayer(_SparseLayer):
+    """``workloads.sparse.NodeOrder``."""
+
+    op: Literal["node_order"]
+    nodes: Integer
+
+
 class BlockUse(_Item):
     """A block in the place of a layer, ``repeat`` times one after the other."""
 
@@ -495,6 +543,10 @@ LayerItem = (
     | MixtureLayer
     | DispatchLayer
     | CollectLayer
+    | SparseProductLayer
+    | GraphConvLayer
+    | NeighboursLayer
+    | NodeOrderLayer
 )
 
 _TAGS = {
@@ -503,6 +555,7 @@ _TAGS = {
     **dict.fromkeys(("max_pool", "average_pool"), "pool layer"),
     **dict.fromkeys(("lstm", "gru"), "recurrent layer"),
     **dict.fromkeys(("sort", "argsort"), "sort layer"),
+    **dict.fromkeys(("neighbours", "neighbour_sum"), "neighbours layer"),
     **dict.fromkeys(("layer_norm", "rms_norm", "batch_norm"), "normalize layer"),
     **{
         name: f"{name} layer"
@@ -512,6 +565,7 @@ _TAGS = {
             *("softmax", "group_norm", "instance_norm", "embedding_bag"),
             *("gather", "row_numbers", "one_hot", "scatter_add", "top_k"),
             *("mixture_of_experts", "dispatch", "collect"),
+            *("sparse_matmul", "graph_conv", "node_order"),
         )
     },
 }
@@ -587,6 +641,10 @@ Item = Annotated[
     | Annotated[MixtureLayer, Tag("mixture_of_experts layer")]
     | Annotated[DispatchLayer, Tag("dispatch layer")]
     | Annotated[CollectLayer, Tag("collect layer")]
+    | Annotated[SparseProductLayer, Tag("sparse_matmul layer")]
+    | Annotated[GraphConvLayer, Tag("graph_conv layer")]
+    | Annotated[NeighboursLayer, Tag("neighbours layer")]
+    | Annotated[NodeOrderLayer, Tag("node_order layer")]
     | Annotated[BlockUse, Tag("block use")]
     | Annotated[_NoOperator, Tag("no operator")],
     Discriminator(_tag),

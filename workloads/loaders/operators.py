@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from foundation.dtype import DTYPES, Dtype
+from foundation.errors import WorkloadError
+from workloads.adjacency import Adjacency, file_digest
 from workloads.experts import Collect, Dispatch, Routing
 from workloads.graph import Operator, Tensor
 from workloads.indexing import OneHot, RowNumbers
@@ -34,6 +37,7 @@ from workloads.loaders.models import (
     EmbeddingLayer,
     GatherLayer,
     GlobalPoolLayer,
+    GraphConvLayer,
     GroupNormLayer,
     InstanceNormLayer,
     InterpolateLayer,
@@ -41,6 +45,8 @@ from workloads.loaders.models import (
     LinearLayer,
     MatMulLayer,
     MixtureLayer,
+    NeighboursLayer,
+    NodeOrderLayer,
     NormalizeLayer,
     OneHotLayer,
     PoolLayer,
@@ -52,6 +58,7 @@ from workloads.loaders.models import (
     SliceLayer,
     SoftmaxLayer,
     SortLayer,
+    SparseProductLayer,
     TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
@@ -59,6 +66,7 @@ from workloads.loaders.models import (
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
 from workloads.selection import Sort
+from workloads.sparse import Neighbours, NeighbourSum, NodeOrder
 from workloads.transposed import TransposedConvolution
 
 
@@ -125,6 +133,14 @@ def operator_of(
         case CollectLayer():
             tokens = place.integer(item.tokens, "tokens", minimum=1)
             return Collect(routing=routing_of(item, place, tokens))
+        case NeighboursLayer():
+            adjacency = adjacency_of(item, place, place.integer(item.nodes, "nodes", minimum=1))
+            operator = Neighbours if item.op == "neighbours" else NeighbourSum
+            width = place.integer(item.width, "width", minimum=1)
+            return operator(adjacency=adjacency, width=width)
+        case NodeOrderLayer():
+            nodes = place.integer(item.nodes, "nodes", minimum=1)
+            return NodeOrder(adjacency=adjacency_of(item, place, nodes))
         case OneHotLayer():
             return OneHot(
                 classes=place.integer(item.out, "out", minimum=1),
@@ -149,6 +165,31 @@ def routing_of(
         skew=float(item.skew),
         seed=place.integer(item.seed, "seed"),
         capacity=None if item.capacity is None else float(item.capacity),
+    )
+
+
+def adjacency_of(
+    item: SparseProductLayer | GraphConvLayer | NeighboursLayer | NodeOrderLayer,
+    place: Place,
+    nodes: int,
+) -> Adjacency:
+    """Return the adjacency of so many nodes; its file is beside the network's."""
+    file = digest = None
+    if item.graph is not None:
+        path = (Path(place.document.name).parent / item.graph).resolve()
+        try:
+            file, digest = str(path), file_digest(path)
+        except WorkloadError as error:
+            raise place.failure(str(error), "graph") from None
+    return Adjacency(
+        nodes=nodes,
+        edges=0 if item.edges is None else place.integer(item.edges, "edges"),
+        exponent=float(item.exponent),
+        seed=place.integer(item.seed, "seed"),
+        file=file,
+        digest=digest,
+        weights=item.weights,
+        self_loops=item.self_loops,
     )
 
 

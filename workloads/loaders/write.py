@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from foundation.errors import WorkloadError
+from workloads.adjacency import Adjacency
 from workloads.experts import Collect, Dispatch, Routing
 from workloads.graph import Graph, Layer, Tensor, TensorKind
 from workloads.indexing import Gather, OneHot, RowNumbers
@@ -28,6 +29,7 @@ from workloads.layers import (
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
 from workloads.selection import Sort
+from workloads.sparse import Neighbours, NeighbourSum, NodeOrder
 from workloads.transposed import TransposedConvolution
 
 _PLAIN = re.compile(r"(?!(?:null|true|false)\Z)[a-z_][a-z0-9_./-]*\Z", re.IGNORECASE)
@@ -134,6 +136,9 @@ def operator_name(operator: object) -> str:
             | OneHot()
             | Dispatch()
             | Collect()
+            | Neighbours()
+            | NeighbourSum()
+            | NodeOrder()
         ):
             return operator.kind
         case _:
@@ -207,6 +212,10 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
                 "tables": list(operator.tables),
                 "batch_axes": operator.batch_axes,
             }
+        case Neighbours() | NeighbourSum():
+            return {**_adjacency(operator.adjacency), "width": operator.width}
+        case NodeOrder():
+            return _adjacency(operator.adjacency)
         case Dispatch():
             return {**_routing(operator.routing), "rows": operator.rows}
         case Collect():
@@ -229,6 +238,22 @@ def _routing(routing: Routing) -> dict[str, object]:
         "skew": routing.skew,
         "seed": routing.seed,
         **({} if routing.capacity is None else {"capacity": routing.capacity}),
+    }
+
+
+def _adjacency(adjacency: Adjacency) -> dict[str, object]:
+    source: dict[str, object] = {"graph": json.dumps(adjacency.file)}
+    if adjacency.file is None:
+        source = {
+            "edges": adjacency.edges,
+            "exponent": adjacency.exponent,
+            "seed": adjacency.seed,
+        }
+    return {
+        "nodes": adjacency.nodes,
+        **source,
+        "weights": adjacency.weights,
+        "self_loops": _flag(adjacency.self_loops),
     }
 
 
