@@ -13,7 +13,7 @@ class FunctionKind(Enum):
     BINARY = "binary"  # two operands of one shape, element by element
     CHANNEL = "channel"  # one operand, and a vector or two along its last axis
     REDUCTION = "reduction"  # one operand, or two of a dot product: some axes disappear
-    ROW = "row"  # one operand, each row along the last axes as a whole
+    ROW = "row"  # one operand, or two of a scan: each row along the last axes as a whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,8 @@ def _functions(kind: FunctionKind, **operations: int) -> list[Function]:
 # (N. Jouppi et al., ISCA 2017, section 2) and NVDLA's SDP.
 # softmax: max, subtract, exp, sum, divide. layer_norm: sum, square, sum of squares, subtract,
 # multiply by 1/deviation, multiply by gamma, add beta. rms_norm: square, sum, two multiplications.
-# sort, argsort: half a compare-and-exchange, a minimum and a maximum, in each pass.
+# scan: multiply, add. sort, argsort: half a compare-and-exchange, a minimum and a maximum, in each
+# pass.
 FUNCTIONS = {
     function.name: function
     for function in (
@@ -79,7 +80,9 @@ FUNCTIONS = {
         ),
         *_functions(FunctionKind.CHANNEL, requantize=1, batch_norm=2, equal=1),
         *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1, dot=2, argmax=1),
-        *_functions(FunctionKind.ROW, softmax=5, layer_norm=7, rms_norm=4, sort=1, argsort=1),
+        *_functions(
+            FunctionKind.ROW, softmax=5, layer_norm=7, rms_norm=4, sort=1, argsort=1, scan=2
+        ),
     )
 }
 

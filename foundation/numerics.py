@@ -183,6 +183,25 @@ def order(values: Array) -> Array:
     return np.argsort(-wide, axis=-1, kind="stable").astype(np.int32)
 
 
+def scan(decay: Array, added: Array, dtype: Dtype) -> Array:
+    """Return all states of ``state = decay · state + added`` along the last axis, from zero.
+
+    Integers are rounded and saturated in each step; a floating-point state stays in fp32.
+    """
+    factors, summands = _widened(decay, dtype), _widened(added, dtype)
+    states = np.empty_like(summands)
+    state = np.zeros_like(summands[..., 0])
+    for place in range(summands.shape[-1]):
+        product = factors[..., place] * state
+        if dtype.is_integer:
+            total = _rounded_shift(product) + summands[..., place]
+            state = saturate(total, dtype).astype(np.int64)
+        else:
+            state = product + summands[..., place]
+        states[..., place] = state
+    return saturate(states, dtype)
+
+
 def softmax(values: Array, dtype: Dtype) -> Array:
     """Return the softmax of each row along the last axis."""
     if dtype.is_integer:

@@ -24,6 +24,7 @@ _OPERANDS = {
     "equal": (2, 2),
     "sort": (1, 1),
     "argsort": (1, 1),
+    "scan": (2, 2),
 }
 _OPERANDS_OF_KIND = {
     FunctionKind.UNARY: (1, 1),
@@ -150,6 +151,8 @@ def _rows(name: str, inputs: list[Array], dtype: Dtype) -> Array:
             return numerics.softmax(inputs[0], dtype)
         case "layer_norm":
             return numerics.layer_norm(inputs[0], inputs[1], inputs[2], dtype)
+        case "scan":
+            return numerics.scan(inputs[0], inputs[1], dtype)
         case "argsort":
             return numerics.order(inputs[0])
         case "sort":

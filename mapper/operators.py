@@ -38,6 +38,7 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import NEIGHBOURS, Interpolate, Repeat
+from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import NeighbourSum
 from workloads.transposed import TransposedConvolution
@@ -75,8 +76,10 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
             return (_normalize(operator, inputs[0], parameters),)
         case GroupNormalize() as operator:
             return (_group_normalize(operator, inputs[0], parameters),)
+        case Scan() as operator:
+            return (_rows("scan", operator.axis, inputs, output),)
         case Sort() as operator:
-            return (_rows(operator.function, operator.axis, inputs[0], output),)
+            return (_rows(operator.function, operator.axis, inputs, output),)
         case Embedding():
             return (_embedding(inputs[0], parameters["table"], output),)
         case Gather():
@@ -218,7 +221,7 @@ def _reduce(operator: Reduce, tensor: Tensor, output: Tensor) -> Kernel:
 
 def _normalize(operator: Normalize, tensor: Tensor, parameters: dict[str, Tensor]) -> Kernel:
     if operator.function == "softmax" and operator.axis % len(tensor.shape) + 1 < len(tensor.shape):
-        return _rows("softmax", operator.axis, tensor, tensor)
+        return _rows("softmax", operator.axis, [tensor], tensor)
     rows, features = prod(tensor.shape[:-1]), tensor.shape[-1]
     feature_role = Role.PARALLEL if operator.function == "batch_norm" else Role.WHOLE
     learned = [
@@ -235,17 +238,17 @@ def _normalize(operator: Normalize, tensor: Tensor, parameters: dict[str, Tensor
     )
 
 
-def _rows(function: str, axis: int, tensor: Tensor, output: Tensor) -> Kernel:
+def _rows(function: str, axis: int, inputs: Sequence[Tensor], output: Tensor) -> Kernel:
     """Return a function of rows along any axis: they may have a stride."""
-    axis %= len(tensor.shape)
-    shape = (prod(tensor.shape[:axis]), tensor.shape[axis], prod(tensor.shape[axis + 1 :]))
+    axis %= len(output.shape)
+    shape = (prod(output.shape[:axis]), output.shape[axis], prod(output.shape[axis + 1 :]))
     axes = plain(shape, (0, 2, 1))
     return Kernel(
         dimensions=(
             *dimensions_of(Role.PARALLEL, outer=shape[0], inner=shape[2]),
             *dimensions_of(Role.WHOLE, row=shape[1]),
         ),
-        inputs=(input_map(tensor, 0, axes),),
+        inputs=tuple(input_map(tensor, number, axes) for number, tensor in enumerate(inputs)),
         output=output_map(axes, output.dtype),
         body=VectorBody(function=function, activation="identity"),
     )

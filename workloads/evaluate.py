@@ -37,6 +37,7 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import NEIGHBOURS, Interpolate, Repeat
+from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import NeighbourSum
 from workloads.transposed import TransposedConvolution
@@ -182,6 +183,9 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
         case OneHot() as operator:
             ones = np.eye(operator.classes)[inputs[0]]
             return numerics.stored(ones, dtype)
+        case Scan() as operator:
+            decay, added = (np.moveaxis(values, operator.axis, -1) for values in inputs)
+            return np.moveaxis(numerics.scan(decay, added, dtype), -1, operator.axis)
         case Sort() as operator:
             return _sorted(operator, inputs[0])
         case NeighbourSum():

@@ -32,6 +32,7 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.scan import Scan
 from workloads.selection import Sort, add_top_k
 from workloads.sparse import (
     GraphConvolution,
@@ -342,7 +343,7 @@ def add_sorted(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
 
 def add_chosen(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     """Add the largest elements of each row by their places."""
-    if not builder.is_exact or tensor.shape[-1] > WIDEST_ROW_BYTES // 4:
+    if not builder.is_exact or tensor.shape[-1] > WIDEST_ROW_BYTES // 8:
         return add_sorted(draw, builder, tensor)
     rank, count = len(tensor.shape), draw(st.integers(1, tensor.shape[-1]))
     places = builder.compose(add_top_k, tensor, count, -1, "argsort")
@@ -461,6 +462,13 @@ def add_node_order(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(NodeOrder(adjacency=_adjacency(draw, rows.shape[0])), [rows])
 
 
+def add_scan(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    axis = draw(st.integers(-len(tensor.shape), len(tensor.shape) - 1))
+    if tensor.shape[axis] * builder.dtype.size_bytes > WIDEST_ROW_BYTES // 2:
+        return add_unary(draw, builder, tensor)
+    return builder.add(Scan(axis=axis), [tensor, builder.add_input(tensor.shape)])
+
+
 Adder = Callable[[DrawFn, Draft, Tensor], Tensor]
 ON_IMAGES: dict[str, Adder] = {
     "conv": add_conv,
@@ -485,6 +493,7 @@ ON_ALL: dict[str, Adder] = {
     "gather": add_gathered,
     "scatter_add": add_scattered,
     "sort": add_sorted,
+    "scan": add_scan,
     "top_k": add_chosen,
     "mixture": add_experts,
     "graph_conv": add_graph_conv,

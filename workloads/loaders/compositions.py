@@ -20,6 +20,7 @@ from workloads.loaders.models import (
     RecurrentLayer,
     ResizeLayer,
     ScatterAddLayer,
+    SelectiveScanLayer,
     SparseProductLayer,
     TopKLayer,
 )
@@ -40,6 +41,7 @@ from workloads.recurrent import (
     add_recurrence,
 )
 from workloads.resize import add_resize
+from workloads.scan import add_selective_scan
 from workloads.selection import add_top_k
 from workloads.sparse import GraphConvolution, add_graph_convolution, add_sparse_product
 
@@ -69,6 +71,7 @@ def adder_of(
             | MixtureLayer()
             | SparseProductLayer()
             | GraphConvLayer()
+            | SelectiveScanLayer()
         ) if item.share is not None:
             raise place.failure(
                 f"{item.op} is several layers, which share no parameters with others; leave 'share'"
@@ -87,6 +90,9 @@ def adder_of(
             return _scatter_add(item, place, inputs)
         case TopKLayer():
             return _top_k(item, place, inputs)
+        case SelectiveScanLayer():
+            check_count(item, place, inputs)
+            return lambda builder, name, _: add_selective_scan(builder, name, *inputs)
         case MixtureLayer():
             return _mixture(item, place, inputs)
         case SparseProductLayer() | GraphConvLayer():

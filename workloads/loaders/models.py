@@ -502,6 +502,19 @@ class NodeOrderLayer(_SparseLayer):
     nodes: Integer
 
 
+class ScanLayer(_Layer):
+    """``workloads.scan.Scan``: factors and summands."""
+
+    op: Literal["scan"]
+    axis: Integer
+
+
+class SelectiveScanLayer(_Layer):
+    """``workloads.scan.add_selective_scan``: sequence, time, write and read."""
+
+    op: Literal["selective_scan"]
+
+
 class BlockUse(_Item):
     """A block in the place of a layer, ``repeat`` times one after the other."""
 
@@ -547,6 +560,8 @@ LayerItem = (
     | GraphConvLayer
     | NeighboursLayer
     | NodeOrderLayer
+    | ScanLayer
+    | SelectiveScanLayer
 )
 
 _TAGS = {
@@ -565,7 +580,7 @@ _TAGS = {
             *("softmax", "group_norm", "instance_norm", "embedding_bag"),
             *("gather", "row_numbers", "one_hot", "scatter_add", "top_k"),
             *("mixture_of_experts", "dispatch", "collect"),
-            *("sparse_matmul", "graph_conv", "node_order"),
+            *("sparse_matmul", "graph_conv", "node_order", "scan", "selective_scan"),
         )
     },
 }
@@ -645,6 +660,8 @@ Item = Annotated[
     | Annotated[GraphConvLayer, Tag("graph_conv layer")]
     | Annotated[NeighboursLayer, Tag("neighbours layer")]
     | Annotated[NodeOrderLayer, Tag("node_order layer")]
+    | Annotated[ScanLayer, Tag("scan layer")]
+    | Annotated[SelectiveScanLayer, Tag("selective_scan layer")]
     | Annotated[BlockUse, Tag("block use")]
     | Annotated[_NoOperator, Tag("no operator")],
     Discriminator(_tag),

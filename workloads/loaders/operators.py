@@ -54,7 +54,9 @@ from workloads.loaders.models import (
     RepeatLayer,
     ReshapeLayer,
     RowNumbersLayer,
+    ScanLayer,
     ScatterAddLayer,
+    SelectiveScanLayer,
     SliceLayer,
     SoftmaxLayer,
     SortLayer,
@@ -65,6 +67,7 @@ from workloads.loaders.models import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import Neighbours, NeighbourSum, NodeOrder
 from workloads.transposed import TransposedConvolution
@@ -141,6 +144,8 @@ def operator_of(
         case NodeOrderLayer():
             nodes = place.integer(item.nodes, "nodes", minimum=1)
             return NodeOrder(adjacency=adjacency_of(item, place, nodes))
+        case ScanLayer():
+            return Scan(axis=place.integer(item.axis, "axis"))
         case OneHotLayer():
             return OneHot(
                 classes=place.integer(item.out, "out", minimum=1),
@@ -237,10 +242,12 @@ def check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None
     """Raise WorkloadError when an entry has another number of inputs than it needs."""
     count = len(inputs)
     match item:
-        case BinaryLayer() | MatMulLayer() | GatherLayer() | ScatterAddLayer():
+        case BinaryLayer() | MatMulLayer() | GatherLayer() | ScatterAddLayer() | ScanLayer():
             needed = 2
         case LinearLayer():
             needed = 2 if item.tied_to else 1
+        case SelectiveScanLayer():
+            needed = 4
         case ConcatLayer():
             needed = max(2, count)
         case _:

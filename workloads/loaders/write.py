@@ -28,6 +28,7 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import Neighbours, NeighbourSum, NodeOrder
 from workloads.transposed import TransposedConvolution
@@ -139,6 +140,7 @@ def operator_name(operator: object) -> str:
             | Neighbours()
             | NeighbourSum()
             | NodeOrder()
+            | Scan()
         ):
             return operator.kind
         case _:
@@ -222,7 +224,7 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
             return _routing(operator.routing)
         case OneHot():
             return {"out": operator.classes, "dtype": operator.dtype}
-        case Sort():
+        case Sort() | Scan():
             return {"axis": operator.axis}
         case Transpose():
             return {"permutation": list(operator.permutation)}
