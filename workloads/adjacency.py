@@ -54,9 +54,11 @@ class Adjacency:
     Parameters
     ----------
     nodes
-        Of the graph.
+        Of all copies of the graph.
+    copies
+        Equal graphs one after the other without an edge between them: a batch.
     edges, exponent, seed
-        Of a graph that is drawn: directed edges, dealt out to nodes in proportion to
+        Of a graph that is drawn: directed edges of a copy, dealt out to nodes in proportion to
         ``rank**-exponent`` (0: evenly), whose ranks and neighbours are drawn with the seed.
     file, digest
         Of one that is read: its path, and the SHA-256 of its bytes.
@@ -76,6 +78,7 @@ class Adjacency:
     """
 
     nodes: int
+    copies: int = 1
     edges: int = 0
     exponent: float = 0.0
     seed: int = 0
@@ -86,17 +89,26 @@ class Adjacency:
 
     def check(self) -> None:
         """Raise WorkloadError for what can't be, and for a file that can't be read."""
-        most = self.nodes * (self.nodes - 1)
+        if self.copies < 1 or self.nodes % self.copies:
+            raise WorkloadError(
+                f"{self.nodes} nodes don't divide into {self.copies} copies; correct 'copies'"
+            )
+        most = self.each * (self.each - 1)
         if self.file is None and not 0 <= self.edges <= min(most, MAX_EDGES):
             raise WorkloadError(
                 f"edges are {self.edges} but must lie in 0..{min(most, MAX_EDGES)}, of"
-                f" {self.nodes} nodes"
+                f" {self.each} nodes"
             )
         if self.exponent < 0 or self.seed < 0:
             raise WorkloadError(
                 f"exponent and seed are {self.exponent:g} and {self.seed} but must be at least 0"
             )
         _ = self.matrix
+
+    @property
+    def each(self) -> int:
+        """Nodes of one copy."""
+        return self.nodes // self.copies
 
     @property
     def matrix(self) -> Csr:
@@ -129,7 +141,10 @@ def _matrix(adjacency: Adjacency) -> Csr:
     rows, columns, values = (
         _drawn(adjacency) if adjacency.file is None else _read(adjacency, Path(adjacency.file))
     )
-    nodes = adjacency.nodes
+    first = np.repeat(np.arange(adjacency.copies) * adjacency.each, len(rows))
+    rows = np.tile(rows, adjacency.copies) + first
+    columns = np.tile(columns, adjacency.copies) + first
+    values, nodes = np.tile(values, adjacency.copies), adjacency.nodes
     if adjacency.self_loops:
         every = np.arange(nodes)
         rows, columns = np.concatenate([rows, every]), np.concatenate([columns, every])
@@ -176,7 +191,7 @@ def _drawn(adjacency: Adjacency) -> tuple[Integers, Integers, Reals]:
     """Return rows, columns and values of a graph of given degrees."""
     import numpy as np
 
-    nodes, edges = adjacency.nodes, adjacency.edges
+    nodes, edges = adjacency.each, adjacency.edges
     generator = np.random.default_rng(adjacency.seed)
     degrees = generator.permutation(_degrees(nodes, edges, adjacency.exponent))
     columns = (
@@ -237,10 +252,10 @@ def _read(adjacency: Adjacency, path: Path) -> tuple[Integers, Integers, Reals]:
     if len(rows) > MAX_EDGES:
         raise WorkloadError(f"{path}: has {len(rows)} edges but at most {MAX_EDGES} are possible")
     for name, ends in (("rows", rows), ("columns", columns)):
-        if len(ends) and not 0 <= ends.min() <= ends.max() < adjacency.nodes:
+        if len(ends) and not 0 <= ends.min() <= ends.max() < adjacency.each:
             raise WorkloadError(
                 f"{path}: {name} are numbered {ends.min()}..{ends.max()} but must lie in"
-                f" 0..{adjacency.nodes - 1}, the nodes"
+                f" 0..{adjacency.each - 1}, the nodes"
             )
     if (values < 0).any():
         raise WorkloadError(f"{path}: an edge's value is {values.min():g} but must be at least 0")

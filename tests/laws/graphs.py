@@ -417,9 +417,12 @@ def add_collect(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
 
 
 def _adjacency(draw: DrawFn, nodes: int) -> Adjacency:
+    copies = draw(st.sampled_from([1, 1, nodes]))
+    each = nodes // copies
     return Adjacency(
         nodes=nodes,
-        edges=draw(st.integers(0, min(3 * nodes, nodes * (nodes - 1)))),
+        copies=copies,
+        edges=draw(st.integers(0, min(3 * each, each * (each - 1)))),
         exponent=draw(st.sampled_from([0.0, 1.0])),
         seed=draw(st.integers(0, 9)),
         weights=draw(st.sampled_from(["symmetric", "mean", "sum"])),

@@ -185,6 +185,16 @@ def test_an_archive_that_is_none(
     assert f"{tmp_path / 'a.npz'}: {message}" in str(caught.value)
 
 
+def test_a_batch_is_copies_of_a_graph(tmp_path: Path) -> None:
+    options = "op: sparse_matmul, graph: edges.txt, copies: 2"
+    graph = network(tmp_path, options, "0 1\n2 1")
+    tensors = random_tensors(graph, seed=0)
+    one = dense([(0, 1), (2, 1)], 3, "symmetric", self_loops=True)
+    result = evaluate(graph, tensors)["g"]
+    for copy in (slice(0, 3), slice(3, 6)):
+        assert result[copy] == pytest.approx(one @ tensors["x"][copy], rel=1e-5)
+
+
 def test_a_file_that_is_missing_or_has_changed(tmp_path: Path) -> None:
     with pytest.raises(WorkloadError, match=r"nowhere\.txt: no such file$"):
         network(tmp_path, "op: sparse_matmul, graph: nowhere.txt", "")

@@ -461,6 +461,7 @@ class _SparseLayer(_Layer):
     edges: Integer | None = None
     exponent: Annotated[float | int, Field(allow_inf_nan=False)] = 0
     seed: Integer = 0
+    copies: Integer = 1
     weights: Literal["symmetric", "mean", "sum"] = "symmetric"
     self_loops: bool = True
 

@@ -188,6 +188,7 @@ def adjacency_of(
             raise place.failure(str(error), "graph") from None
     return Adjacency(
         nodes=nodes,
+        copies=place.integer(item.copies, "copies", minimum=1),
         edges=0 if item.edges is None else place.integer(item.edges, "edges"),
         exponent=float(item.exponent),
         seed=place.integer(item.seed, "seed"),

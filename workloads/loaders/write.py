@@ -254,6 +254,7 @@ def _adjacency(adjacency: Adjacency) -> dict[str, object]:
     return {
         "nodes": adjacency.nodes,
         **source,
+        "copies": adjacency.copies,
         "weights": adjacency.weights,
         "self_loops": _flag(adjacency.self_loops),
     }
