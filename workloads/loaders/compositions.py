@@ -11,11 +11,10 @@ from workloads.graph import Tensor
 from workloads.indexing import add_gather, add_scatter_add
 from workloads.layers import Reduce
 from workloads.loaders.expand import MAX_LAYERS, Place
-from workloads.loaders.models import (
+from workloads.loaders.layer_models import (
     EmbeddingBagLayer,
     GatherLayer,
     GraphConvLayer,
-    LayerItem,
     MixtureLayer,
     RecurrentLayer,
     ResizeLayer,
@@ -24,6 +23,7 @@ from workloads.loaders.models import (
     SparseProductLayer,
     TopKLayer,
 )
+from workloads.loaders.models import LayerItem
 from workloads.loaders.operators import (
     adjacency_of,
     check_count,

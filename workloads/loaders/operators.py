@@ -27,7 +27,7 @@ from workloads.layers import (
     Window,
 )
 from workloads.loaders.expand import Place
-from workloads.loaders.models import (
+from workloads.loaders.layer_models import (
     BinaryLayer,
     CollectLayer,
     ConcatLayer,
@@ -41,7 +41,6 @@ from workloads.loaders.models import (
     GroupNormLayer,
     InstanceNormLayer,
     InterpolateLayer,
-    LayerItem,
     LinearLayer,
     MatMulLayer,
     MixtureLayer,
@@ -65,6 +64,7 @@ from workloads.loaders.models import (
     TransposeLayer,
     UnaryLayer,
 )
+from workloads.loaders.models import LayerItem
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
 from workloads.scan import Scan
