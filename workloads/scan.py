@@ -104,7 +104,7 @@ def add_selective_scan(
     multiply = Elementwise(function="multiply")
     rates = builder.add_learned(f"{name}.decay_rate", (features, states), sequence.dtype)
     rows = add("time_rows", Reshape(shape=(batch, tokens, features, 1)), time)
-    decay = add("decayed", Elementwise(function="exp"), add("decay", multiply, rows, rates))
+    decay = add("decayed", Elementwise(function="multiply", activation="exp"), rows, rates)
     moved = add("token_time", multiply, sequence, time)
     moved = add("moved", Reshape(shape=(batch, tokens, features, 1)), moved)
     columns = add("write_columns", Reshape(shape=(batch, tokens, 1, states)), write)
