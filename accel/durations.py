@@ -62,6 +62,7 @@ class Durations:
                 function=instruction.function,
                 activation=instruction.activation,
                 elements=prod(instruction.shape),
+                row=instruction.row,
             )
         )
 

@@ -230,6 +230,7 @@ class InstructionQueue:
             function=instruction.function,
             activation=instruction.activation,
             elements=prod(instruction.shape),
+            row=instruction.row,
         )
         row = self._row(
             VECTOR,

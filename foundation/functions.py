@@ -13,7 +13,7 @@ class FunctionKind(Enum):
     BINARY = "binary"  # two operands of one shape, element by element
     CHANNEL = "channel"  # one operand, and a vector or two along its last axis
     REDUCTION = "reduction"  # one operand, or two of a dot product: some axes disappear
-    ROW = "row"  # one operand, each row along the last axes as a whole
+    ROW = "row"  # one operand, or two of a scan: each row along the last axes as a whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Function:
         How it consumes its operands.
     operations
         Lane operations per input element: the ops on the roofline, and the cycles on a lane that
-        does one operation a cycle.
+        does one operation a cycle. Of a sort for each of its `passes`.
     """
 
     name: str
@@ -44,6 +44,8 @@ def _functions(kind: FunctionKind, **operations: int) -> list[Function]:
 # (N. Jouppi et al., ISCA 2017, section 2) and NVDLA's SDP.
 # softmax: max, subtract, exp, sum, divide. layer_norm: sum, square, sum of squares, subtract,
 # multiply by 1/deviation, multiply by gamma, add beta. rms_norm: square, sum, two multiplications.
+# scan: multiply, add. sort, argsort: half a compare-and-exchange, a minimum and a maximum, in each
+# pass.
 FUNCTIONS = {
     function.name: function
     for function in (
@@ -68,15 +70,45 @@ FUNCTIONS = {
             erf=1,
         ),
         *_functions(
-            FunctionKind.BINARY, add=1, subtract=1, multiply=1, divide=1, maximum=1, minimum=1
+            FunctionKind.BINARY,
+            add=1,
+            subtract=1,
+            multiply=1,
+            divide=1,
+            maximum=1,
+            minimum=1,
         ),
-        *_functions(FunctionKind.CHANNEL, requantize=1, batch_norm=2),
-        *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1, dot=2),
-        *_functions(FunctionKind.ROW, softmax=5, layer_norm=7, rms_norm=4),
+        *_functions(FunctionKind.CHANNEL, requantize=1, batch_norm=2, equal=1),
+        *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1, dot=2, argmax=1),
+        *_functions(
+            FunctionKind.ROW, softmax=5, layer_norm=7, rms_norm=4, sort=1, argsort=1, scan=2
+        ),
     )
 }
+
+#: Functions that sort rows.
+SORTS = ("sort", "argsort")
+#: Functions whose results are int32 numbers of elements.
+INDEXING = ("argmax", "argsort")
 
 
 def names(kind: FunctionKind) -> list[str]:
     """Return the names of all functions of one kind."""
     return [function.name for function in FUNCTIONS.values() if function.kind is kind]
+
+
+def passes(function: str, row: int) -> int:
+    """Return how often a function goes over rows of ``row`` elements: once, unless it sorts them.
+
+    # Approximation: a sort takes the stages of a bitonic network over the next power of two,
+    p (p + 1) / 2 of 2^p elements, whatever the vector unit would really do, and moves indices along
+    with their values for nothing.
+
+    References
+    ----------
+    .. [1] K. Batcher, "Sorting networks and their applications", AFIPS 1968.
+    """
+    if function not in SORTS:
+        return 1
+    exponent = (row - 1).bit_length()
+    return max(1, exponent * (exponent + 1) // 2)

@@ -139,8 +139,21 @@ def batch_norm(values: Array, scale: Array, shift: Array, dtype: Dtype) -> Array
     return saturate(product + _widened(shift, dtype), dtype)
 
 
+def equal(left: Array, right: Array, dtype: Dtype) -> Array:
+    """Return 1 where int32 numbers are equal, else 0, in ``dtype``; with NumPy's broadcasting."""
+    return stored((left == right).astype(np.float64), dtype)
+
+
 def reduction(function: str, values: Array, axes: tuple[int, ...], dtype: Dtype) -> Array:
-    """Return the sum, mean or max over ``axes``, which disappear."""
+    """Return the sum, mean or max over ``axes``, which disappear.
+
+    ``argmax`` is the row-major number of the first largest element, int32.
+    """
+    if function == "argmax":
+        last = np.moveaxis(values, axes, range(values.ndim - len(axes), values.ndim))
+        rows = last.reshape(*last.shape[: values.ndim - len(axes)], -1)
+        largest: Array = rows.argmax(axis=-1).astype(dtype.numpy)
+        return largest
     wide = _widened(values, dtype)
     match function:
         case "sum":
@@ -162,6 +175,31 @@ def dot(left: Array, right: Array, axes: tuple[int, ...], dtype: Dtype) -> Array
     if dtype.is_integer:
         result = _rounded_shift(result)
     return saturate(np.asarray(result), dtype)
+
+
+def order(values: Array) -> Array:
+    """Return the numbers of each row's elements, the largest first, as int32; equals keep order."""
+    wide = values.astype(np.int64 if values.dtype.kind == "i" else np.float64)
+    return np.argsort(-wide, axis=-1, kind="stable").astype(np.int32)
+
+
+def scan(decay: Array, added: Array, dtype: Dtype) -> Array:
+    """Return all states of ``state = decay · state + added`` along the last axis, from zero.
+
+    Integers are rounded and saturated in each step; a floating-point state stays in fp32.
+    """
+    factors, summands = _widened(decay, dtype), _widened(added, dtype)
+    states = np.empty_like(summands)
+    state = np.zeros_like(summands[..., 0])
+    for place in range(summands.shape[-1]):
+        product = factors[..., place] * state
+        if dtype.is_integer:
+            total = _rounded_shift(product) + summands[..., place]
+            state = saturate(total, dtype).astype(np.int64)
+        else:
+            state = product + summands[..., place]
+        states[..., place] = state
+    return saturate(states, dtype)
 
 
 def softmax(values: Array, dtype: Dtype) -> Array:

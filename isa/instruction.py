@@ -248,6 +248,13 @@ class Vector:
     tag: int
 
     @property
+    def row(self) -> int:
+        """Number of elements of a row, or of what is folded into one value."""
+        is_row = self.function in FUNCTIONS and FUNCTIONS[self.function].kind is FunctionKind.ROW
+        count = max(self.reduced, 1) if is_row else self.reduced
+        return prod(self.shape[len(self.shape) - count :])
+
+    @property
     def folded(self) -> int:
         """Number of trailing dimensions that the output doesn't have."""
         function = FUNCTIONS.get(self.function)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import numpy as np
+
 from foundation import numerics
 from foundation.dtype import Dtype
 from foundation.errors import nearest
-from foundation.functions import FUNCTIONS, FunctionKind, names
+from foundation.functions import FUNCTIONS, INDEXING, SORTS, FunctionKind, names
 from isa.instruction import Vector
 from isa.shadow import Array, QueueState
 
@@ -19,6 +21,10 @@ _OPERANDS = {
     "layer_norm": (3, 3),
     "rms_norm": (2, 2),
     "dot": (2, 2),
+    "equal": (2, 2),
+    "sort": (1, 1),
+    "argsort": (1, 1),
+    "scan": (2, 2),
 }
 _OPERANDS_OF_KIND = {
     FunctionKind.UNARY: (1, 1),
@@ -66,16 +72,27 @@ def check_vector(queue: QueueState, vector: Vector) -> None:
 
 def _check_types(queue: QueueState, vector: Vector, kind: FunctionKind) -> None:
     name, dtype = vector.function, vector.output_dtype
-    expected = dtype.accumulator if name == "requantize" else dtype.name
+    expected = _read_by(name, vector)
     if vector.input_dtype.name != expected:
         raise queue.error(f"'{name}' to {dtype} reads {expected} but has {vector.input_dtype}")
-    tabled = kind in (FunctionKind.UNARY, FunctionKind.ROW) and name != "identity"
+    if name in INDEXING and dtype.name != "int32":
+        raise queue.error(f"'{name}' makes int32 but has {dtype}")
+    tabled = kind in (FunctionKind.UNARY, FunctionKind.ROW) and name not in ("identity", *SORTS)
     for function in (name if tabled else "identity", vector.activation):
         if function != "identity" and dtype.is_integer and dtype.name != "int8":
             raise queue.error(f"'{function}' has no table for {dtype}; use int8")
     limit = _MAX_SHIFT if name == "requantize" and dtype.is_integer else 0
     if not 0 <= vector.shift <= limit:
         raise queue.error(f"shift {vector.shift} of '{name}' to {dtype} must lie in 0..{limit}")
+
+
+def _read_by(name: str, vector: Vector) -> str:
+    """Return the type that a function must read to make its output's type."""
+    if name == "requantize":
+        return vector.output_dtype.accumulator
+    if name == "equal":
+        return "int32"
+    return vector.input_dtype.name if name in INDEXING else vector.output_dtype.name
 
 
 def apply_vector(vector: Vector, inputs: list[Array]) -> Array:
@@ -102,6 +119,8 @@ def apply_vector(vector: Vector, inputs: list[Array]) -> Array:
         case FunctionKind.CHANNEL:
             if name == "batch_norm":
                 return numerics.batch_norm(inputs[0], inputs[1], inputs[2], dtype)
+            if name == "equal":
+                return numerics.equal(inputs[0], inputs[1], dtype)
             return _requantize(vector, inputs, dtype)
         case FunctionKind.ROW:
             others = vector.shape[: len(vector.shape) - max(vector.reduced, 1)]
@@ -132,5 +151,11 @@ def _rows(name: str, inputs: list[Array], dtype: Dtype) -> Array:
             return numerics.softmax(inputs[0], dtype)
         case "layer_norm":
             return numerics.layer_norm(inputs[0], inputs[1], inputs[2], dtype)
+        case "scan":
+            return numerics.scan(inputs[0], inputs[1], dtype)
+        case "argsort":
+            return numerics.order(inputs[0])
+        case "sort":
+            return np.take_along_axis(inputs[0], numerics.order(inputs[0]), axis=-1)
         case _:
             return numerics.rms_norm(inputs[0], inputs[1], dtype)

@@ -185,7 +185,8 @@ def vector_cycles(kernel: Kernel, spec: AcceleratorSpec) -> float:
     """Return the least cycles of a vector function in the lanes of all cores; 0 for others."""
     if not isinstance(kernel.body, VectorBody):
         return 0.0
-    pace = pass_cycles(spec.vector, kernel.body.function, kernel.body.activation)
+    body = kernel.body
+    pace = pass_cycles(spec.vector, body.function, body.activation, kernel.row)
     return prod(kernel.extents) * pace / (spec.cores * spec.vector.lanes)
 
 

@@ -280,14 +280,14 @@ def _vector_counts(kernel: Kernel, spec: AcceleratorSpec) -> EnergyCounts[Reals]
     pads.write(kernel.output.scratchpad, results * kernel.output.dtype.size_bytes)
     return replace(
         _NOTHING,
-        vector_operations=elements * _operations(body.function, body.activation),
+        vector_operations=elements * _operations(body.function, body.activation, kernel.row),
         scratchpads=pads.by_name,
     )
 
 
-def _operations(function: str, activation: str = "identity") -> int:
+def _operations(function: str, activation: str = "identity", row: int = 1) -> int:
     """Return the operations of the vector unit for an element."""
-    return vector_operations(function=function, activation=activation, elements=1)
+    return vector_operations(function=function, activation=activation, elements=1, row=row)
 
 
 def _pads(spec: AcceleratorSpec) -> dict[str, str]:

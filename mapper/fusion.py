@@ -499,6 +499,7 @@ def _vector_time(kernel: Kernel, size: tuple[int, ...], spec: AcceleratorSpec) -
         function=body.function,
         activation=body.activation,
         elements=float(prod(size)),
+        row=kernel.row,
     )
 
 

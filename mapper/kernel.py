@@ -192,6 +192,17 @@ class Kernel:
         """Size of the iteration space."""
         return tuple(dimension.extent for dimension in self.dimensions)
 
+    @property
+    def row(self) -> int:
+        """Elements of a row, or of what is folded into one value: what is resident as a whole."""
+        return prod(self.extents[d] for d in self.numbers(Role.WHOLE))
+
+    @property
+    def tensors(self) -> tuple[OperandMap, ...]:
+        """Inputs and output, and the table of a look-up."""
+        table = (self.body.table,) if isinstance(self.body, Lookup) else ()
+        return (*self.operands, *table)
+
     def numbers(self, *roles: Role) -> list[int]:
         """Return the numbers of the dimensions with one of these roles."""
         return [i for i, dimension in enumerate(self.dimensions) if dimension.role in roles]

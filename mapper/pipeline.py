@@ -22,7 +22,7 @@ from accel.replay import Outside, Pace, Replay
 from accel.script import QueueScript, Script
 from accel.spec import AcceleratorSpec
 from accel.vector import vector_operations
-from isa.instruction import Access, Operand, Vector
+from isa.instruction import Access, Vector
 from mapper.boxes import OperandTiles
 from mapper.held import memory_of
 from mapper.instructions import Instructions, Place
@@ -174,7 +174,7 @@ class Pipeline:
             loads=weaver.loads.operations(),
             loaded=(TileParts(kernel, indices, tiling, every), RowParts(body.table, rows)),
             stored=TileParts(kernel, kernel.output, tiling, every),
-            operands=(indices.operand, Operand.WEIGHT),
+            operands=(indices.operand, body.table.operand),
         )
 
     def _script(
@@ -216,6 +216,7 @@ class Pipeline:
                 function=instruction.function,
                 activation=instruction.activation,
                 elements=prod(instruction.shape),
+                row=instruction.row,
             ),
             vector_cycles=self._durations.vector_cycles(instruction),
         )

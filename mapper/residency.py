@@ -205,7 +205,7 @@ def _activations(graph: Graph, layer: Layer, kernel: Kernel) -> Iterator[tuple[s
     """Yield the computed tensors among a kernel's operands, by name."""
     names = {f"input{index}": name for index, name in enumerate(layer.inputs)}
     names["output"] = layer.name
-    for operand in kernel.operands:
+    for operand in kernel.tensors:
         name = names.get(operand.role)
         if name is not None and graph.tensors[name].kind is TensorKind.ACTIVATION:
             yield name, operand

@@ -76,7 +76,11 @@ def vector_cycles(
             return NOTHING
     elements = prod((sizes[d] for d in numbers[1:]), start=sizes[numbers[0]]).astype(np.float64)
     cycles: Reals = instruction_cycles(
-        spec.vector, function=function, activation=body.activation, elements=elements
+        spec.vector,
+        function=function,
+        activation=body.activation,
+        elements=elements,
+        row=kernel.row,
     )
     for d in numbers:
         cycles = cycles * nests.parts(nests.depth, d)

@@ -86,6 +86,7 @@ def _amount(program: Program, core: int, durations: Durations) -> Amount:
                         function=one.function,
                         activation=one.activation,
                         elements=prod(one.shape),
+                        row=one.row,
                     ),
                     vector_cycles=durations.vector_cycles(one),
                 )

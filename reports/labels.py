@@ -17,6 +17,8 @@ from workloads.layers import (
     Window,
 )
 from workloads.normalization import GroupNormalize
+from workloads.scan import Scan
+from workloads.selection import Sort
 from workloads.transposed import TransposedConvolution
 
 
@@ -27,7 +29,9 @@ def operator_label(layer: Layer) -> str:
             return "depthwise conv" if groups == channels else f"conv g{groups}"
         case Pool(function=function):
             return f"{function} pool"
-        case Elementwise(function=function) | Normalize(function=function):
+        case (
+            Elementwise(function=function) | Normalize(function=function) | Sort(function=function)
+        ):
             return function
         case Reduce(function=function):
             return f"reduce {function}"
@@ -56,7 +60,7 @@ def shape_label(graph: Graph, layer: Layer) -> str:
             count = prod(extents[letter] for letter in batch)
             m, n, k = (extents[letter] for letter in roles)
             return f"{count}× M{m} N{n} K{k}" if count > 1 else f"M{m} N{n} K{k}"
-        case Elementwise() | Normalize() | GroupNormalize():
+        case Elementwise() | Normalize() | GroupNormalize() | Sort() | Scan():
             return _sizes(output.shape)
         case _:
             return f"{_sizes(inputs[0].shape)}→{_sizes(output.shape)}"

@@ -12,7 +12,7 @@ from workloads.layers import Concat, Embedding, Linear, Reshape, Shape, Slice, T
 
 #: More elements than any machine holds: a typing error, and a limit for 64-bit addresses.
 MAX_ELEMENTS = 10**15
-#: The operators that take indices: they only move data.
+#: The operators that take indices: they only move data, or say so with ``takes_indices``.
 _MOVES = (Embedding, Concat, Slice, Reshape, Transpose)
 
 
@@ -167,9 +167,13 @@ def _held(what: str, constant: float, dtype: Dtype) -> float:
     return numerics.real(numerics.stored(constant, dtype), dtype)
 
 
+def _takes_indices(operator: Operator) -> bool:
+    return isinstance(operator, _MOVES) or getattr(operator, "takes_indices", False)
+
+
 def _check_types(operator: Operator, inputs: Sequence[Tensor]) -> None:
     for tensor in inputs:
-        if tensor.dtype.name == "int32" and not isinstance(operator, _MOVES):
+        if tensor.dtype.name == "int32" and not _takes_indices(operator):
             raise WorkloadError(
                 f"'{tensor.name}' is int32, which holds indices and isn't computed on;"
                 " give it another dtype, or look it up with op: embedding"

@@ -18,7 +18,8 @@ from foundation import numerics
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import FUNCTIONS, FunctionKind
-from workloads.graph import Graph, Layer, Tensor, TensorKind
+from workloads.graph import Fixes, Graph, Layer, Tensor, TensorKind
+from workloads.indexing import FixedGather, Gather, OneHot, RowNumbers
 from workloads.layers import (
     Concat,
     Convolution,
@@ -36,6 +37,9 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import NEIGHBOURS, Interpolate, Repeat
+from workloads.scan import Scan
+from workloads.selection import Sort
+from workloads.sparse import NeighbourSum
 from workloads.transposed import TransposedConvolution
 
 Array = NDArray[Any]
@@ -74,10 +78,12 @@ def _fixed(graph: Graph) -> dict[str, Array]:
     """Return the values of parameters that follow from their layer's operator."""
     found = {}
     for layer in graph.layers:
-        if isinstance(layer.operator, Interpolate):
-            weight = graph.tensors[layer.parameters["weight"]]
-            real = layer.operator.weights(weight.shape[0])
-            found[weight.name] = numerics.stored(np.array(real), weight.dtype)
+        if isinstance(layer.operator, Fixes):
+            tensors = graph.parameter_tensors(layer)
+            for role, real in layer.operator.fixed(tensors).items():
+                tensor = tensors[role]
+                values = np.array(real, dtype=np.float64).reshape(tensor.shape)
+                found[tensor.name] = numerics.stored(values, tensor.dtype)
     return found
 
 
@@ -90,12 +96,30 @@ def _table_entries(graph: Graph) -> dict[str, int]:
     """Return, for each tensor that indexes tables, the entries of the smallest of them."""
     entries: dict[str, int] = {}
     for layer in reversed(graph.layers):
-        limit = entries.get(layer.name)  # what moves indices passes their limit on
-        if isinstance(layer.operator, Embedding):
-            limit = layer.operator.entries
+        names, passed = layer.inputs, entries.get(layer.name)
+        if isinstance(layer.operator, Gather):  # what moves indices passes their limit on
+            names, moved = names[1:], names[0]
+            if passed is not None:
+                entries[moved] = min(passed, entries.get(moved, passed))
+        limit = _entries_of(graph, layer) or passed
         if limit is not None:
-            entries.update({name: min(limit, entries.get(name, limit)) for name in layer.inputs})
+            entries.update({name: min(limit, entries.get(name, limit)) for name in names})
     return entries
+
+
+def _entries_of(graph: Graph, layer: Layer) -> int | None:
+    """Return the entries of the table that a layer's indices choose from, if it has any."""
+    match layer.operator:
+        case Embedding(entries=entries):
+            return entries
+        case Gather():
+            return graph.tensors[layer.inputs[0]].shape[0]
+        case RowNumbers(rows=rows):
+            return rows
+        case OneHot(classes=classes):
+            return classes
+        case _:
+            return None
 
 
 def _random(generator: np.random.Generator, tensor: Tensor, entries: int | None) -> Array:
@@ -150,10 +174,49 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
             return _group_normalize(operator, inputs[0], learned, dtype)
         case Embedding():
             return learned["table"][inputs[0]]
+        case Gather():
+            return np.take(inputs[0], inputs[1], axis=0)
+        case FixedGather():
+            return np.take(inputs[0], learned["indices"], axis=0)
+        case RowNumbers() as operator:
+            return _row_numbers(operator, inputs[0], learned["offset"])
+        case OneHot() as operator:
+            ones = np.eye(operator.classes)[inputs[0]]
+            return numerics.stored(ones, dtype)
+        case Scan() as operator:
+            decay, added = (np.moveaxis(values, operator.axis, -1) for values in inputs)
+            return np.moveaxis(numerics.scan(decay, added, dtype), -1, operator.axis)
+        case Sort() as operator:
+            return _sorted(operator, inputs[0])
+        case NeighbourSum():
+            weight = learned["weight"][..., np.newaxis]
+            return numerics.dot(inputs[0], weight, (1,), dtype)
         case Interpolate() as operator:
             return _interpolated(operator, inputs[0], learned["weight"], dtype)
         case operator:
             return _moved(operator, inputs)
+
+
+def _row_numbers(operator: RowNumbers, indices: Array, offset: Array) -> Array:
+    batch = operator.batch_axes
+    shared = indices.shape[batch:]
+    between = (1,) * (len(operator.tables) - batch)
+    spread = indices.reshape(*indices.shape[:batch], *between, *shared)
+    result: Array = spread + offset.reshape(*offset.shape, *(1 for _ in shared))
+    return result
+
+
+def _sorted(operator: Sort, values: Array) -> Array:
+    """Sort with Python's own sort, which keeps the order of equals."""
+
+    def places(row: Array) -> list[int]:
+        listed = row.tolist()
+        return sorted(range(len(listed)), key=listed.__getitem__, reverse=True)
+
+    order = np.apply_along_axis(places, operator.axis, values).astype(np.int32)
+    if operator.function == "argsort":
+        return order
+    return np.take_along_axis(values, order, axis=operator.axis)
 
 
 def _moved(operator: object, inputs: Sequence[Array]) -> Array:

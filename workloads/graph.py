@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import prod
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from foundation.dtype import Dtype
 
@@ -77,6 +77,14 @@ class Operator(Protocol):
 
     def operations(self, inputs: Sequence[Tensor]) -> int:
         """Return the operations: 2 per MAC, or those of the vector function per element."""
+
+
+@runtime_checkable
+class Fixes(Protocol):
+    """An operator that says what some of its parameters are: they aren't learned."""
+
+    def fixed(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Sequence[Any]]:
+        """Return real numbers for each of those roles, nested or row-major."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import ClassVar, NamedTuple
 
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
-from foundation.functions import FUNCTIONS
+from foundation.functions import FUNCTIONS, INDEXING
 from workloads.graph import Parameter, Tensor
 
 Shape = tuple[int, ...]
@@ -328,7 +328,7 @@ class Pool(_NoMacs, _NoParameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reduce(_NoMacs, _NoParameters):
-    """The sum, mean or max over some axes, which disappear."""
+    """The sum, mean or max over some axes, which disappear; or the max's number, row-major."""
 
     kind: ClassVar[str] = "reduce"
     function: str
@@ -343,7 +343,8 @@ class Reduce(_NoMacs, _NoParameters):
         (tensor,) = inputs
         axes = self.positive_axes(len(tensor.shape))
         kept = tuple(size for axis, size in enumerate(tensor.shape) if axis not in axes)
-        return kept or (1,), tensor.dtype
+        dtype = DTYPES["int32"] if self.function in INDEXING else tensor.dtype
+        return kept or (1,), dtype
 
     def operations(self, inputs: Sequence[Tensor]) -> int:
         """Return one per input element."""

@@ -329,7 +329,7 @@ class Problem:
             case Contraction():
                 computing = iterations / spec.array.pes
             case VectorBody() as body:
-                pace = pass_cycles(spec.vector, body.function, body.activation)
+                pace = pass_cycles(spec.vector, body.function, body.activation, kernel.row)
                 computing = iterations * pace / spec.vector.lanes
         return max(moved, computing) * (1 - 1e-12)
 

@@ -7,7 +7,10 @@ import re
 from collections.abc import Sequence
 
 from foundation.errors import WorkloadError
+from workloads.adjacency import Adjacency
+from workloads.experts import Collect, Dispatch, Routing
 from workloads.graph import Graph, Layer, Tensor, TensorKind
+from workloads.indexing import Gather, OneHot, RowNumbers
 from workloads.layers import (
     Concat,
     Convolution,
@@ -25,6 +28,9 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.scan import Scan
+from workloads.selection import Sort
+from workloads.sparse import Neighbours, NeighbourSum, NodeOrder
 from workloads.transposed import TransposedConvolution
 
 _PLAIN = re.compile(r"(?!(?:null|true|false)\Z)[a-z_][a-z0-9_./-]*\Z", re.IGNORECASE)
@@ -110,7 +116,7 @@ def operator_name(operator: object) -> str:
     match operator:
         case Pool():
             return "max_pool" if operator.function == "max" else "average_pool"
-        case Elementwise() | Normalize():
+        case Elementwise() | Normalize() | Sort():
             return operator.function
         case (
             Convolution()
@@ -126,6 +132,15 @@ def operator_name(operator: object) -> str:
             | Repeat()
             | Interpolate()
             | GroupNormalize()
+            | Gather()
+            | RowNumbers()
+            | OneHot()
+            | Dispatch()
+            | Collect()
+            | Neighbours()
+            | NeighbourSum()
+            | NodeOrder()
+            | Scan()
         ):
             return operator.kind
         case _:
@@ -193,10 +208,56 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
             return {"factors": list(operator.factors)}
         case Interpolate():
             return {"axis": operator.axis, "factor": operator.factor}
+        case RowNumbers():
+            return {
+                "rows": operator.rows,
+                "tables": list(operator.tables),
+                "batch_axes": operator.batch_axes,
+            }
+        case Neighbours() | NeighbourSum():
+            return {**_adjacency(operator.adjacency), "width": operator.width}
+        case NodeOrder():
+            return _adjacency(operator.adjacency)
+        case Dispatch():
+            return {**_routing(operator.routing), "rows": operator.rows}
+        case Collect():
+            return _routing(operator.routing)
+        case OneHot():
+            return {"out": operator.classes, "dtype": operator.dtype}
+        case Sort() | Scan():
+            return {"axis": operator.axis}
         case Transpose():
             return {"permutation": list(operator.permutation)}
         case _:
             return {}
+
+
+def _routing(routing: Routing) -> dict[str, object]:
+    return {
+        "tokens": routing.tokens,
+        "experts": routing.experts,
+        "per_token": routing.per_token,
+        "skew": routing.skew,
+        "seed": routing.seed,
+        **({} if routing.capacity is None else {"capacity": routing.capacity}),
+    }
+
+
+def _adjacency(adjacency: Adjacency) -> dict[str, object]:
+    source: dict[str, object] = {"graph": json.dumps(adjacency.file)}
+    if adjacency.file is None:
+        source = {
+            "edges": adjacency.edges,
+            "exponent": adjacency.exponent,
+            "seed": adjacency.seed,
+        }
+    return {
+        "nodes": adjacency.nodes,
+        **source,
+        "copies": adjacency.copies,
+        "weights": adjacency.weights,
+        "self_loops": _flag(adjacency.self_loops),
+    }
 
 
 def _windows(windows: Sequence[Window]) -> dict[str, object]:

@@ -188,6 +188,46 @@ def test_a_step_of_mamba_computes_what_its_pytorch_module_does(tmp_path: Path) -
     np.testing.assert_allclose(found, _mamba(values, layers=2), rtol=1e-3, atol=1e-3)
 
 
+def _mamba_prompt(values: dict[str, Array], layers: int) -> Array:
+    """Return the logits of the last token as ``slow_forward`` without a cache does."""
+    x = values["token_embedding.table"][values["tokens"]]
+    batch, tokens, _ = x.shape
+    for layer in range(layers):
+
+        def of(name: str, at: int = layer) -> Array:
+            return values[f"decoder.{at}.{name}"]
+
+        y = _rms(x, of("norm.gamma"))
+        expanded, z = y @ of("expand.weight"), y @ of("gate.weight")
+        kernel = of("conv.weight")[:, :, 0, 0].T
+        padded = np.pad(expanded, ((0, 0), (len(kernel) - 1, 0), (0, 0)))
+        state = np.zeros((batch, *of("scan.decay_rate").shape))
+        outputs = []
+        for token in range(tokens):
+            u = (padded[:, token : token + len(kernel)] * kernel).sum(1) + of("conv.bias")
+            u = u / (1 + np.exp(-u))
+            rank = u @ of("time_rank.weight") @ of("time.weight") + of("time.bias")
+            time = np.log1p(np.exp(rank))
+            state = state * np.exp(time[..., None] * of("scan.decay_rate"))
+            state = state + (time * u)[..., None] * (u @ of("write.weight"))[:, None]
+            read = (state * (u @ of("read.weight"))[:, None]).sum(-1)
+            gate = z[:, token] / (1 + np.exp(-z[:, token]))
+            outputs.append((read + u * of("skip_weight")) * gate)
+        x = x + np.stack(outputs, axis=1) @ of("contract.weight")
+    logits: Array = _rms(x[:, -1], values["norm.gamma"]) @ values["token_embedding.table"].T
+    return logits
+
+
+def test_a_prompt_of_mamba_computes_what_its_pytorch_module_does(tmp_path: Path) -> None:
+    graph = built(tmp_path, TINY["mamba"], dtype="fp32", batch=BATCH, phase="prefill:7")
+    values = _values(graph)
+    for name in values:
+        if name.endswith("decay_rate"):  # a state decays
+            values[name] = -np.abs(values[name])
+    found = evaluate(graph, values)["head"][:, 0]
+    np.testing.assert_allclose(found, _mamba_prompt(values, layers=2), rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize(("tokens", "rows"), [(10, (5, 5, 5, 5)), (3, (2, 2, 1, 1)), (1, (1, 1))])
 def test_rows_of_tokens_are_spread_over_experts(
     tokens: int, rows: tuple[int, ...], tmp_path: Path

@@ -19,6 +19,7 @@ from tests.workloads.huggingface.configurations import TINY, built
         ("deepseek_experts", "decode:2@7"),
         ("t5", "prefill:5"),
         ("mamba", "decode:1@5"),
+        ("mamba", "prefill:5"),
     ],
 )
 def test_programs(name: str, phase: str, tmp_path: Path) -> None:

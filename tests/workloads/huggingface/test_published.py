@@ -58,8 +58,9 @@ def test_a_phase_has_the_same_parameters(name: str) -> None:
     assert published(name, phase="decode:1@64", batch=3).total_parameters == PARAMETERS[name]
 
 
-def test_mamba_decodes_with_the_published_parameters() -> None:
-    assert published("mamba_130m", phase="decode:1@1").total_parameters == 129_135_360
+def test_mamba_has_the_published_parameters_in_both_phases() -> None:
+    for phase in ("decode:1@1", "prefill:100"):
+        assert published("mamba_130m", phase=phase).total_parameters == 129_135_360
 
 
 @pytest.mark.parametrize(

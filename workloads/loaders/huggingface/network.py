@@ -22,6 +22,7 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.scan import add_selective_scan
 
 
 class NetworkBuilder:
@@ -158,6 +159,10 @@ class NetworkBuilder:
     def join(self, name: str, tensors: Sequence[Tensor], axis: int) -> Tensor:
         """Put tensors one after the other."""
         return self.add(name, Concat(axis=axis), *tensors)
+
+    def scan(self, name: str, x: Tensor, time: Tensor, write: Tensor, read: Tensor) -> Tensor:
+        """Move a state by every token, and read it."""
+        return add_selective_scan(self.graph, self._prefix + name, x, time, write, read)
 
     def sum(self, name: str, x: Tensor, axis: int) -> Tensor:
         """Add up along an axis."""
