@@ -94,6 +94,12 @@ def aligned(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     return [line(heads), "  ".join("-" * width for width in widths), *map(line, body)]
 
 
+def lines_of(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Return names and what is said of each as lines with aligned columns."""
+    width = max(len(name) for name, _ in pairs)
+    return [f"{name.ljust(width)}  {text}" for name, text in pairs]
+
+
 def html_table(report: Report) -> str:
     """Return the table as HTML for a notebook."""
     heads = "".join(f"<th>{name}</th>" for name, _ in COLUMNS)
@@ -124,8 +130,7 @@ def _totals(report: Report) -> list[str]:
     return [
         f"total        {report.total_cycles:,} cycles: {compute:,} compute,"
         f" {report.total_cycles - compute:,} stall",
-        f"time         {format_time(report.time_fs)},"
-        f" {_rate(report.inferences_per_s)} inferences/s",
+        f"time         {format_time(report.time_fs)}, {rate(report.inferences_per_s)} inferences/s",
         f"throughput   {report.ops_per_s / 1e12:.4g} TOP/s,"
         f" {report.ops_per_s / peak:.1%} of the array's {peak / 1e12:.4g} TOP/s",
         f"main memory  {format_bytes(dram_bytes)}",
@@ -142,7 +147,7 @@ def _energy_lines(report: Report) -> list[str]:
     return [f"energy       {line}"]
 
 
-def _rate(per_s: float) -> str:
+def rate(per_s: float) -> str:
     """Return a rate to four digits, in full where it is large."""
     return f"{per_s:,.0f}" if per_s >= 1000 else f"{per_s:.4g}"
 

@@ -113,6 +113,26 @@ def passes(default: str) -> Callable[[Command], Command]:
     )
 
 
+def engine(default: str) -> Callable[[Command], Command]:
+    """Return the option that names the engine, with the one that runs without it."""
+    return click.option(
+        "--engine",
+        type=click.Choice(["cycle", "analytical"]),
+        default=default,
+        show_default=True,
+        help="Event by event, or without programs: no timeline, no causes of stalls.",
+    )
+
+
+#: As in `rooftile.generation.generate`, which help doesn't wait for.
+TOLERANCE = 0.005
+tolerance = click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1),
+    default=TOLERANCE,
+    show_default=True,
+    help="How far off the sum over all steps may be, as a part of it; 0 simulates every step.",
+)
 across = click.option(
     "--across",
     default="none",

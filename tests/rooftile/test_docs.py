@@ -52,6 +52,7 @@ def test_the_readmes_table_names_real_commands(documented: Command) -> None:
         "FILE": "tiny.yaml",
         "NETWORK": "tiny.yaml",
         "SPEC": "edge_64x64.yaml",
+        "CONFIG": str(ROOT / "tests/workloads/huggingface/configs/gpt2.json"),
     }
     for row in rows:
         for command in re.findall(r"`rooftile (.*?)`", row):

@@ -23,6 +23,8 @@ class Asked:
         Name of a dimension that the file leaves open to its size.
     phase
         Of a language model: ``prefill:TOKENS`` or ``decode:TOKENS@CONTEXT``.
+    beams
+        Beginnings of an answer that a step of decoding goes on with, for each sequence.
     unknown_as_vector
         Whether an operator that isn't known becomes a function of the vector unit.
     """
@@ -31,6 +33,7 @@ class Asked:
     dtype: str | None = None
     dims: Mapping[str, int] = field(default_factory=dict)
     phase: str | None = None
+    beams: int = 1
     unknown_as_vector: bool = False
 
     def check(self) -> None:

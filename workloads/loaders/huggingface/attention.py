@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workloads.graph import Tensor
+from workloads.loaders.huggingface.language import in_order
 from workloads.loaders.huggingface.network import NetworkBuilder
 from workloads.loaders.huggingface.run import Run
 
@@ -104,7 +105,7 @@ def self_attention(
         if shape.head_norm or rotary is not None:
             _heads(net, "key", key, shape, rotary)
         rows = min(run.context, shape.window or run.context)
-        keys, values = _caches(net, run.batch, rows, shape)
+        keys, values = (in_order(net, run, c) for c in _caches(net, run.batch, rows, shape))
     return _attend(net, query, keys, values, shape, out=x.shape[-1], score_bias=score_bias)
 
 

@@ -16,7 +16,7 @@ from workloads.graph import Tensor
 from workloads.loaders.huggingface.attention import Rotary
 from workloads.loaders.huggingface.family import Family
 from workloads.loaders.huggingface.feed_forward import Experts, FeedForward, feed_forward
-from workloads.loaders.huggingface.language import language_head, token_embedding
+from workloads.loaders.huggingface.language import in_order, language_head, token_embedding
 from workloads.loaders.huggingface.network import NetworkBuilder
 from workloads.loaders.huggingface.run import Reads, Run
 from workloads.loaders.huggingface.settings import Activation, Layers, Size, TextSettings
@@ -149,6 +149,7 @@ def _attention(
     else:
         latent = net.input("latent_cache", batch, run.context, settings.kv_lora_rank)
         key = net.input("position_cache", batch, run.context, settings.qk_rope_head_dim)
+        latent, key = in_order(net, run, latent), in_order(net, run, key)
         merged = _from_latent(net, settings, content, position, latent, key)
     return net.linear("project", merged, settings.hidden_size, bias=bias)
 

@@ -40,4 +40,33 @@ def language_head(
     else:
         x = net.linear("head", x, entries, bias=False, activation=bounded)
     if cap is not None:
-        net.scale("capped", x, cap)
+        x = net.scale("capped", x, cap)
+    rank_beams(net, run, x)
+
+
+def in_order(net: NetworkBuilder, run: Run, cache: Tensor) -> Tensor:
+    """Return a cache whose rows are those of the beginnings that go on.
+
+    A beginning may go on in several ways, and others end: then its cache is copied.
+
+    Approximation: which ones go on isn't known; the copy of all of them, each from its own place,
+    moves as many bytes.
+    """
+    if run.beams == 1:
+        return cache
+    return net.cut(f"{cache.name.rpartition('.')[2]}_in_order", cache, 0, 0, cache.shape[0])
+
+
+def rank_beams(net: NetworkBuilder, run: Run, logits: Tensor) -> None:
+    """Add the scores of all continuations of a beam search.
+
+    Approximation: of the choice of the best, only one pass over the scores is built, the maximum of
+    each beginning's; which of all go on is left to the host.
+    """
+    if run.beams == 1:
+        return
+    probabilities = net.normalize("probabilities", "softmax", logits)
+    logarithms = net.function("log_probabilities", "log", probabilities)
+    before = net.input("beam_scores", run.batch, 1, 1)
+    scores = net.function("scores", "add", logarithms, before)
+    net.maximum("best_score", scores, 2)

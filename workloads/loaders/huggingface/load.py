@@ -14,7 +14,7 @@ from workloads.loaders.asked import AS_IT_IS, Asked
 from workloads.loaders.huggingface import bert, deepseek, gpt, llama, mamba, t5, vit, whisper
 from workloads.loaders.huggingface.family import Family
 from workloads.loaders.huggingface.network import NetworkBuilder
-from workloads.loaders.huggingface.run import run_of
+from workloads.loaders.huggingface.run import Reads, run_of
 from workloads.loaders.huggingface.settings import DTYPE_NAMES, Settings
 
 #: ``model_type`` to the family that builds it.
@@ -61,6 +61,17 @@ def load(path: Path, asked: Asked = AS_IT_IS) -> Graph:
     except WorkloadError as error:
         raise WorkloadError(f"{path}: {error}") from None
     return net.graph.build()
+
+
+def reads_of(path: Path) -> Reads:
+    """Return what flows through the network of a configuration file.
+
+    Raises
+    ------
+    WorkloadError
+        When the file is no configuration that is known.
+    """
+    return _family(read_json(path, WorkloadError)).reads
 
 
 def _family(document: Document) -> Family:

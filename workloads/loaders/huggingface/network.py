@@ -162,3 +162,7 @@ class NetworkBuilder:
     def sum(self, name: str, x: Tensor, axis: int) -> Tensor:
         """Add up along an axis."""
         return self.add(name, Reduce(function="sum", axes=(axis,)), x)
+
+    def maximum(self, name: str, x: Tensor, axis: int) -> Tensor:
+        """Return the largest along an axis."""
+        return self.add(name, Reduce(function="max", axes=(axis,)), x)

@@ -58,6 +58,8 @@ class Run:
         Tokens of the encoder where there are two parts.
     last_only
         Whether only what follows the last token is asked for.
+    beams
+        In a step of decoding, how many neighbours along the batch are beginnings of one answer.
     """
 
     batch: int
@@ -65,6 +67,7 @@ class Run:
     context: int | None = None
     source: int = 0
     last_only: bool = False
+    beams: int = 1
 
     @property
     def is_step(self) -> bool:
@@ -133,7 +136,9 @@ def _phase(asked: Asked, reads: Reads, batch: int, sequence: int) -> Run:
             f"phase '{text}': the context is {context} but includes the {new} new tokens; raise it"
         )
     source = sequence if reads in _OF_TWO_PARTS else 0
-    return Run(batch=batch, tokens=new, context=context, source=source)
+    return Run(
+        batch=batch * asked.beams, tokens=new, context=context, source=source, beams=asked.beams
+    )
 
 
 def _prefill(prompt: int, reads: Reads, batch: int, sequence: int) -> Run:
