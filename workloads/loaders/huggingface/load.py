@@ -11,7 +11,17 @@ from foundation.json_document import read_json
 from foundation.validation import describe
 from workloads.graph import Graph
 from workloads.loaders.asked import AS_IT_IS, Asked
-from workloads.loaders.huggingface import bert, deepseek, gpt, llama, mamba, t5, vit, whisper
+from workloads.loaders.huggingface import (
+    bert,
+    deepseek,
+    gpt,
+    llama,
+    mamba,
+    t5,
+    translation,
+    vit,
+    whisper,
+)
 from workloads.loaders.huggingface.family import Family
 from workloads.loaders.huggingface.network import NetworkBuilder
 from workloads.loaders.huggingface.run import Reads, run_of
@@ -19,14 +29,17 @@ from workloads.loaders.huggingface.settings import DTYPE_NAMES, Settings
 
 #: ``model_type`` to the family that builds it.
 FAMILIES = {
+    "bart": translation.BART,
     "bert": bert.BERT,
     "deepseek_v2": deepseek.DEEPSEEK_V2,
     "deepseek_v3": deepseek.DEEPSEEK_V3,
+    "fsmt": translation.FSMT,
     "gemma": llama.GEMMA,
     "gemma2": llama.GEMMA2,
     "gpt2": gpt.GPT2,
     "llama": llama.LLAMA,
     "mamba": mamba.MAMBA,
+    "marian": translation.MARIAN,
     "mistral": llama.MISTRAL,
     "mixtral": llama.MIXTRAL,
     "opt": gpt.OPT,

@@ -50,9 +50,11 @@ class NetworkBuilder:
         yield
         self._prefix = outer
 
-    def add(self, name: str, operator: Operator, *inputs: Tensor) -> Tensor:
-        """Add a layer and return its output."""
-        return self.graph.add_layer(self._prefix + name, operator, inputs)
+    def add(
+        self, name: str, operator: Operator, *inputs: Tensor, share: str | None = None
+    ) -> Tensor:
+        """Add a layer, maybe with another one's parameters, and return its output."""
+        return self.graph.add_layer(self._prefix + name, operator, inputs, share)
 
     def input(self, name: str, *shape: int) -> Tensor:
         """Add a tensor that is given with every inference."""
@@ -66,11 +68,12 @@ class NetworkBuilder:
         """Add a learned tensor that belongs to no layer."""
         return self.graph.add_learned(self._prefix + name, shape, self.dtype)
 
-    def embedding(self, name: str, indices: Tensor, entries: int, features: int) -> Tensor:
-        """Look up a row of a table for every index."""
-        return self.add(
-            name, Embedding(entries=entries, features=features, dtype=self.dtype), indices
-        )
+    def embedding(
+        self, name: str, indices: Tensor, entries: int, features: int, share: str | None = None
+    ) -> Tensor:
+        """Look up a row of a table, maybe that of another embedding, for every index."""
+        operator = Embedding(entries=entries, features=features, dtype=self.dtype)
+        return self.add(name, operator, indices, share=share)
 
     def table(self, name: str) -> Tensor:
         """Return the table of an embedding by its full name."""

@@ -95,6 +95,8 @@ def run_of(asked: Asked, reads: Reads, settings: Settings) -> Run:
     else:
         run = Run(batch=batch, tokens=sequence)
     limit, tokens = settings.position_limit, max(run.tokens, run.context or 0)
+    if reads is Reads.TRANSLATED:
+        tokens = max(tokens, run.source)
     if limit is not None and tokens > limit:
         raise WorkloadError(
             f"{tokens} tokens are asked for but there are positions for {limit}; ask for fewer"
