@@ -28,31 +28,36 @@ class GenerationReport:
         What answers how many prompts at once, with how many beginnings of an answer each.
     spec
         On what.
-    prompt, tokens
-        Tokens of each prompt and of each answer.
+    prompt
+        Tokens of each prompt, such as ``512`` or ``512,64x3``.
+    tokens
+        Tokens of each answer.
     first_cycles
         Until the first token.
     contexts
-        Of the steps, one for each further token.
+        Of the steps, one for each further token, with the longest prompt.
     steps
         Context to the cycles of a step, and their sum; None where the first token is the only one.
     growing_cycles
         Of the first and of the last step, what layers take that take another time in the other.
     cache_bytes
         Of all caches and states in the last step; 0 where there is none.
+    warnings
+        What a reader should know before trusting the numbers.
     """
 
     network: str
     batch: int
     beams: int
     spec: AcceleratorSpec
-    prompt: int
+    prompt: str
     tokens: int
     first_cycles: int
     contexts: range
     steps: MonotoneSum | None
     growing_cycles: tuple[int, int]
     cache_bytes: int
+    warnings: tuple[str, ...] = ()
 
     @property
     def steps_cycles(self) -> int:
@@ -162,8 +167,9 @@ def generation_text(report: GenerationReport) -> str:
     if report.cache_bytes:
         lines.append(("caches", f"{format_bytes(report.cache_bytes)} in the last step"))
     title = f"{_what(report)} ({spec.label}, {format_hz(spec.clock_hz)})"
-    counts = f"prompts of {report.prompt:,} tokens, answers of {report.tokens:,}"
-    return "\n".join([f"{title}: {counts}", "", *lines_of(lines)])
+    counts = f"prompts of {report.prompt} tokens, answers of {report.tokens:,}"
+    warnings = [f"warning: {warning}" for warning in report.warnings]
+    return "\n".join([f"{title}: {counts}", "", *lines_of(lines), *warnings])
 
 
 def _step_lines(report: GenerationReport, steps: MonotoneSum) -> list[tuple[str, str]]:

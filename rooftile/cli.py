@@ -421,7 +421,12 @@ def teach(
 @click.argument("network")
 @options.hardware
 @options.asked
-@click.option("--prompt", required=True, type=click.IntRange(1), help="Tokens of a prompt.")
+@click.option(
+    "--prompt",
+    required=True,
+    metavar="TOKENS",
+    help="Tokens of a prompt, or of each of a batch: 512,64x3.",
+)
 @click.option("--tokens", required=True, type=click.IntRange(1), help="Tokens of an answer.")
 @click.option(
     "--beams",
@@ -439,7 +444,7 @@ def generate(
     network: str,
     hardware: str,
     asked: Asked,
-    prompt: int,
+    prompt: str,
     tokens: int,
     beams: int,
     tolerance: float,

@@ -8,10 +8,13 @@ from pathlib import Path
 from accel.spec import AcceleratorSpec
 from foundation.errors import WorkloadError
 from foundation.monotone_sum import monotone_sum
+from mapper.planner import memory_bytes
 from mapper.search.find import DEFAULT, SearchOptions
 from reports.generation import GenerationReport
+from reports.report import capacity_warnings
 from rooftile.layer_prices import LayerPrices
 from rooftile.sources import find_hardware
+from workloads.graph import Graph
 from workloads.loaders.asked import AS_IT_IS, Asked
 from workloads.loaders.huggingface.generation import cache_bytes, passes_of
 
@@ -23,7 +26,7 @@ def generate(
     network: str | Path,
     hardware: str | Path | AcceleratorSpec,
     *,
-    prompt: int,
+    prompt: int | str,
     tokens: int,
     asked: Asked = AS_IT_IS,
     tolerance: float = TOLERANCE,
@@ -45,7 +48,7 @@ def generate(
     hardware
         A preset's name, a file, or a spec.
     prompt
-        Tokens of a prompt.
+        Tokens of a prompt, or those of a batch of mixed lengths, such as ``512,64x3``.
     tokens
         That are written, the first one by the prefill.
     asked
@@ -65,11 +68,11 @@ def generate(
         raise WorkloadError(
             f"phase '{asked.phase}': a generation has all of them; leave --phase out"
         )
-    for name, value in (("prompt", prompt), ("tokens", tokens), ("beams", asked.beams)):
+    for name, value in (("tokens", tokens), ("beams", asked.beams)):
         if value < 1:
             raise WorkloadError(f"{name} is {value} but must be at least 1")
     spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
-    passes = passes_of(Path(network), asked, prompt=prompt, tokens=tokens)
+    passes = passes_of(Path(network), asked, prompt=str(prompt), tokens=tokens)
     prices = LayerPrices(spec, split=split, options=options, engine=engine, progress=progress)
     first = sum(prices.cycles(passes.first).values())
     layers: dict[int, dict[str, int]] = {}
@@ -78,24 +81,30 @@ def generate(
         layers[context] = prices.cycles(passes.step(context))
         return sum(layers[context].values())
 
-    steps, growing, caches = None, (0, 0), 0
+    steps, growing, caches, last = None, (0, 0), 0, passes.first
     if passes.contexts:
         steps = monotone_sum(step_cycles, passes.contexts, tolerance=tolerance)
         growing = _growing(layers[passes.contexts[0]], layers[passes.contexts[-1]])
-        caches = cache_bytes(passes.step(passes.contexts[-1]))
+        last = passes.step(passes.contexts[-1])
+        caches = cache_bytes(last)
     return GenerationReport(
         network=passes.first.name,
-        batch=asked.batch or 1,
+        batch=passes.first.batch,
         beams=asked.beams,
         spec=spec,
-        prompt=prompt,
+        prompt=str(prompt),
         tokens=tokens,
         first_cycles=first,
         contexts=passes.contexts,
         steps=steps,
         growing_cycles=growing,
         cache_bytes=caches,
+        warnings=tuple(_warnings(passes.first, spec) or _warnings(last, spec)),
     )
+
+
+def _warnings(graph: Graph, spec: AcceleratorSpec) -> list[str]:
+    return capacity_warnings(spec, memory_bytes(graph, spec))
 
 
 def _growing(first: Mapping[str, int], last: Mapping[str, int]) -> tuple[int, int]:

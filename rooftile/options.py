@@ -35,7 +35,8 @@ _ASKED = (
     click.option(
         "--phase",
         metavar="PHASE",
-        help="Of a language model: prefill:TOKENS, or decode:TOKENS@CONTEXT.",
+        help="Of a language model: prefill:TOKENS, or decode:TOKENS@CONTEXT; of a batch of mixed"
+        " lengths prefill:512,64x3.",
     ),
     click.option(
         "--allow-unknown-as-vector",

@@ -153,7 +153,9 @@ def test_the_command_prints_and_writes(rooftile: Command) -> None:
     ("name", "prompt", "tokens", "asked", "message"),
     [
         ("gpt2", 60, 6, {}, "65 tokens are asked for but there are positions for 64"),
-        ("gpt2", 0, 6, {}, "prompt is 0 but must be at least 1"),
+        ("gpt2", 0, 6, {}, "lengths '0': must be numbers with commas between, such as 512 or"),
+        ("gpt2", "6,9", 6, {"batch": 2}, "says what --batch would; leave out one"),
+        ("t5", "6,9", 6, {}, "batches of mixed lengths are built for gemma, gemma2, gpt2, llama,"),
         ("gpt2", 6, 0, {}, "tokens is 0 but must be at least 1"),
         ("gpt2", 6, 6, {"beams": 0}, "beams is 0 but must be at least 1"),
         ("gpt2", 6, 6, {"phase": "prefill:6"}, "phase 'prefill:6': a generation has all of them"),
@@ -162,7 +164,7 @@ def test_the_command_prints_and_writes(rooftile: Command) -> None:
     ],
 )
 def test_what_cannot_be_generated_is_refused(
-    name: str, prompt: int, tokens: int, asked: dict[str, Any], message: str, tmp_path: Path
+    name: str, prompt: int | str, tokens: int, asked: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     path = written(tmp_path, TINY[name])
     with pytest.raises(WorkloadError, match=message):

@@ -22,7 +22,8 @@ class Asked:
     dims
         Name of a dimension that the file leaves open to its size.
     phase
-        Of a language model: ``prefill:TOKENS`` or ``decode:TOKENS@CONTEXT``.
+        Of a language model: ``prefill:TOKENS`` or ``decode:TOKENS@CONTEXT``; several lengths with
+        commas between are those of a batch.
     beams
         Beginnings of an answer that a step of decoding goes on with, for each sequence.
     unknown_as_vector

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workloads.graph import Tensor
-from workloads.loaders.huggingface.language import in_order
+from workloads.loaders.huggingface.language import by_length, in_order
 from workloads.loaders.huggingface.network import NetworkBuilder
 from workloads.loaders.huggingface.run import Run
 
@@ -98,15 +98,25 @@ def self_attention(
     key = net.linear("key", x, width, bias="key" in shape.biases)
     value = net.linear("value", x, width, bias="value" in shape.biases)
     query = _heads(net, "query", query, shape, rotary)
+    own: tuple[Tensor, ...] = ()
     if run.context is None:
-        keys = _heads(net, "key", key, shape, rotary)
-        values = _heads(net, "value", value, shape)
-    else:
-        if shape.head_norm or rotary is not None:
-            _heads(net, "key", key, shape, rotary)
-        rows = min(run.context, shape.window or run.context)
-        keys, values = (in_order(net, run, c) for c in _caches(net, run.batch, rows, shape))
-    return _attend(net, query, keys, values, shape, out=x.shape[-1], score_bias=score_bias)
+        own = (_heads(net, "key", key, shape, rotary), _heads(net, "value", value, shape))
+    elif shape.head_norm or rotary is not None:
+        _heads(net, "key", key, shape, rotary)
+
+    def attend(part: Run, query: Tensor, *own: Tensor) -> Tensor:
+        keys, values = own or _cached(net, part, shape)
+        return _attend(net, query, keys, values, shape, score_bias=score_bias)
+
+    merged = by_length(net, run, (query, *own), attend)
+    return net.linear("project", merged, x.shape[-1], bias="project" in shape.biases)
+
+
+def _cached(net: NetworkBuilder, run: Run, shape: Attention) -> list[Tensor]:
+    """Add keys and values that a step reads."""
+    assert run.context is not None, "a step has one"
+    rows = min(run.context, shape.window or run.context)
+    return [in_order(net, run, cache) for cache in _caches(net, run.batch, rows, shape)]
 
 
 def cross_attention(
@@ -134,7 +144,8 @@ def cross_attention(
         query = _heads(net, "query", query, shape)
         keys = _heads(net, "key", key, shape)
         values = _heads(net, "value", value, shape)
-    return _attend(net, query, keys, values, shape, out=x.shape[-1])
+    merged = _attend(net, query, keys, values, shape)
+    return net.linear("project", merged, x.shape[-1], bias="project" in shape.biases)
 
 
 def _attend(
@@ -144,10 +155,9 @@ def _attend(
     values: Tensor,
     shape: Attention,
     *,
-    out: int,
     score_bias: Tensor | None = None,
 ) -> Tensor:
-    """Add scores, softmax, context and projection.
+    """Add scores, softmax and context, shape (batch, tokens, heads * features).
 
     Heads that share a key are neighbours along the rows of one product: heads of the query are
     stored so that those of one group stand ``key_heads`` apart, which is an order of its weights'
@@ -161,8 +171,6 @@ def _attend(
         Shape (batch, tokens, heads, features).
     keys, values
         Shape (batch, context, key_heads, features).
-    out
-        Features of the result.
     score_bias
         Shape (heads, tokens, context): added to the scores.
     """
@@ -179,8 +187,7 @@ def _attend(
         scores = net.function("biased", "add", scores, score_bias)
     weights = net.normalize("attention", "softmax", scores)
     context = net.product("context", "bhst,bthd->bshd", weights, values)
-    merged = net.reshape("merged", context, batch, tokens, shape.heads * shape.features)
-    return net.linear("project", merged, out, bias="project" in shape.biases)
+    return net.reshape("merged", context, batch, tokens, shape.heads * shape.features)
 
 
 def _heads(

@@ -10,7 +10,7 @@ from foundation.errors import WorkloadError
 from workloads.graph import Graph, TensorKind
 from workloads.loaders.asked import Asked
 from workloads.loaders.huggingface.load import load, reads_of
-from workloads.loaders.huggingface.run import Reads
+from workloads.loaders.huggingface.run import Reads, lengths_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,8 @@ class Passes:
     step: Callable[[int], Graph]
 
 
-def passes_of(path: Path, asked: Asked, *, prompt: int, tokens: int) -> Passes:
-    """Return the passes in which a model answers a prompt.
+def passes_of(path: Path, asked: Asked, *, prompt: str, tokens: int) -> Passes:
+    """Return the passes in which a model answers prompts.
 
     Parameters
     ----------
@@ -42,7 +42,8 @@ def passes_of(path: Path, asked: Asked, *, prompt: int, tokens: int) -> Passes:
     asked
         Batch, dtype, beams and dimensions; no phase.
     prompt
-        Tokens that are read: those of the encoder where the model translates.
+        Tokens that are read, those of the encoder where the model translates: a number, or those
+        of a batch of mixed lengths, as in a phase.
     tokens
         That are written.
 
@@ -56,19 +57,27 @@ def passes_of(path: Path, asked: Asked, *, prompt: int, tokens: int) -> Passes:
             f"{path}: generation needs the prefill and the steps of one model; give a Hugging Face"
             " config.json"
         )
+    lengths = lengths_of(prompt)
     first = load(path, replace(asked, phase=f"prefill:{prompt}", beams=1))
     translates = reads_of(path) is Reads.TRANSLATED
     # The token that begins a translation is the first of the decoder, the prompt's last one else.
-    begin = 1 if translates else prompt
-    dims = {**asked.dims, "seq": prompt} if translates else asked.dims
+    begin = 1 if translates else max(lengths)
+    dims = {**asked.dims, "seq": max(lengths)} if translates else asked.dims
 
     def step(context: int) -> Graph:
-        return load(path, replace(asked, phase=f"decode:1@{context}", dims=dims))
+        contexts = _longer("1" if translates else prompt, context - begin)
+        return load(path, replace(asked, phase=f"decode:1@{contexts}", dims=dims))
 
     contexts = range(begin + 1, begin + tokens)
     if contexts:
         step(contexts[-1])  # there must be positions for it, before anything is simulated
     return Passes(first=first, contexts=contexts, step=step)
+
+
+def _longer(lengths: str, more: int) -> str:
+    """Return a text of lengths in which each is longer."""
+    parts = (part.partition("x") for part in lengths.split(","))
+    return ",".join(f"{int(length) + more}{sign}{count}" for length, sign, count in parts)
 
 
 def cache_bytes(graph: Graph) -> int:

@@ -69,7 +69,13 @@ def load(path: Path, asked: Asked = AS_IT_IS) -> Graph:
     name = path.stem if path.stem != "config" else path.resolve().parent.name
     try:
         run = run_of(asked, family.reads, settings)
-        net = NetworkBuilder(name or "network", run.batch, _dtype(settings, asked))
+        if run.parts and not family.mixes_lengths:
+            mixed = [known for known, one in FAMILIES.items() if one.mixes_lengths]
+            raise WorkloadError(
+                f"phase '{asked.phase}': batches of mixed lengths are built for"
+                f" {', '.join(mixed)} only; give one length and --batch"
+            )
+        net = NetworkBuilder(name or "network", run.sequences, _dtype(settings, asked))
         family.build(net, settings, run, head)
     except WorkloadError as error:
         raise WorkloadError(f"{path}: {error}") from None
