@@ -7,7 +7,16 @@ from math import prod
 
 from foundation.errors import MappingError
 from isa.instruction import Operand
-from mapper.kernel import Axis, Contraction, Copy, Kernel, Lookup, Role, VectorBody
+from mapper.kernel import (
+    Axis,
+    Contraction,
+    Copy,
+    Kernel,
+    Lookup,
+    OperandMap,
+    Role,
+    VectorBody,
+)
 from mapper.maps import (
     contraction,
     dimensions_of,
@@ -19,6 +28,7 @@ from mapper.maps import (
     shift_of,
 )
 from mapper.windows import convolution, pool, transposed_convolution
+from workloads.gather import Gather
 from workloads.graph import Graph, Layer, Tensor
 from workloads.layers import (
     Concat,
@@ -72,7 +82,15 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
         case GroupNormalize() as operator:
             return (_group_normalize(operator, inputs[0], parameters),)
         case Embedding():
-            return (_embedding(inputs[0], parameters["table"], output),)
+            table = parameters["table"]
+            rows = learned_map("table", plain(table.shape, (0, 1)), table.dtype, "output")
+            return (_lookup(inputs[0], rows, output),)
+        case Gather():
+            table = inputs[1]
+            rows = input_map(
+                table, 1, plain(table.shape, (0, 1)), scratchpad="output", operand=Operand.WEIGHT
+            )
+            return (_lookup(inputs[0], rows, output),)
         case Concat() as operator:
             return _concat(operator, inputs, output)
         case Slice() as operator:
@@ -254,8 +272,8 @@ def _group_normalize(
     )
 
 
-def _embedding(indices: Tensor, table: Tensor, output: Tensor) -> Kernel:
-    rows, features = indices.size_elements, table.shape[1]
+def _lookup(indices: Tensor, table: OperandMap, output: Tensor) -> Kernel:
+    rows, features = indices.size_elements, output.shape[-1]
     return Kernel(
         dimensions=(
             *dimensions_of(Role.PARALLEL, rows=rows),
@@ -263,7 +281,7 @@ def _embedding(indices: Tensor, table: Tensor, output: Tensor) -> Kernel:
         ),
         inputs=(input_map(indices, 0, plain((rows,), (0,)), operand=Operand.INDEX),),
         output=output_map(plain((rows, features), (0, 1)), output.dtype),
-        body=Lookup(table=learned_map("table", plain(table.shape, (0, 1)), table.dtype, "output")),
+        body=Lookup(table=table),
     )
 
 

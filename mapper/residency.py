@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from accel.spec import AcceleratorSpec
 from mapper.buffers import Buffer, axis_runs, common_axes, fitted
-from mapper.kernel import Axis, Contraction, Kernel, OperandMap, VectorBody
+from mapper.kernel import Axis, Contraction, Kernel, Lookup, OperandMap, VectorBody
 from mapper.operands import Placement
 from workloads.graph import Graph, Layer, TensorKind
 from workloads.layers import Reshape
@@ -205,7 +205,8 @@ def _activations(graph: Graph, layer: Layer, kernel: Kernel) -> Iterator[tuple[s
     """Yield the computed tensors among a kernel's operands, by name."""
     names = {f"input{index}": name for index, name in enumerate(layer.inputs)}
     names["output"] = layer.name
-    for operand in kernel.operands:
+    table = (kernel.body.table,) if isinstance(kernel.body, Lookup) else ()
+    for operand in (*kernel.operands, *table):
         name = names.get(operand.role)
         if name is not None and graph.tensors[name].kind is TensorKind.ACTIVATION:
             yield name, operand

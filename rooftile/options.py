@@ -39,6 +39,12 @@ _ASKED = (
         " lengths prefill:512,64x3.",
     ),
     click.option(
+        "--page",
+        type=click.IntRange(1, 1_000_000),
+        metavar="TOKENS",
+        help="Of a page of the caches of a step of decoding; in one piece by default.",
+    ),
+    click.option(
         "--allow-unknown-as-vector",
         "unknown_as_vector",
         is_flag=True,
@@ -57,6 +63,7 @@ def asked(command: Callable[..., None]) -> Callable[..., None]:
         dtype: str | None,
         dims: tuple[str, ...],
         phase: str | None,
+        page: int | None,
         unknown_as_vector: bool,
         **others: Any,
     ) -> None:
@@ -67,6 +74,7 @@ def asked(command: Callable[..., None]) -> Callable[..., None]:
             dtype=dtype,
             dims=dict(map(_dim, dims)),
             phase=phase,
+            page=page,
             unknown_as_vector=unknown_as_vector,
         )
         command(*arguments, asked=found, **others)

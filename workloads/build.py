@@ -7,13 +7,14 @@ from math import prod
 
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
+from workloads.gather import Gather
 from workloads.graph import Graph, Layer, Operator, Parameter, Tensor, TensorKind
 from workloads.layers import Concat, Embedding, Linear, Reshape, Shape, Slice, Transpose
 
 #: More elements than any machine holds: a typing error, and a limit for 64-bit addresses.
 MAX_ELEMENTS = 10**15
 #: The operators that take indices: they only move data.
-_MOVES = (Embedding, Concat, Slice, Reshape, Transpose)
+_MOVES = (Embedding, Gather, Concat, Slice, Reshape, Transpose)
 
 
 class GraphBuilder:

@@ -18,6 +18,7 @@ from foundation import numerics
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import FUNCTIONS, FunctionKind
+from workloads.gather import Gather
 from workloads.graph import Graph, Layer, Tensor, TensorKind
 from workloads.layers import (
     Concat,
@@ -91,10 +92,13 @@ def _table_entries(graph: Graph) -> dict[str, int]:
     entries: dict[str, int] = {}
     for layer in reversed(graph.layers):
         limit = entries.get(layer.name)  # what moves indices passes their limit on
+        names = layer.inputs
         if isinstance(layer.operator, Embedding):
             limit = layer.operator.entries
+        elif isinstance(layer.operator, Gather):
+            names, limit = layer.inputs[:1], graph.tensors[layer.inputs[1]].shape[0]
         if limit is not None:
-            entries.update({name: min(limit, entries.get(name, limit)) for name in layer.inputs})
+            entries.update({name: min(limit, entries.get(name, limit)) for name in names})
     return entries
 
 
@@ -150,6 +154,8 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
             return _group_normalize(operator, inputs[0], learned, dtype)
         case Embedding():
             return learned["table"][inputs[0]]
+        case Gather():
+            return inputs[1][inputs[0]]
         case Interpolate() as operator:
             return _interpolated(operator, inputs[0], learned["weight"], dtype)
         case operator:

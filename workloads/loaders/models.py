@@ -298,6 +298,12 @@ class EmbeddingLayer(_Layer):
     dtype: ComputeDtypeName | None = None
 
 
+class GatherLayer(_Layer):
+    """``workloads.gather.Gather``."""
+
+    op: Literal["gather"]
+
+
 class EmbeddingBagLayer(_Layer):
     """``workloads.layers.Embedding``, and a ``Reduce`` of what a bag's indices name."""
 
@@ -394,6 +400,7 @@ LayerItem = (
     | GroupNormLayer
     | InstanceNormLayer
     | EmbeddingLayer
+    | GatherLayer
     | ConcatLayer
     | SliceLayer
     | ReshapeLayer
@@ -416,7 +423,7 @@ _TAGS = {
         for name in (
             *("conv", "conv_transpose", "linear", "matmul", "global_pool", "reduce", "embedding"),
             *("concat", "slice", "reshape", "transpose", "repeat", "interpolate", "resize"),
-            *("softmax", "group_norm", "instance_norm", "embedding_bag"),
+            *("softmax", "group_norm", "instance_norm", "embedding_bag", "gather"),
         )
     },
 }
@@ -474,6 +481,7 @@ Item = Annotated[
     | Annotated[GroupNormLayer, Tag("group_norm layer")]
     | Annotated[InstanceNormLayer, Tag("instance_norm layer")]
     | Annotated[EmbeddingLayer, Tag("embedding layer")]
+    | Annotated[GatherLayer, Tag("gather layer")]
     | Annotated[ConcatLayer, Tag("concat layer")]
     | Annotated[SliceLayer, Tag("slice layer")]
     | Annotated[ReshapeLayer, Tag("reshape layer")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from foundation.dtype import DTYPES, Dtype
+from workloads.gather import Gather
 from workloads.graph import Operator, Tensor
 from workloads.layers import (
     Concat,
@@ -28,6 +29,7 @@ from workloads.loaders.models import (
     ConvLayer,
     EmbeddingBagLayer,
     EmbeddingLayer,
+    GatherLayer,
     GlobalPoolLayer,
     GroupNormLayer,
     InstanceNormLayer,
@@ -98,6 +100,8 @@ def operator_of(
             return GroupNormalize(groups=inputs[0].shape[-1])
         case EmbeddingLayer():
             return embedding_of(item, place, default_dtype)
+        case GatherLayer():
+            return Gather()
         case InterpolateLayer():
             return Interpolate(
                 axis=place.integer(item.axis, "axis"), factor=place.integer(item.factor, "factor")
@@ -152,7 +156,7 @@ def check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None
     """Raise WorkloadError when an entry has another number of inputs than it needs."""
     count = len(inputs)
     match item:
-        case BinaryLayer() | MatMulLayer():
+        case BinaryLayer() | MatMulLayer() | GatherLayer():
             needed = 2
         case LinearLayer():
             needed = 2 if item.tied_to else 1

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from foundation.errors import WorkloadError
+from workloads.gather import Gather
 from workloads.graph import Graph, Layer, Tensor, TensorKind
 from workloads.layers import (
     Concat,
@@ -119,6 +120,7 @@ def operator_name(operator: object) -> str:
             | MatMul()
             | Reduce()
             | Embedding()
+            | Gather()
             | Concat()
             | Slice()
             | Reshape()

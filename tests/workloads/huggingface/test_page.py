@@ -30,7 +30,7 @@ def test_commands_print_what_the_page_says(
     Path("llama3-8b.json").write_text(config)
     blocks = "\n".join(re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL))
     steps = re.findall(r"^\$ rooftile (.*)\n((?:(?:[^$\n].*)?\n)+)", blocks, re.MULTILINE)
-    assert len(steps) == 6
+    assert len(steps) == 5
     for command, shown in steps:
         done = rooftile(*shlex.split(command))
         assert done.status == 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workloads.graph import Tensor
-from workloads.loaders.huggingface.language import by_length, in_order
+from workloads.loaders.huggingface.caches import cache
+from workloads.loaders.huggingface.language import by_length
 from workloads.loaders.huggingface.network import NetworkBuilder
 from workloads.loaders.huggingface.run import Run
 
@@ -89,9 +90,7 @@ def self_attention(
 ) -> Tensor:
     """Add attention of tokens to themselves, or to what a cache holds, with its projection.
 
-    Approximation: nothing is masked, as in the zoo: all scores of a causal network are computed. A
-    cache is read as if the new rows stood in it already; they are outputs of the network. One with
-    a window holds as many rows.
+    Approximation: nothing is masked, as in the zoo: all scores of a causal network are computed.
     """
     width = shape.key_heads * shape.features
     query = net.linear("query", x, shape.heads * shape.features, bias="query" in shape.biases)
@@ -105,18 +104,14 @@ def self_attention(
         _heads(net, "key", key, shape, rotary)
 
     def attend(part: Run, query: Tensor, *own: Tensor) -> Tensor:
-        keys, values = own or _cached(net, part, shape)
+        keys, values = own or (
+            cache(net, part, name, shape.key_heads, shape.features, window=shape.window)
+            for name in ("key_cache", "value_cache")
+        )
         return _attend(net, query, keys, values, shape, score_bias=score_bias)
 
     merged = by_length(net, run, (query, *own), attend)
     return net.linear("project", merged, x.shape[-1], bias="project" in shape.biases)
-
-
-def _cached(net: NetworkBuilder, run: Run, shape: Attention) -> list[Tensor]:
-    """Add keys and values that a step reads."""
-    assert run.context is not None, "a step has one"
-    rows = min(run.context, shape.window or run.context)
-    return [in_order(net, run, cache) for cache in _caches(net, run.batch, rows, shape)]
 
 
 def cross_attention(
@@ -137,7 +132,8 @@ def cross_attention(
     query = net.linear("query", x, shape.heads * shape.features, bias="query" in shape.biases)
     if encoded is None:
         query = _heads(net, "query", query, shape)
-        keys, values = _caches(net, run.batch, run.source, shape)
+        sizes = (run.batch, run.source, shape.key_heads, shape.features)
+        keys, values = net.input("key_cache", *sizes), net.input("value_cache", *sizes)
     else:
         key = net.linear("key", encoded, width, bias="key" in shape.biases)
         value = net.linear("value", encoded, width, bias="value" in shape.biases)
@@ -199,9 +195,3 @@ def _heads(
     if shape.head_norm and name != "value":
         x = net.normalize(f"{name}_norm", "rms_norm", x)
     return x if rotary is None else rotary.turn(net, name, x)
-
-
-def _caches(net: NetworkBuilder, batch: int, rows: int, shape: Attention) -> tuple[Tensor, Tensor]:
-    """Add the inputs that hold keys and values."""
-    sizes = (batch, rows, shape.key_heads, shape.features)
-    return net.input("key_cache", *sizes), net.input("value_cache", *sizes)

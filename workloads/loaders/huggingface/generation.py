@@ -58,7 +58,7 @@ def passes_of(path: Path, asked: Asked, *, prompt: str, tokens: int) -> Passes:
             " config.json"
         )
     lengths = lengths_of(prompt)
-    first = load(path, replace(asked, phase=f"prefill:{prompt}", beams=1))
+    first = load(path, replace(asked, phase=f"prefill:{prompt}", beams=1, page=None))
     translates = reads_of(path) is Reads.TRANSLATED
     # The token that begins a translation is the first of the decoder, the prompt's last one else.
     begin = 1 if translates else max(lengths)

@@ -92,19 +92,6 @@ def language_head(
     rank_beams(net, run, x)
 
 
-def in_order(net: NetworkBuilder, run: Run, cache: Tensor) -> Tensor:
-    """Return a cache whose rows are those of the beginnings that go on.
-
-    A beginning may go on in several ways, and others end: then its cache is copied.
-
-    Approximation: which ones go on isn't known; the copy of all of them, each from its own place,
-    moves as many bytes.
-    """
-    if run.beams == 1:
-        return cache
-    return net.cut(f"{cache.name.rpartition('.')[2]}_in_order", cache, 0, 0, cache.shape[0])
-
-
 def rank_beams(net: NetworkBuilder, run: Run, logits: Tensor) -> None:
     """Add the scores of all continuations of a beam search.
 

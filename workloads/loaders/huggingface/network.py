@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from foundation.dtype import DTYPES, Dtype
 from workloads.build import GraphBuilder
+from workloads.gather import Gather
 from workloads.graph import Operator, Tensor
 from workloads.layers import (
     Concat,
@@ -74,6 +75,10 @@ class NetworkBuilder:
         """Look up a row of a table, maybe that of another embedding, for every index."""
         operator = Embedding(entries=entries, features=features, dtype=self.dtype)
         return self.add(name, operator, indices, share=share)
+
+    def gather(self, name: str, indices: Tensor, rows: Tensor) -> Tensor:
+        """Look up a row of a tensor for every index."""
+        return self.add(name, Gather(), indices, rows)
 
     def table(self, name: str) -> Tensor:
         """Return the table of an embedding by its full name."""

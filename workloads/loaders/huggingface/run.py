@@ -62,6 +62,8 @@ class Run:
         Whether only what follows the last token is asked for.
     beams
         In a step of decoding, how many neighbours along the batch are beginnings of one answer.
+    page
+        Tokens of a page of a cache; None where caches are in one piece.
     parts
         Of a batch of mixed lengths: a run for each length. The tokens of all of them are those of
         one sequence, part after part.
@@ -73,7 +75,14 @@ class Run:
     source: int = 0
     last_only: bool = False
     beams: int = 1
+    page: int | None = None
     parts: tuple[Run, ...] = ()
+
+    @property
+    def cache_rows(self) -> int:
+        """Rows of a cache without a window: in pages, those of whole ones."""
+        assert self.context is not None, "only steps of decoding have caches"
+        return self.context if self.page is None else -(-self.context // self.page) * self.page
 
     @property
     def sequences(self) -> int:
@@ -105,6 +114,11 @@ def run_of(asked: Asked, reads: Reads, settings: Settings) -> Run:
         run = Run(batch=batch, tokens=target, source=sequence)
     else:
         run = Run(batch=batch, tokens=sequence)
+    if asked.page is not None and not run.is_step:
+        raise WorkloadError(
+            "only steps of decoding (--phase decode:TOKENS@CONTEXT) read caches in pages; leave"
+            " --page out"
+        )
     limit = settings.position_limit
     source = run.source if reads is Reads.TRANSLATED else 0
     tokens = max(max(part.tokens, part.context or 0, source) for part in run.parts or (run,))
@@ -153,7 +167,7 @@ def _phase(asked: Asked, reads: Reads, batch: int, sequence: int) -> Run:
     else:
         source = sequence if reads in _OF_TWO_PARTS else 0
         runs = [
-            _step(text, int(new), n, (batch or count) * asked.beams, source, asked.beams)
+            _step(asked, int(new), n, (batch or count) * asked.beams, source)
             for n, count in lengths.items()
         ]
     if len(runs) == 1:
@@ -186,14 +200,21 @@ def _is_plain(text: str) -> bool:
     return text.isdecimal()
 
 
-def _step(phase: str, tokens: int, context: int, batch: int, source: int, beams: int) -> Run:
+def _step(asked: Asked, tokens: int, context: int, batch: int, source: int) -> Run:
     """Return a step of decoding."""
     if context < tokens:
         raise WorkloadError(
-            f"phase '{phase}': the context is {context} but includes the {tokens} new tokens;"
+            f"phase '{asked.phase}': the context is {context} but includes the {tokens} new tokens;"
             " raise it"
         )
-    return Run(batch=batch, tokens=tokens, context=context, source=source, beams=beams)
+    return Run(
+        batch=batch,
+        tokens=tokens,
+        context=context,
+        source=source,
+        beams=asked.beams,
+        page=asked.page,
+    )
 
 
 def _prefill(prompt: int, reads: Reads, batch: int, sequence: int) -> Run:

@@ -117,7 +117,8 @@ def _decoder(
 ) -> Tensor:
     """Add the decoder; with a head that is tied, its last norm has the scale of the logits."""
     with net.scope("decoder"):
-        bias = _score_bias(net, settings, run.tokens, run.context or run.tokens)
+        context = run.cache_rows if run.is_step else run.tokens
+        bias = _score_bias(net, settings, run.tokens, context)
         for index in range(settings.num_decoder_layers or settings.num_layers):
             with net.scope(str(index)):
                 y = net.normalize("norm1", "rms_norm", x)
