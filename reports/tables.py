@@ -82,10 +82,20 @@ def report_table(report: Report) -> str:
 
 
 def aligned(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of text as lines with aligned columns and a rule under the heads."""
+    """Return rows of the table of layers as lines with aligned columns."""
+    return _aligned(heads, body, [right for _, right in COLUMNS])
+
+
+def aligned_columns(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of numbers as lines with aligned columns and a rule under the heads."""
+    return _aligned(heads, body, [True] * len(heads))
+
+
+def _aligned(
+    heads: Sequence[str], body: Sequence[Sequence[str]], is_right: Sequence[bool]
+) -> list[str]:
     table = [list(heads), *body]
     widths = [max(len(row[column]) for row in table) for column in range(len(heads))]
-    is_right = [right for _, right in COLUMNS]
 
     def line(row: Sequence[str]) -> str:
         cells = zip(row, widths, is_right, strict=True)

@@ -236,7 +236,9 @@ def check(file: Path) -> None:
 
 
 @cli.command()
-@click.argument("what", type=click.Choice(["network", "hardware", "mapping", "constraints"]))
+@click.argument(
+    "what", type=click.Choice(["network", "hardware", "mapping", "constraints", "scenario"])
+)
 def schema(what: str) -> None:
     """Print the JSON Schema of a kind of files, for editors."""
     if what == "network":
@@ -245,6 +247,8 @@ def schema(what: str) -> None:
         from mapper.mapping_file import schema as json_schema
     elif what == "constraints":
         from mapper.constraints import schema as json_schema
+    elif what == "scenario":
+        from workloads.scenario.load import schema as json_schema
     else:
         from accel.spec_file import schema as json_schema
     click.echo(json.dumps(json_schema(), indent=2))
@@ -468,6 +472,44 @@ def generate(
             prompt=prompt,
             tokens=tokens,
             asked=replace(asked, beams=beams),
+            tolerance=tolerance,
+            split=split,
+            options=search,
+            engine=engine,
+            progress=show,
+        )
+    click.echo(str(report))
+    if output is not None:
+        click.echo(f"all files: {report.write(output)}")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@options.hardware
+@options.tolerance
+@options.split
+@options.search
+@options.engine("analytical")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
+def scenario(
+    file: Path,
+    hardware: str,
+    tolerance: float,
+    split: str,
+    engine: str,
+    output: Path | None,
+    search: SearchOptions,
+) -> None:
+    """Say how long requests take that run networks as FILE says: chances, loops, traces."""
+    from reports.files import check_output_folder
+    from rooftile.scenario import run_scenario
+
+    if output is not None:
+        check_output_folder(output)
+    with progress_line() as show:
+        report = run_scenario(
+            file,
+            hardware,
             tolerance=tolerance,
             split=split,
             options=search,

@@ -64,6 +64,17 @@ def generate(
     WorkloadError, SpecError, MappingError
         When the input is wrong, or the network doesn't fit the machine.
     """
+    spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
+    prices = LayerPrices(spec, split=split, options=options, engine=engine, progress=progress)
+    return answer(
+        Path(network), prices, prompt=str(prompt), tokens=tokens, asked=asked, tolerance=tolerance
+    )
+
+
+def answer(
+    path: Path, prices: LayerPrices, *, prompt: str, tokens: int, asked: Asked, tolerance: float
+) -> GenerationReport:
+    """As `generate`, at prices that others may have asked for, too."""
     if asked.phase is not None:
         raise WorkloadError(
             f"phase '{asked.phase}': a generation has all of them; leave --phase out"
@@ -71,9 +82,7 @@ def generate(
     for name, value in (("tokens", tokens), ("beams", asked.beams)):
         if value < 1:
             raise WorkloadError(f"{name} is {value} but must be at least 1")
-    spec = hardware if isinstance(hardware, AcceleratorSpec) else find_hardware(str(hardware))
-    passes = passes_of(Path(network), asked, prompt=str(prompt), tokens=tokens)
-    prices = LayerPrices(spec, split=split, options=options, engine=engine, progress=progress)
+    passes, spec = passes_of(path, asked, prompt=prompt, tokens=tokens), prices.spec
     first = sum(prices.cycles(passes.first).values())
     layers: dict[int, dict[str, int]] = {}
 
@@ -92,7 +101,7 @@ def generate(
         batch=passes.first.batch,
         beams=asked.beams,
         spec=spec,
-        prompt=str(prompt),
+        prompt=prompt,
         tokens=tokens,
         first_cycles=first,
         contexts=passes.contexts,
