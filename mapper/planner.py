@@ -148,6 +148,11 @@ def _with_shared_works(plan: Plan, kinds: Sequence[object]) -> Plan:
     )
 
 
+def memory_bytes(graph: Graph, spec: AcceleratorSpec) -> dict[str, int]:
+    """Return the bytes of a network's tensors in each main memory, with nothing on the chip."""
+    return _place(graph, spec, {}, {}, set())[1]
+
+
 def _place(
     graph: Graph,
     spec: AcceleratorSpec,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import product
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, product
 from math import atan2, degrees, inf, pi
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +40,58 @@ def write_roofline(roofline: Roofline, paths: Iterable[Path]) -> None:
 
     Dots are layers of equal work: area is their share of the time, colour what bounds them.
     """
+    with _written(paths) as figure:
+        _draw(figure.add_subplot(), figure, roofline)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Points in the order in which a line joins them: ``x`` and ``y`` have equal lengths.
+
+    Parameters
+    ----------
+    label
+        What the legend calls it.
+    x, y
+        The points.
+    is_marked
+        Whether each has a mark.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    is_marked: bool = True
+
+
+def write_curves(
+    curves: Sequence[Curve], paths: Iterable[Path], *, title: str, x_label: str, y_label: str
+) -> None:
+    """Draw curves into files, both axes linear and y from 0. Equal input, equal bytes."""
+    with _written(paths) as figure:
+        axes = figure.add_subplot()
+        _style(axes, title, x_label, y_label)
+        colours = (_UNIT_COLOURS["array"], *_MEMORY_COLOURS)
+        for curve, colour in zip(curves, cycle(colours)):
+            axes.plot(
+                curve.x,
+                curve.y,
+                color=colour,
+                marker="o" if curve.is_marked else "",
+                markersize=4,
+                linewidth=1.4,
+                label=curve.label,
+                clip_on=False,
+            )
+        axes.set_ylim(0, 1.1 * max((y for curve in curves for y in curve.y), default=1.0))
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,g}")
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:,g}")
+        axes.legend(loc="lower right", frameon=False, fontsize=8)
+
+
+@contextmanager
+def _written(paths: Iterable[Path]) -> Iterator[Figure]:
+    """Give a figure to draw on, which is then saved: equal drawings, equal bytes."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -45,10 +99,19 @@ def write_roofline(roofline: Roofline, paths: Iterable[Path]) -> None:
     with mpl.rc_context({"svg.hashsalt": "rooftile", "font.size": 9, "svg.fonttype": "path"}):
         figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
         FigureCanvasAgg(figure)
-        _draw(figure.add_subplot(), figure, roofline)
+        yield figure
         for path in paths:
             metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
             figure.savefig(path, dpi=150, metadata=metadata)
+
+
+def _style(axes: Axes, title: str, x_label: str, y_label: str) -> None:
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.grid(True, which="major", color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _draw(axes: Axes, figure: Figure, roofline: Roofline) -> None:
@@ -56,14 +119,14 @@ def _draw(axes: Axes, figure: Figure, roofline: Roofline) -> None:
 
     x_range, y_range = _limits(roofline)
     axes.set(xscale="log", yscale="log", xlim=x_range, ylim=y_range)
-    axes.set_title(roofline.title, loc="left", fontsize=11)
-    axes.set_xlabel("arithmetic intensity (operations per main-memory byte)")
-    axes.set_ylabel("performance (operations/s)")
+    _style(
+        axes,
+        roofline.title,
+        "arithmetic intensity (operations per main-memory byte)",
+        "performance (operations/s)",
+    )
     axes.yaxis.set_major_formatter(EngFormatter(unit="OP/s"))
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,g}")
-    axes.grid(True, which="major", color="#e6e6e6", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
     figure.draw_without_rendering()  # fixes the axes' place, on which the slopes' angle depends
     colours = _colours(roofline.dots)
     _draw_dots(axes, roofline.dots, colours)

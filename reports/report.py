@@ -302,7 +302,7 @@ def assembled(plan: Plan, works: Sequence[WorkReport], *, engine: str, no_energy
 
     ``no_energy`` says why their energies aren't known, empty if they are.
     """
-    warnings = [*plan.graph.notes, *_capacity_warnings(plan)]
+    warnings = [*plan.graph.notes, *capacity_warnings(plan.spec, plan.memory_bytes)]
     if no_energy and plan.spec.energy is not None:
         warnings.append(f"no energy is reported: {no_energy}")
     return Report(
@@ -454,12 +454,13 @@ def bound_cycles(
     return max(macs / spec.pes, vector, *transfer_cycles(spec, memory_bytes).values())
 
 
-def _capacity_warnings(plan: Plan) -> list[str]:
+def capacity_warnings(spec: AcceleratorSpec, memory_bytes: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each main memory that is smaller than the bytes that it holds."""
     return [
-        f"memory '{memory.name}': the tensors need {format_bytes(plan.memory_bytes[memory.name])}"
+        f"memory '{memory.name}': the tensors need {format_bytes(memory_bytes[memory.name])}"
         f" but {format_bytes(memory.capacity_bytes)} are there; simulated as if they were enough"
-        for memory in plan.spec.memories
-        if plan.memory_bytes[memory.name] > memory.capacity_bytes
+        for memory in spec.memories
+        if memory_bytes[memory.name] > memory.capacity_bytes
     ]
 
 

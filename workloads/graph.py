@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import prod
 from typing import Any, Protocol, runtime_checkable
@@ -161,6 +161,19 @@ class Graph:
     def operations(self, layer: Layer) -> int:
         """Return the operations of ``layer``: 2 per MAC, or those of its vector function."""
         return layer.operator.operations(self.input_tensors(layer))
+
+    def only(self, layers: Sequence[Layer]) -> Graph:
+        """Return the graph of some of the layers; what the others compute is given."""
+        own = {layer.name for layer in layers}
+        names = own.union(*((*layer.inputs, *layer.parameters.values()) for layer in layers))
+        tensors = {
+            name: replace(tensor, kind=TensorKind.INPUT)
+            if tensor.kind is TensorKind.ACTIVATION and name not in own
+            else tensor
+            for name, tensor in self.tensors.items()
+            if name in names
+        }
+        return replace(self, tensors=tensors, layers=tuple(layers))
 
     @property
     def total_macs(self) -> int:

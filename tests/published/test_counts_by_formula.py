@@ -124,6 +124,30 @@ def test_t5_small() -> None:
     assert graph.total_macs == 6 * (macs_of_encoder + macs_of_decoder) + head
 
 
+@pytest.mark.parametrize(
+    ("name", "hidden", "published"),
+    [("transformer_base", 512, 65e6), ("transformer_big", 1024, 213e6)],
+)
+def test_transformer(name: str, hidden: int, published: float) -> None:
+    # A. Vaswani et al., NeurIPS 2017, table 3: 65 and 213 million; "about 37000" words.
+    graph, source, target, words = load_zoo(name), 32, 32, 37000
+    attention, feed_forward = 4 * hidden**2, 8 * hidden**2
+    vectors = 4 * hidden, (4 + 1) * hidden, 2 * hidden  # of projections, feed-forward and a norm
+    encoder = attention + feed_forward + vectors[0] + vectors[1] + 2 * vectors[2]
+    decoder = encoder + attention + vectors[0] + vectors[2]
+    parameters = words * hidden + 6 * (encoder + decoder)
+    assert graph.total_parameters == parameters == pytest.approx(published, rel=0.03)
+    macs_of_encoder = source * (attention + feed_forward) + attention_macs(source, source, hidden)
+    macs_of_decoder = (
+        target * (attention + feed_forward)
+        + attention_macs(target, target, hidden)
+        + (target + source) * attention // 2
+        + attention_macs(target, source, hidden)
+    )
+    head = target * hidden * words
+    assert graph.total_macs == 6 * (macs_of_encoder + macs_of_decoder) + head
+
+
 def test_whisper_tiny() -> None:
     # A. Radford et al., ICML 2023, table 1: 39M; openai-whisper's tiny has 37,184,640 parameters.
     graph, source, target, hidden = load_zoo("whisper_tiny"), 1500, 448, 384

@@ -219,8 +219,8 @@ def test_the_zoo() -> None:
         mistral_7b_decode mistral_7b_prefill mlp_mixer_b16 mnasnet1_0 mobilenet_v2
         mobilenet_v3_large opt_125m r3d_18 regnet_y_400mf resnet101 resnet152 resnet18 resnet34
         resnet50 resnext50_32x4d retinanet_resnet50_fpn roberta_base shufflenet_v2_x1_0
-        squeezenet1_1 ssd300_vgg16 swin_t t5_small unet vgg11 vgg16 vgg19 vit_b16 vit_l16
-        whisper_tiny wide_resnet50_2 yolov5s
+        squeezenet1_1 ssd300_vgg16 swin_t t5_small transformer_base transformer_big unet vgg11 vgg16
+        vgg19 vit_b16 vit_l16 whisper_tiny wide_resnet50_2 yolov5s
     """
     assert zoo_names() == names.split()
 

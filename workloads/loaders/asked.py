@@ -22,7 +22,12 @@ class Asked:
     dims
         Name of a dimension that the file leaves open to its size.
     phase
-        Of a language model: ``prefill:TOKENS`` or ``decode:TOKENS@CONTEXT``.
+        Of a language model: ``prefill:TOKENS`` or ``decode:TOKENS@CONTEXT``; several lengths with
+        commas between are those of a batch.
+    beams
+        Beginnings of an answer that a step of decoding goes on with, for each sequence.
+    page
+        Tokens of a page of the caches that a step of decoding reads; in one piece by default.
     unknown_as_vector
         Whether an operator that isn't known becomes a function of the vector unit.
     """
@@ -31,6 +36,8 @@ class Asked:
     dtype: str | None = None
     dims: Mapping[str, int] = field(default_factory=dict)
     phase: str | None = None
+    beams: int = 1
+    page: int | None = None
     unknown_as_vector: bool = False
 
     def check(self) -> None:
@@ -43,9 +50,21 @@ class Asked:
                 f"dtype '{self.dtype}': must be one of {', '.join(compute)}"
                 f"{nearest(self.dtype, compute)}"
             )
+        for name, count in (("beams", self.beams), ("page", self.page)):
+            if count is not None and count < 1:
+                raise WorkloadError(f"{name} is {count} but must be at least 1")
         for name, size in self.dims.items():
             if size < 1:
                 raise WorkloadError(f"dimension '{name}' is {size} but must be at least 1")
+
+    def check_one_phase(self, what: str) -> None:
+        """Raise WorkloadError where a file is asked for what only language models have."""
+        if self.phase is not None:
+            raise WorkloadError(
+                f"{what} is one phase but '{self.phase}' is asked for; leave --phase out"
+            )
+        if self.page is not None:
+            raise WorkloadError(f"{what} has no caches in pages; leave --page out")
 
     def check_fixed(self, name: str) -> None:
         """As `check`, for a file ``name`` that leaves no dimension open and has no phases."""
@@ -56,6 +75,7 @@ class Asked:
             raise WorkloadError(
                 f"{name}: has no phases but '{self.phase}' is asked for; leave --phase out"
             )
+        self.check_one_phase(f"{name}:")
 
 
 #: Nothing but the file.

@@ -114,11 +114,7 @@ def _network(document: Document, asked: Asked) -> Graph:
     from workloads.loaders.models import NetworkFile
 
     asked.check()
-    if asked.phase is not None:
-        raise WorkloadError(
-            f"{document.name}: a YAML network is one phase but '{asked.phase}' is asked for; leave"
-            " --phase out"
-        )
+    asked.check_one_phase(f"{document.name}: a YAML network")
     network = document.validate(NetworkFile)
     for name in asked.dims:
         if name not in network.parameters:

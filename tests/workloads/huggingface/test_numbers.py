@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.workloads.huggingface.configurations import TINY, built
+from tests.workloads.huggingface.configurations import TINY, TRANSLATED, built
 from workloads.evaluate import evaluate, random_tensors
 from workloads.graph import Graph, TensorKind
 
@@ -72,10 +72,10 @@ def test_a_step_of_decoding_gives_the_logits_of_a_whole_pass(
 ) -> None:
     # Without a mask every token sees all others, so that what a pass leaves for its last tokens is
     # what a step finds that reads the other keys and values from caches.
-    target = "target" if name in ("t5", "whisper") else "seq"
-    dims = {target: TOKENS, **({"seq": 6} if name == "t5" else {})}
+    target = "target" if name in (*TRANSLATED, "whisper") else "seq"
+    dims = {target: TOKENS, **({"seq": 6} if name in TRANSLATED else {})}
     whole = built(tmp_path, TINY[name], dtype="fp32", batch=BATCH, dims=dims)
-    source = {"dims": {"seq": 6}} if name == "t5" else {}
+    source = {"dims": {"seq": 6}} if name in TRANSLATED else {}
     phase = f"decode:{new}@{TOKENS}"
     step = built(tmp_path, TINY[name], dtype="fp32", batch=BATCH, phase=phase, **source)
     values = _values(whole)
@@ -84,6 +84,18 @@ def test_a_step_of_decoding_gives_the_logits_of_a_whole_pass(
     last = whole.layers[-1].name
     assert found[last].shape == (BATCH, new, 50)
     np.testing.assert_allclose(found[last], computed[last][:, -new:], rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "deepseek_v3", "marian"])
+def test_beams_have_the_scores_of_the_logits(name: str, tmp_path: Path) -> None:
+    plain = built(tmp_path, TINY[name], dtype="fp32", batch=6, phase="decode:1@5")
+    search = built(tmp_path, TINY[name], dtype="fp32", batch=2, beams=3, phase="decode:1@5")
+    values = _values(search)
+    logits = evaluate(plain, values)["head"]
+    scores = np.log(_softmax(logits)) + values["beam_scores"]
+    found = evaluate(search, values)
+    np.testing.assert_allclose(found["scores"], scores, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found["best_score"], scores.max(-1), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "gemma2", "deepseek_v3"])

@@ -25,7 +25,8 @@ ZOO = {
 #: decoders read what an encoder gives, their K and V (in Whisper, whose K has no bias, apart).
 MERGES = {
     "bert_base": 12, "bert_large": 24, "deit_small": 12, "gpt2": 12, "opt_125m": 12,
-    "roberta_base": 12, "swin_t": 12, "t5_small": 13, "vit_b16": 12, "vit_l16": 24,
+    "roberta_base": 12, "swin_t": 12, "t5_small": 13, "transformer_base": 13,
+    "transformer_big": 13, "vit_b16": 12, "vit_l16": 24,
     "whisper_tiny": 10, "gpt3_175b_decode": 96, "gpt3_175b_prefill": 96,
     "llama2_7b_decode": 32, "llama2_7b_prefill": 32, "llama3_8b_decode": 32,
     "llama3_8b_prefill": 32, "mistral_7b_decode": 32, "mistral_7b_prefill": 32,

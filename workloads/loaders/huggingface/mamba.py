@@ -59,6 +59,8 @@ def _build(net: NetworkBuilder, settings: MambaSettings, run: Run, head: str) ->
             f"mamba: a step of decoding computes 1 token but {run.tokens} are asked for; give"
             " --phase decode:1@CONTEXT, or prefill:TOKENS from an empty state"
         )
+    if run.page is not None:
+        raise WorkloadError("mamba: has no keys and values to keep in pages; leave --page out")
     x = token_embedding(net, run, settings.vocab_size, settings.hidden_size)
     for index in range(settings.num_hidden_layers):
         with net.scope(f"decoder.{index}"):

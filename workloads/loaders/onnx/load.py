@@ -76,10 +76,7 @@ def imported(file: Contents, name: str, asked: Asked) -> Imported:
     WorkloadError
         As `load`.
     """
-    if asked.phase is not None:
-        raise WorkloadError(
-            f"an ONNX file is one phase but '{asked.phase}' is asked for; leave --phase out"
-        )
+    asked.check_one_phase("an ONNX file")
     return _Walk(file, name, asked).done()
 
 
