@@ -30,9 +30,14 @@ _SIZE_INCHES = (9.0, 5.6)
 _FULL_AREA = 2600.0
 _LEAST_AREA = 14.0
 _LABELS = 6
+#: Pixels between a dot's name and other names, and other dots, which its halo would cover.
+_GAP = 3
+_GAP_TO_DOTS = 1.5
 #: Where along its line a bandwidth may have its name, first choice first.
 _ALONG = (0.03, 0.16, 0.3, 0.44, 0.58)
 _POINTS_PER_INCH = 72
+#: The least share of the time that is 1 % when rounded.
+_LEAST_SHARE = 0.005
 
 
 def write_roofline(roofline: Roofline, paths: Iterable[Path]) -> None:
@@ -285,18 +290,21 @@ def _label_dots(
     axes: Axes, dots: Sequence[Dot], texts: Sequence[Bbox], dot_boxes: Sequence[Bbox]
 ) -> None:
     """Name the dots that take most of the time, as far as there is room for their names."""
-    placed = list(texts)
+    placed, drawn = list(texts), [box.padded(_GAP_TO_DOTS) for box in dot_boxes]
     by_time = sorted(dots, key=lambda dot: -dot.time_share)
     for dot in by_time[:_LABELS]:
         away = (_area(dot) / pi) ** 0.5 + 2
+        aside = away / 2**0.5
         sides = (
             (0, -away, "center", "top"),
             (0, away, "center", "bottom"),
             (away, 0, "left", "center"),
             (-away, 0, "right", "center"),
+            (aside, -aside, "left", "top"),
+            (-aside, aside, "right", "bottom"),
         )
         # A side where nothing is; or, for the largest dot, one where only dots are.
-        crowds = [[*placed, *dot_boxes], *([placed] if dot is by_time[0] else [])]
+        crowds = [[*placed, *drawn], *([placed] if dot is by_time[0] else [])]
         for occupied, (x, y, ha, va) in product(crowds, sides):
             text = _write(
                 axes,
@@ -311,7 +319,7 @@ def _label_dots(
             box = text.get_window_extent()
             is_inside = axes.bbox.x0 + 3 <= box.x0 and box.x1 <= axes.bbox.x1 - 3
             if is_inside and not _collide([box], occupied):
-                placed.append(box)
+                placed.append(box.padded(_GAP))
                 break
             text.remove()
 
@@ -324,6 +332,10 @@ def _legend(axes: Axes, dots: Sequence[Dot], colours: Mapping[str, str]) -> Lege
         )
         for name, colour in sorted(colours.items(), key=lambda item: -shares[item[0]])
     ]
+    without = 1 - sum(shares.values())
+    if without >= _LEAST_SHARE:  # of layers that only move data, or keep it on the chip
+        label = f"without a dot: {_percent(without)} of the time"
+        handles.append(axes.scatter([], [], s=0, label=label))
     return axes.legend(
         handles=handles, title="bound by (area = share of the time)", loc="lower right",
         frameon=True, framealpha=0.9, edgecolor="none", fontsize=8, title_fontsize=8,
@@ -331,4 +343,4 @@ def _legend(axes: Axes, dots: Sequence[Dot], colours: Mapping[str, str]) -> Lege
 
 
 def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.005 else "<1%"
+    return f"{share:.0%}" if share >= _LEAST_SHARE else "<1%"
