@@ -44,6 +44,7 @@ def _functions(kind: FunctionKind, **operations: int) -> list[Function]:
 # (N. Jouppi et al., ISCA 2017, section 2) and NVDLA's SDP.
 # softmax: max, subtract, exp, sum, divide. layer_norm: sum, square, sum of squares, subtract,
 # multiply by 1/deviation, multiply by gamma, add beta. rms_norm: square, sum, two multiplications.
+# rescale: what requantize does, behind a multiplication.
 FUNCTIONS = {
     function.name: function
     for function in (
@@ -70,11 +71,13 @@ FUNCTIONS = {
         *_functions(
             FunctionKind.BINARY, add=1, subtract=1, multiply=1, divide=1, maximum=1, minimum=1
         ),
-        *_functions(FunctionKind.CHANNEL, requantize=1, batch_norm=2),
+        *_functions(FunctionKind.CHANNEL, requantize=1, rescale=2, batch_norm=2),
         *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1, dot=2),
         *_functions(FunctionKind.ROW, softmax=5, layer_norm=7, rms_norm=4),
     )
 }
+#: Those that make results of psums.
+OF_PSUMS = ("requantize", "rescale")
 
 
 def names(kind: FunctionKind) -> list[str]:

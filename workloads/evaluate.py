@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from foundation import numerics
+from foundation import numerics, segments
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import FUNCTIONS, FunctionKind
@@ -55,8 +55,8 @@ def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
     -------
     dict
         Tensor name to array: int8 over its full range, biases of a size that shows in the result,
-        indices below their table's entries, floating point with deviation 1; constants, and what
-        an operator fixes, as they are.
+        indices below their table's entries, floating point with deviation 1; weights that obey
+        their pattern, times their scales; constants, and what an operator fixes, as they are.
     """
     generator = np.random.default_rng(seed)
     entries = _table_entries(graph)
@@ -67,7 +67,7 @@ def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
         for tensor in graph.tensors.values()
         if tensor.kind is not TensorKind.ACTIVATION
     }
-    return {**drawn, **_fixed(graph)}
+    return {**drawn, **_fixed(graph), **_in_range(graph, drawn)}
 
 
 def _fixed(graph: Graph) -> dict[str, Array]:
@@ -78,6 +78,18 @@ def _fixed(graph: Graph) -> dict[str, Array]:
             weight = graph.tensors[layer.parameters["weight"]]
             real = layer.operator.weights(weight.shape[0])
             found[weight.name] = numerics.stored(np.array(real), weight.dtype)
+    return found
+
+
+def _in_range(graph: Graph, drawn: dict[str, Array]) -> dict[str, Array]:
+    """Return floating-point scales that bring scaled weights into the range of activations."""
+    found = {}
+    for layer in graph.layers:
+        scale = layer.parameters.get("scale")
+        if scale is not None and not graph.tensors[scale].dtype.is_integer:
+            weight = next(name for role, name in layer.parameters.items() if _is_weight(role))
+            largest = segments.largest_value(graph.tensors[weight].dtype)
+            found[scale] = drawn[scale] / np.float32(largest)
     return found
 
 
@@ -99,8 +111,14 @@ def _table_entries(graph: Graph) -> dict[str, int]:
 
 
 def _random(generator: np.random.Generator, tensor: Tensor, entries: int | None) -> Array:
+    if tensor.stored is not None:
+        *outer, reduced, outputs = tensor.shape
+        shape = (*outer, reduced // tensor.stored.length, outputs)
+        return segments.joined(
+            segments.draw(generator, shape, tensor.stored, pattern_seed=tensor.pattern_seed)
+        )
     if not tensor.dtype.is_integer:
-        return generator.standard_normal(tensor.shape).astype(tensor.dtype.numpy)
+        return numerics.saturate(generator.standard_normal(tensor.shape), tensor.dtype)
     low, high = (-128, 128) if tensor.dtype.name == "int8" else (-20_000, 20_000)
     if entries is not None:
         low, high = 0, entries
@@ -193,15 +211,41 @@ def _finish(
     dtype: Dtype,
 ) -> Array:
     """Return products of ``reduction`` terms with bias, requantized, and activated."""
-    shift = numerics.default_shift(reduction) if operator.shift is None else operator.shift
-    result = numerics.requantize(products, learned.get("bias"), shift, dtype)
+    shift = operator.shift
+    if shift is None:
+        shift = numerics.default_shift(reduction, _weight_bits(operator, dtype))
+    bias = learned.get("bias")
+    if "scale" in learned:
+        result = numerics.rescale(products, learned["scale"], bias, shift, dtype)
+    else:
+        result = numerics.requantize(products, bias, shift, dtype)
     return numerics.unary(operator.activation, result, dtype)
+
+
+def _weight_bits(
+    operator: Linear | MatMul | Convolution | TransposedConvolution, dtype: Dtype
+) -> int:
+    """Return the bits of a product's weights."""
+    if isinstance(operator, MatMul) or operator.weights is None:
+        return dtype.bits
+    return (operator.weights.dtype or dtype).bits
+
+
+def _is_weight(role: str) -> bool:
+    """Whether a role is that of a product's weights, or of those of some of its outputs."""
+    return role.startswith("weight")
+
+
+def _weight(learned: Mapping[str, Array]) -> Array:
+    """Return all weights of a product: of its parts side by side along its outputs."""
+    parts = [values for role, values in learned.items() if _is_weight(role)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
 def _linear(
     operator: Linear, inputs: Sequence[Array], learned: Mapping[str, Array], dtype: Dtype
 ) -> Array:
-    weight = inputs[1].T if operator.tied else learned["weight"]
+    weight = inputs[1].T if operator.tied else _weight(learned)
     products = _products("...k,kn->...n", inputs[0], weight, dtype)
     return _finish(products, len(weight), learned, operator, dtype)
 
@@ -215,8 +259,9 @@ def _matmul(operator: MatMul, inputs: Sequence[Array], dtype: Dtype) -> Array:
 def _convolution(
     operator: Convolution, image: Array, learned: Mapping[str, Array], dtype: Dtype
 ) -> Array:
-    products = _slid(image, operator.windows, operator.groups, learned["weight"], dtype)
-    return _finish(products, prod(learned["weight"].shape[1:-1]), learned, operator, dtype)
+    weight = _weight(learned)
+    products = _slid(image, operator.windows, operator.groups, weight, dtype)
+    return _finish(products, prod(weight.shape[1:-1]), learned, operator, dtype)
 
 
 def _slid(
@@ -241,7 +286,7 @@ def _transposed_convolution(
     spread = np.zeros((batch, *apart, channels), dtype=image.dtype)
     spread[(slice(None), *(slice(None, None, w.stride) for w in operator.windows))] = image
     windows = [Window(w.kernel, 1, w.dilation, w.span - 1, w.span - 1) for w in operator.windows]
-    whole = _slid(spread, windows, operator.groups, learned["weight"], dtype)
+    whole = _slid(spread, windows, operator.groups, _weight(learned), dtype)
     after = zip(operator.windows, operator.output_padding, strict=True)
     kept = [
         slice(w.pad_before, size - w.pad_after + more)
@@ -264,7 +309,10 @@ def _windows(image: Array, windows: Sequence[Window], fill: float) -> Array:
 
 
 def _pool(operator: Pool, image: Array, dtype: Dtype) -> Array:
-    lowest = np.iinfo(dtype.numpy).min if dtype.is_integer else -np.inf
+    if dtype.is_integer:
+        lowest: float = np.iinfo(dtype.numpy).min
+    else:
+        lowest = -np.inf if dtype.bits > 8 else numerics.limits(dtype)[0]
     view = _windows(image, operator.windows, lowest if operator.function == "max" else 0)
     taps = tuple(range(image.ndim, view.ndim))
     return numerics.reduction(operator.function, view, taps, dtype)

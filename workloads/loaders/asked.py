@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from foundation.dtype import DTYPES
+from foundation.dtype import ACTIVATION_DTYPES
 from foundation.errors import WorkloadError, nearest
 
 
@@ -37,11 +37,10 @@ class Asked:
         """Raise WorkloadError for what no network can be."""
         if self.batch is not None and self.batch < 1:
             raise WorkloadError(f"batch is {self.batch} but must be at least 1")
-        compute = [name for name in DTYPES if name != "int32"]
-        if self.dtype is not None and self.dtype not in compute:
+        if self.dtype is not None and self.dtype not in ACTIVATION_DTYPES:
             raise WorkloadError(
-                f"dtype '{self.dtype}': must be one of {', '.join(compute)}"
-                f"{nearest(self.dtype, compute)}"
+                f"dtype '{self.dtype}': must be one of {', '.join(ACTIVATION_DTYPES)}"
+                f"{nearest(self.dtype, ACTIVATION_DTYPES)}"
             )
         for name, size in self.dims.items():
             if size < 1:

@@ -90,8 +90,10 @@ Padding = Annotated[
     PlainValidator(lambda value: _lists_of_integers(value, 2)),
     WithJsonSchema(_PADDING_SCHEMA),
 ]
-DtypeName = Literal["int8", "int32", "fp16", "bf16", "fp32"]
-ComputeDtypeName = Literal["int8", "fp16", "bf16", "fp32"]
+DtypeName = Literal["int8", "int32", "fp16", "bf16", "fp32", "fp8_e4m3", "fp8_e5m2", "tf32"]
+ComputeDtypeName = Literal["int8", "fp16", "bf16", "fp32", "fp8_e4m3", "fp8_e5m2", "tf32"]
+WeightDtypeName = Literal["int4", "int8", "fp16", "bf16", "fp32", "fp8_e4m3", "fp8_e5m2", "tf32"]
+FormatName = Literal["dense", "nm", "bitmap", "csr", "blocked_ell"]
 Activation = Literal[
     "identity",
     "relu",
@@ -147,6 +149,48 @@ class LearnedEntry(TensorEntry):
     idle: bool = False
 
 
+class SparsityEntry(_Model):
+    """``workloads.weights.Sparsity``: ``n`` of each ``m``, or a density."""
+
+    n: Integer | Annotated[list[Integer], Field(min_length=1, max_length=64)] | None = None
+    m: Integer | None = None
+    density: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    block: Integer | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _one_pattern(self) -> SparsityEntry:
+        has_nm = self.n is not None and self.m is not None
+        if (self.n is None) != (self.m is None) or has_nm == (self.density is not None):
+            raise ValueError("needs 'n' and 'm', or 'density'; give one of both")
+        if has_nm and self.block is not None:
+            raise ValueError("has 'block', which goes with 'density'; remove one")
+        return self
+
+
+class WeightsEntry(_Model):
+    """``workloads.weights.Weights``: all of it, or the name of a dtype."""
+
+    dtype: WeightDtypeName | None = None
+    scales: Literal["tensor", "channel"] | Integer | None = None
+    scale_dtype: Literal["fp16", "bf16", "fp32"] = "fp16"
+    sparsity: SparsityEntry | None = None
+    format: FormatName | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"dtype": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the schema of both forms."""
+        full = handler.resolve_ref_schema(handler(core_schema))
+        return {"anyOf": [full["properties"]["dtype"], full]}
+
+
 class _Item(_Model):
     """What every entry of a list of layers has."""
 
@@ -181,6 +225,7 @@ class ConvLayer(_Layer):
     batch_norm: bool = False
     activation: Activation = "identity"
     shift: Integer | None = None
+    weights: WeightsEntry | None = None
 
 
 class TransposedConvLayer(_Layer):
@@ -197,6 +242,7 @@ class TransposedConvLayer(_Layer):
     bias: bool = False
     activation: Activation = "identity"
     shift: Integer | None = None
+    weights: WeightsEntry | None = None
 
 
 class LinearLayer(_Layer):
@@ -208,9 +254,12 @@ class LinearLayer(_Layer):
     bias: bool = True
     activation: Activation = "identity"
     shift: Integer | None = None
+    weights: WeightsEntry | None = None
 
     @model_validator(mode="after")
     def _has_size(self) -> LinearLayer:
+        if self.tied_to is not None and self.weights is not None:
+            raise ValueError("has 'weights' but 'tied_to' says whose they are; remove one")
         if self.out is None and self.tied_to is None:
             raise ValueError("key 'out' is missing; add it, or 'tied_to'")
         return self
@@ -505,6 +554,7 @@ class NetworkFile(_Model):
     source: str | None = None
     notes: list[str] = []
     dtype: ComputeDtypeName = "int8"
+    weights: WeightsEntry | None = None
     batch: Annotated[int, Field(ge=1, le=10**6)] = 1
     parameters: dict[ParameterName, Integer] = {}
     inputs: Annotated[dict[Name, TensorEntry], Field(min_length=1)]

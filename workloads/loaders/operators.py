@@ -46,6 +46,7 @@ from workloads.loaders.models import (
     TransposeLayer,
     UnaryLayer,
 )
+from workloads.loaders.weights import weights_of
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
 from workloads.transposed import TransposedConvolution
@@ -192,6 +193,7 @@ def _linear(item: LinearLayer, place: Place, inputs: Sequence[Tensor]) -> Linear
         activation=item.activation,
         tied=tied,
         shift=_shift(item, place),
+        weights=weights_of(item.weights, place),
     )
 
 
@@ -216,6 +218,7 @@ def _windowed(
                 batch_norm=item.batch_norm,
                 activation=item.activation,
                 shift=_shift(item, place),
+                weights=weights_of(item.weights, place),
             )
         case TransposedConvLayer():
             windows, output_padding = _transposed_windows(item, place, tensor)
@@ -227,6 +230,7 @@ def _windowed(
                 bias=item.bias,
                 activation=item.activation,
                 shift=_shift(item, place),
+                weights=weights_of(item.weights, place),
             )
 
 

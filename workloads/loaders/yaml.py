@@ -137,6 +137,7 @@ def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype
     from workloads.build import GraphBuilder
     from workloads.loaders.compositions import adder_of
     from workloads.loaders.expand import Expander
+    from workloads.loaders.weights import with_default
 
     expansion = Expander(document, network, batch).expand()
     _check_all_read(expansion.inputs + expansion.learned, expansion.layers)
@@ -153,7 +154,8 @@ def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype
         inputs = [builder.tensors[name] for name in layer.inputs]
         if layer.tied_to:
             inputs.append(_tied(layer, builder.tensors))
-        add = adder_of(layer.item, layer.place, inputs, dtype)
+        item = with_default(layer.item, network.weights)
+        add = adder_of(item, layer.place, inputs, dtype)
         with _located(layer.place):
             add(builder, layer.name, layer.share)
     return replace(builder.build(), notes=tuple(network.notes))
