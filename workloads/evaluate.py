@@ -302,10 +302,17 @@ def _windows(image: Array, windows: Sequence[Window], fill: float) -> Array:
     axes = tuple(range(1, len(windows) + 1))
     pads = ((0, 0), *((w.pad_before, w.pad_after) for w in windows), (0, 0))
     padded = np.pad(image, pads, constant_values=fill)
-    view = sliding_window_view(padded, [w.span for w in windows], axis=axes)
+    view = _sliding(padded, [w.span for w in windows], axes)
     strides = (slice(None, None, window.stride) for window in windows)
     dilations = (slice(None, None, window.dilation) for window in windows)
     return view[(slice(None), *strides, slice(None), *dilations)]
+
+
+def _sliding(values: Array, spans: Sequence[int], axes: tuple[int, ...]) -> Array:
+    """Return `sliding_window_view`, of any dtype: NumPy doesn't slide over float8_e5m2."""
+    bits = values.view(f"u{values.itemsize}")
+    result: Array = sliding_window_view(bits, spans, axis=axes).view(values.dtype)
+    return result
 
 
 def _pool(operator: Pool, image: Array, dtype: Dtype) -> Array:
@@ -322,7 +329,7 @@ def _interpolated(operator: Interpolate, values: Array, weight: Array, dtype: Dt
     """Return the neighbours of each element, weighted anew for each output."""
     last = np.moveaxis(values, operator.axis, -1)
     padded = np.pad(last, [(0, 0)] * (last.ndim - 1) + [(1, 1)])
-    neighbours = sliding_window_view(padded, NEIGHBOURS, axis=-1)[..., np.newaxis, :]
+    neighbours = _sliding(padded, [NEIGHBOURS], (-1,))[..., np.newaxis, :]
     spread = np.broadcast_to(weight, (*neighbours.shape[:-2], *weight.shape[-2:]))
     result = numerics.dot(neighbours, spread, (last.ndim + 1,), dtype)
     return np.moveaxis(result.reshape(*last.shape[:-1], -1), -1, operator.axis)

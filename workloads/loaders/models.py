@@ -191,6 +191,13 @@ class WeightsEntry(_Model):
         return {"anyOf": [full["properties"]["dtype"], full]}
 
 
+class ActivationsEntry(_Model):
+    """What is known of a layer's results: see ``workloads.activations``."""
+
+    density: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    format: Literal["bitmap", "csr"] = "bitmap"
+
+
 class _Item(_Model):
     """What every entry of a list of layers has."""
 
@@ -203,6 +210,7 @@ class _Layer(_Item):
 
     inputs: Annotated[list[Name], Field(min_length=1)] | None = None
     share: Name | None = None
+    activations: ActivationsEntry | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> _Layer:

@@ -134,6 +134,7 @@ def _network(document: Document, asked: Asked) -> Graph:
 
 
 def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype) -> Graph:
+    from workloads.activations import density_note
     from workloads.build import GraphBuilder
     from workloads.loaders.compositions import adder_of
     from workloads.loaders.expand import Expander
@@ -158,7 +159,12 @@ def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype
         add = adder_of(item, layer.place, inputs, dtype)
         with _located(layer.place):
             add(builder, layer.name, layer.share)
-    return replace(builder.build(), notes=tuple(network.notes))
+    notes = [
+        density_note(builder.tensors[layer.name], known.density, known.format)
+        for layer in expansion.layers
+        if (known := layer.item.activations) is not None
+    ]
+    return replace(builder.build(), notes=(*network.notes, *notes))
 
 
 @contextmanager
