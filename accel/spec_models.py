@@ -13,8 +13,10 @@ import yaml
 from pydantic import (
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     PlainValidator,
+    Tag,
     WithJsonSchema,
     field_validator,
     model_validator,
@@ -165,7 +167,10 @@ def _pattern(value: object) -> tuple[int, int]:
         raise ValueError(f"must be a pattern such as 2:4 but is {describe(value)}")
     n, m = map(int, numbers.groups())
     if not 1 <= n < m:
-        raise ValueError(f"keeps {n} of {m} weights but must keep 1 to {m - 1}; remove {value}")
+        raise ValueError(
+            f"keeps {n} of {m} weights but must keep at least 1 and fewer than {m};"
+            f" remove '{value}'"
+        )
     return n, m
 
 
@@ -210,6 +215,15 @@ class ProductPart(Part):
         )
 
 
+#: One type for input and weight, or a product.
+ArrayDtype = Annotated[
+    Annotated[str, Tag("dtype name")] | Annotated[ProductPart, Tag("product entry")],
+    Discriminator(
+        lambda value: "product entry" if isinstance(value, dict | ProductPart) else "dtype name"
+    ),
+]
+
+
 class ArrayPart(Part):
     """The systolic array."""
 
@@ -218,7 +232,7 @@ class ArrayPart(Part):
     columns: int = Field(ge=1, le=65536)
     dataflow: Dataflows = Field(min_length=1)
     timing: TimingPart = TimingPart()
-    dtypes: list[str | ProductPart] = Field(min_length=1)
+    dtypes: list[ArrayDtype] = Field(min_length=1)
     sparse: SparsePatterns = ()
 
     @field_validator("dataflow")
@@ -475,7 +489,8 @@ def _dtype_texts(array: ArraySpec) -> Iterator[str]:
 def _sparse_text(array: ArraySpec) -> str:
     if not array.sparse:
         return ""
-    return f", sparse: [{', '.join(f'{n}:{m}' for n, m in array.sparse)}]"
+    patterns = ", ".join(f'"{n}:{m}"' for n, m in array.sparse)  # YAML 1.1 has 2:4 as 124
+    return f", sparse: [{patterns}]"
 
 
 def _bank_text(pad: ScratchpadSpec) -> str:

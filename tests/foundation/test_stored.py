@@ -1,6 +1,7 @@
 """Segments of weights: their bytes against encoders written from the formats' definitions."""
 
 import struct
+from dataclasses import replace
 from fractions import Fraction
 
 import ml_dtypes
@@ -156,6 +157,6 @@ def test_what_doesnt_obey_its_pattern_is_refused() -> None:
     ],
 )
 def test_bad_segments(change: dict[str, int], message: str) -> None:
-    sizes = {"length": 8, "kept": 2, "period": 4, "block": 1, **change}
+    stored = Stored(value=DTYPES["int8"], length=8, kept=2, period=4, format="nm")
     with pytest.raises(ValueError, match=message):
-        Stored(value=DTYPES["int8"], format="nm", **sizes)
+        replace(stored, **change)

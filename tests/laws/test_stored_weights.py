@@ -1,4 +1,4 @@
-"""Weights of other types, with scales, sparse: programs compute, and nothing is gained for nothing."""
+"""Weights that are stored otherwise: programs compute, and nothing is gained for nothing."""
 
 from dataclasses import replace
 from fractions import Fraction

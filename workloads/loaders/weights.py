@@ -39,12 +39,13 @@ def weights_of(entry: WeightsEntry | None, place: Place) -> Weights | None:
     scales = entry.scales
     if scales not in (None, "tensor", "channel"):
         scales = place.integer(scales, "weights", "scales", minimum=1)
+    sparsity = _sparsity(entry.sparsity, place) if entry.sparsity else None
     try:
         return Weights(
             dtype=DTYPES[entry.dtype] if entry.dtype else None,
             scales=scales,
             scale_dtype=DTYPES[entry.scale_dtype],
-            sparsity=_sparsity(entry.sparsity, place) if entry.sparsity else None,
+            sparsity=sparsity,
             format=entry.format,
         )
     except WorkloadError as error:
