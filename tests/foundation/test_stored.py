@@ -3,6 +3,7 @@
 import struct
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -156,7 +157,7 @@ def test_what_doesnt_obey_its_pattern_is_refused() -> None:
         ({"length": 1 << 32}, "length 4294967296 must be at most 2147483648"),
     ],
 )
-def test_bad_segments(change: dict[str, int], message: str) -> None:
+def test_bad_segments(change: dict[str, Any], message: str) -> None:
     stored = Stored(value=DTYPES["int8"], length=8, kept=2, period=4, format="nm")
     with pytest.raises(ValueError, match=message):
         replace(stored, **change)

@@ -6,7 +6,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from accel.products import Reduction
@@ -16,10 +16,16 @@ from accel.spec_file import load_preset
 from accel.timing import TIMINGS
 from foundation.dtype import DTYPES
 from foundation.stored import Stored
+from mapper.cost import energies_pj
+from mapper.operators import kernels_of
 from mapper.planner import make_plan
 from rooftile.simulation import simulate
 from rooftile.validate.program import filled_memories, validate_plan
 from tests.laws.stored_weights import layers, machines, multiplying_all
+from tests.mapper.energies import with_all_energies
+from tests.mapper.nests import mappings
+from tests.mapper.test_any_mapping import ROOMY
+from tests.mapper.test_energy_counts import is_exact, run
 from workloads.build import GraphBuilder
 from workloads.evaluate import evaluate, random_tensors
 from workloads.graph import Graph, TensorKind
@@ -178,3 +184,44 @@ def test_a_faster_product_halves_the_steps_and_doubles_the_peak() -> None:
     work, other = report.layers[0].work, slow.layers[0].work
     assert work.macs == other.macs
     assert other.compute_cycles / 2 <= work.compute_cycles < other.compute_cycles
+
+
+def _linear_int8(weights: Weights, m: int, k: int, n: int) -> Graph:
+    builder = GraphBuilder("net", 1)
+    data = builder.add_input("x", (m, k), DTYPES["int8"])
+    builder.add_layer("y", Linear(out_features=n, weights=weights), [data])
+    return builder.build()
+
+
+int8_weights = st.builds(
+    Weights,
+    dtype=st.sampled_from([DTYPES["int4"], DTYPES["int8"]]),
+    scales=st.sampled_from([None, "channel"]),
+    sparsity=st.sampled_from([None, Sparsity(kept=(2,), period=4), Sparsity(density=0.4)]),
+)
+
+
+@settings(relaxed, max_examples=20)
+@given(
+    weights=int8_weights,
+    sizes=st.tuples(st.integers(1, 9), st.sampled_from([16, 24, 48]), st.integers(1, 9)),
+    spec=st.sampled_from(ROOMY),
+    sparse=st.sampled_from([(), ((2, 4),)]),
+    data=st.data(),
+)
+def test_the_energy_of_a_mapping_is_that_of_its_run(
+    weights: Weights,
+    sizes: tuple[int, int, int],
+    spec: AcceleratorSpec,
+    sparse: tuple[tuple[int, int], ...],
+    data: st.DataObject,
+) -> None:
+    m, k, n = sizes
+    graph = _linear_int8(weights, m, k, n)
+    machine = with_all_energies(multiplying_all(spec, sparse))
+    (kernel,) = kernels_of(graph, graph.layers[0])
+    mapping = data.draw(mappings(kernel, machine))
+    work = run(graph, kernel, mapping, machine)
+    assume(is_exact(kernel, machine, mapping, work))
+    found = energies_pj(kernel, machine, mapping, work.total_cycles)
+    assert found == pytest.approx(work.energies_pj, rel=1e-12)
