@@ -44,6 +44,7 @@ def _functions(kind: FunctionKind, **operations: int) -> list[Function]:
 # (N. Jouppi et al., ISCA 2017, section 2) and NVDLA's SDP.
 # softmax: max, subtract, exp, sum, divide. layer_norm: sum, square, sum of squares, subtract,
 # multiply by 1/deviation, multiply by gamma, add beta. rms_norm: square, sum, two multiplications.
+# rescale: what requantize does, behind a multiplication.
 # scan: multiply, add. sort, argsort: half a compare-and-exchange, a minimum and a maximum, in each
 # pass.
 FUNCTIONS = {
@@ -78,13 +79,15 @@ FUNCTIONS = {
             maximum=1,
             minimum=1,
         ),
-        *_functions(FunctionKind.CHANNEL, requantize=1, batch_norm=2, equal=1),
+        *_functions(FunctionKind.CHANNEL, requantize=1, rescale=2, batch_norm=2, equal=1),
         *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1, dot=2, argmax=1),
         *_functions(
             FunctionKind.ROW, softmax=5, layer_norm=7, rms_norm=4, sort=1, argsort=1, scan=2
         ),
     )
 }
+#: Those that make results of psums.
+OF_PSUMS = ("requantize", "rescale")
 
 #: Functions that sort rows.
 SORTS = ("sort", "argsort")

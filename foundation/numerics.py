@@ -24,6 +24,11 @@ FRACTION_BITS = 4
 ONE = 1 << FRACTION_BITS
 #: Added to a variance before its root is taken, in real units squared.
 EPSILON = 1e-5
+#: Fraction bits of the integer scales of weights.
+SCALE_BITS = 15
+#: The largest numbers of the two types of OFP8, and of one with fp32's exponent and 10 bits.
+_LARGEST_FP8 = {"fp8_e4m3": 448.0, "fp8_e5m2": 57344.0}
+_LARGEST_TF32 = (2 - 2.0**-10) * 2.0**127
 
 
 def saturate(values: Any, dtype: Dtype) -> Array:
@@ -31,8 +36,23 @@ def saturate(values: Any, dtype: Dtype) -> Array:
     if dtype.is_integer:
         limits = np.iinfo(dtype.numpy)
         values = np.clip(values, limits.min, limits.max)
+    elif dtype.name in _LARGEST_FP8:
+        # The saturating mode of OFP8: what is too large becomes the largest number.
+        largest = _LARGEST_FP8[dtype.name]
+        values = np.clip(values, -largest, largest)
+    elif dtype.name == "tf32":
+        return _rounded_tf32(np.asarray(values, dtype=np.float32))
     result: Array = values.astype(dtype.numpy)
     return result
+
+
+def _rounded_tf32(values: Array) -> Array:
+    """Return fp32 numbers with the 13 low bits of the mantissa rounded off, half to even."""
+    bits = values.view(np.uint32)
+    rounded = (bits + np.uint32(0xFFF) + ((bits >> np.uint32(13)) & np.uint32(1))) & ~np.uint32(
+        0x1FFF
+    )
+    return np.where(np.isfinite(values), rounded.view(np.float32), values)
 
 
 def limits(dtype: Dtype) -> tuple[float, float]:
@@ -40,6 +60,10 @@ def limits(dtype: Dtype) -> tuple[float, float]:
     if dtype.is_integer:
         integers = np.iinfo(dtype.numpy)
         return integers.min / _one(dtype), integers.max / _one(dtype)
+    if dtype.name in _LARGEST_FP8:
+        return -_LARGEST_FP8[dtype.name], _LARGEST_FP8[dtype.name]
+    if dtype.name == "tf32":
+        return -_LARGEST_TF32, _LARGEST_TF32
     infinity = np.array([np.inf], dtype=dtype.numpy)
     bits = infinity.view(f"u{dtype.size_bytes}")  # one below, as an integer, is the largest number
     largest = float((bits - 1).view(dtype.numpy)[0])
@@ -62,13 +86,13 @@ def _one(dtype: Dtype) -> int:
     return ONE if dtype.name == "int8" else 1
 
 
-def default_shift(reduction: int) -> int:
+def default_shift(reduction: int, weight_bits: int = 8) -> int:
     """Return the right shift that brings int8 dot products of this length back to int8 range.
 
     Products of uniform int8 operands have a standard deviation near ``2**12.4``; their sum grows
-    with the square root of ``reduction``.
+    with the square root of ``reduction``. Weights of ``weight_bits`` make smaller ones.
     """
-    return 7 + reduction.bit_length() // 2
+    return weight_bits - 1 + reduction.bit_length() // 2
 
 
 def requantize(accumulated: Array, bias: Array | None, shift: int, dtype: Dtype) -> Array:
@@ -91,6 +115,25 @@ def requantize(accumulated: Array, bias: Array | None, shift: int, dtype: Dtype)
     if dtype.is_integer and shift:
         wide = (wide + (1 << (shift - 1))) >> shift
     return saturate(wide, dtype)
+
+
+def rescale(
+    accumulated: Array, scale: Array, bias: Array | None, shift: int, dtype: Dtype
+) -> Array:
+    """Return `requantize` of accumulated times scale.
+
+    Parameters
+    ----------
+    accumulated, bias, shift, dtype
+        As of `requantize`.
+    scale
+        Array of the accumulators' type, one value or one for each channel; for integers in units
+        of 2**-15, and the product is rounded half up.
+    """
+    product = _widened(accumulated, dtype) * _widened(scale, dtype)
+    if dtype.is_integer:
+        product = (product + (1 << (SCALE_BITS - 1))) >> SCALE_BITS
+    return requantize(product, bias, shift, dtype)
 
 
 def unary(function: str, values: Array, dtype: Dtype) -> Array:

@@ -128,8 +128,10 @@ def _cycles_of_dataflow(kernel: Kernel, spec: AcceleratorSpec) -> float:
             n=sizes["N"],
             k=sizes["K"],
             accumulate=0,
+            reduction=kernel.reduction(array),
         )
         return float(work.timing.occupancy_cycles)
+    sizes["K"] = kernel.reduction(array).steps(sizes["K"])
     folds = -(-sizes[flow.rows] // array.rows) * -(-sizes[flow.columns] // array.columns)
     return sizes[Role.GROUP.value] * folds * sizes[flow.time] / (spec.cores * array.count)
 

@@ -167,7 +167,8 @@ def _with_common_axes(
         for writer, readers in found:
             uses = [(writer, "output"), *readers]
             axes = common_axes([_shape(kernels[n], role) for n, role in uses])
-            if axes is None:
+            # Who reads segments sees other elements than who writes them.
+            if axes is None or len({_operand(kernels[n], role).dtype for n, role in uses}) > 1:
                 return None
             axes_of.append(axes)
             for number, role in uses:

@@ -10,11 +10,12 @@ from math import inf
 from typing import NamedTuple
 
 from accel.spec import AcceleratorSpec
+from foundation.dtype import DTYPES
 from foundation.errors import MappingError
 from mapper.buffers import Buffer, fitted
 from mapper.fusion import Fuser
 from mapper.given import given_stages
-from mapper.kernel import Kernel
+from mapper.kernel import Contraction, Kernel
 from mapper.lower import lower
 from mapper.lower_group import lower_group
 from mapper.operands import Placement
@@ -97,8 +98,8 @@ class LayerMapper:
         for layer, signature in zip(graph.layers, self._signatures, strict=True):
             if signature not in kernels:
                 kernels[signature] = kernels_of(graph, layer)
-                if graph.macs(layer):
-                    spec.check_dtype(graph.input_tensors(layer)[0].dtype)
+                for kernel in kernels[signature]:
+                    _check(kernel, spec)
             self.kernels.append(kernels[signature])
         self._fuser = Fuser(graph, spec)
         #: The network as ranges of layers, each alone or a group.
@@ -412,3 +413,10 @@ def _keeping(kernel: Kernel, kept: Dictionary[str, Buffer]) -> Kernel:
     inputs = tuple(replace(operand, is_kept=operand.role in kept) for operand in kernel.inputs)
     output = replace(kernel.output, is_kept=kernel.output.role in kept)
     return replace(kernel, inputs=inputs, output=output)
+
+
+def _check(kernel: Kernel, spec: AcceleratorSpec) -> None:
+    """Raise SpecError unless a machine can do a kernel's products, if it has any."""
+    if isinstance(kernel.body, Contraction):
+        spec.check_product(kernel.multiplied, DTYPES[kernel.inputs[1].dtype.name])
+        spec.check_weights(kernel.stored)

@@ -16,7 +16,9 @@ from mapper.maps import (
     learned_map,
     output_map,
     parallel,
+    per_output,
     plain,
+    segmented,
     shift_of,
 )
 from mapper.windows import convolution, pool, transposed_convolution
@@ -42,6 +44,7 @@ from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import NeighbourSum
 from workloads.transposed import TransposedConvolution
+from workloads.weights import Part, parts_of
 
 
 def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
@@ -59,11 +62,11 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
     output = graph.output_tensor(layer)
     match layer.operator:
         case Convolution() as operator:
-            return (convolution(operator, inputs[0], parameters, output),)
+            return convolution(operator, inputs[0], parameters, output)
         case TransposedConvolution() as operator:
             return transposed_convolution(operator, inputs[0], parameters, output)
         case Linear() as operator:
-            return (_linear(operator, inputs, parameters),)
+            return _linear(operator, inputs, parameters)
         case MatMul() as operator:
             return (_matmul(operator, inputs, output),)
         case Elementwise() as operator:
@@ -110,27 +113,52 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
             raise MappingError(f"layer '{layer.name}': operator '{unknown.kind}' has no lowering")
 
 
-def _linear(operator: Linear, inputs: Sequence[Tensor], parameters: dict[str, Tensor]) -> Kernel:
+def _linear(
+    operator: Linear, inputs: Sequence[Tensor], parameters: dict[str, Tensor]
+) -> tuple[Kernel, ...]:
+    """Return a product, or one for each part of its outputs."""
     tensor = inputs[0]
+    shape = (tensor.shape[-1], operator.out_features)
+    return tuple(
+        _linear_part(operator, inputs, parameters, part)
+        for part in parts_of(operator.weights, shape, tensor.dtype)
+    )
+
+
+def _linear_part(
+    operator: Linear, inputs: Sequence[Tensor], parameters: dict[str, Tensor], part: Part
+) -> Kernel:
+    tensor, stored = inputs[0], part.stored
     rows, reduced = prod(tensor.shape[:-1]), tensor.shape[-1]
     columns = operator.out_features
+    value, segments = tensor.dtype, reduced
+    if stored is not None:
+        value, segments = stored.value, reduced // stored.length
     if operator.tied:
         axes = plain((columns, reduced), (1, 2))
         weight = input_map(inputs[1], 1, axes, scratchpad="weight", operand=Operand.WEIGHT)
     else:
-        axes = plain((reduced, columns), (2, 1))
-        weight = learned_map("weight", axes, tensor.dtype, "weight")
+        axes = plain((segments, part.size), (2, 1))
+        segment = value if stored is None else stored.segment
+        weight = learned_map(part.role, axes, segment, "weight")
+    column = Axis(size=columns, terms=((1, 1),), offset=part.low)
+    at_row, at_reduced = plain((rows, reduced), (0, 2))
     return contraction(
         [
             *dimensions_of(Role.M, M=rows),
-            *dimensions_of(Role.N, N=columns),
-            *dimensions_of(Role.K, K=reduced),
+            *dimensions_of(Role.N, N=part.size),
+            *dimensions_of(Role.K, K=segments),
         ],
-        input_map(tensor, 0, plain((rows, reduced), (0, 2))),
+        segmented(input_map(tensor, 0, (at_row, at_reduced)), stored),
         weight,
-        plain((columns,), (1,)) if "bias" in parameters else None,
-        plain((rows, columns), (0, 1)),
-        Contraction(shift=shift_of(operator.shift, reduced), activation=operator.activation),
+        per_output(parameters, (column,)),
+        (at_row, column),
+        Contraction(
+            shift=shift_of(operator.shift, reduced, value),
+            activation=operator.activation,
+            stored=stored,
+            is_scaled="scale" in parameters,
+        ),
     )
 
 
@@ -151,9 +179,12 @@ def _matmul(operator: MatMul, inputs: Sequence[Tensor], output: Tensor) -> Kerne
         dimensions,
         input_map(inputs[0], 0, left),
         input_map(inputs[1], 1, right, scratchpad="weight", operand=Operand.WEIGHT),
-        None,
+        {},
         plain(output.shape, [numbers[letter] for letter in result]),
-        Contraction(shift=shift_of(operator.shift, sizes[reduced]), activation=operator.activation),
+        Contraction(
+            shift=shift_of(operator.shift, sizes[reduced], inputs[1].dtype),
+            activation=operator.activation,
+        ),
     )
 
 

@@ -297,12 +297,8 @@ class _Work:
                 accumulate=bool(accumulates[tile]),
                 tag=0,
             )
-            work = self._pipeline.matmul_work(
-                instruction.extents, instruction.accumulate, instruction.dataflow
-            )
-            done = Amount(
-                macs=prod(instruction.extents), folds=work.folds, mapped_pes=work.mapped_pes
-            )
+            work = self._pipeline.matmul_work(instruction)
+            done = Amount(macs=work.macs, folds=work.folds, mapped_pes=work.mapped_pes)
             self.amount += done.times(count)
             row_of.append(known.setdefault(self._pipeline.product_row(instruction), len(known)))
         self.rows = list(known)

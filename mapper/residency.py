@@ -241,7 +241,8 @@ def _candidate(name: str, uses: _Uses, spec: AcceleratorSpec) -> Candidate | Non
 def _buffer(scratchpad: str, operands: Sequence[OperandMap], uses: _Uses) -> Buffer | None:
     """Return how a whole tensor lies in a scratchpad for all who use it."""
     axes = common_axes([[axis.size for axis in operand.axes] for operand in operands])
-    if axes is None:
+    # Who reads segments sees other elements than who writes them.
+    if axes is None or len({operand.dtype for operand in operands}) > 1:
         return None
     before, after = [0] * len(axes), [0] * len(axes)
     fills = set()

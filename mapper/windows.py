@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from foundation.dtype import Dtype
+from foundation.numerics import limits
 from mapper.kernel import Axis, Contraction, Kernel, Role, VectorBody
 from mapper.maps import (
     contraction,
@@ -17,18 +18,21 @@ from mapper.maps import (
     input_map,
     learned_map,
     output_map,
+    per_output,
     plain,
+    segmented,
     shift_of,
 )
 from workloads.graph import Tensor
 from workloads.layers import Convolution, Pool, Shape, Window
 from workloads.transposed import TransposedConvolution, tap_period
+from workloads.weights import Part, parts_of
 
 
 def convolution(
     operator: Convolution, tensor: Tensor, parameters: Mapping[str, Tensor], output: Tensor
-) -> Kernel:
-    """Return a convolution as a product over taps and channels, one for each group."""
+) -> tuple[Kernel, ...]:
+    """Return a convolution as a product over taps and channels, or one for each part of outputs."""
     sizes, positions, windows = _spatial(tensor.shape, output.shape, operator.windows)
     axes = len(windows)
     in_channels = tensor.shape[-1] // operator.groups
@@ -42,8 +46,8 @@ def convolution(
         weight=plain(kernel, numbers.taps),
         output=plain(positions, numbers.positions),
     )
-    shift = shift_of(operator.shift, prod(kernel) * in_channels)
-    return _product(operator, sliding, tensor, parameters, shift)
+    reduced = prod(kernel) * in_channels
+    return _products(operator, sliding, tensor, parameters, reduced)
 
 
 def transposed_convolution(
@@ -62,8 +66,8 @@ def transposed_convolution(
     sizes, positions, windows = _spatial(tensor.shape, output.shape, operator.windows)
     in_channels = tensor.shape[-1] // operator.groups
     numbers = _Numbers.of(len(windows))
-    shift = shift_of(operator.shift, operator.reduction(tensor.shape[-1]))
-    kernels = []
+    reduced = operator.reduction(tensor.shape[-1])
+    kernels: list[Kernel] = []
     for firsts in product(*map(range, map(min, positions, [w.stride for w in windows]))):
         each = zip(sizes, positions, windows, firsts, *numbers[:2], strict=True)
         phases = [_phase(*one) for one in each]
@@ -74,12 +78,12 @@ def transposed_convolution(
             positions=tuple(phase.positions for phase in phases),
             taps=tuple(phase.taps for phase in phases),
             # Where no tap reaches, one product with padding makes the zero that gets the bias.
-            channels=1 if is_empty else in_channels,
+            channels=0 if is_empty else in_channels,
             data=tuple(phase.data for phase in phases),
             weight=tuple(phase.weight for phase in phases),
             output=tuple(phase.output for phase in phases),
         )
-        kernels.append(_product(operator, sliding, tensor, parameters, shift))
+        kernels += _products(operator, sliding, tensor, parameters, reduced)
     return tuple(kernels)
 
 
@@ -110,7 +114,7 @@ class _Sliding(NamedTuple):
     positions, taps
         Of the window along each axis.
     channels
-        Of the input that are summed up in a group.
+        Of the input that are summed up in a group; 0 where there is only padding.
     data, weight, output
         The operands along their spatial axes.
     """
@@ -123,33 +127,65 @@ class _Sliding(NamedTuple):
     output: tuple[Axis, ...]
 
 
+def _products(
+    operator: Convolution | TransposedConvolution,
+    sliding: _Sliding,
+    tensor: Tensor,
+    parameters: Mapping[str, Tensor],
+    reduced: int,
+) -> tuple[Kernel, ...]:
+    """Return products over taps and channels, one for each part of a group's outputs.
+
+    ``reduced`` is how many products an output adds up.
+    """
+    groups = operator.groups
+    shape = (tensor.shape[-1] // groups, operator.out_channels // groups)
+    return tuple(
+        _product(operator, sliding, tensor, parameters, reduced, part)
+        for part in parts_of(operator.weights, shape, tensor.dtype)
+    )
+
+
 def _product(
     operator: Convolution | TransposedConvolution,
     sliding: _Sliding,
     tensor: Tensor,
     parameters: Mapping[str, Tensor],
-    shift: int,
+    reduced: int,
+    part: Part,
 ) -> Kernel:
-    """Return a product over taps and channels, one for each group."""
-    batch, groups = tensor.shape[0], operator.groups
+    """Return a product over taps and channels for some outputs of each group."""
+    batch, groups, stored = tensor.shape[0], operator.groups, part.stored
     in_channels, out_channels = tensor.shape[-1] // groups, operator.out_channels // groups
+    value, length, segment = tensor.dtype, 1, tensor.dtype
+    if stored is not None:
+        value, length, segment = stored.value, stored.length, stored.segment
     _, _, column, channel = _Numbers.of(len(sliding.taps))
-    at_group, at_batch = plain((groups, batch), (0, 1))
-    at_channel, at_column = plain((in_channels, out_channels), (channel, column))
+    at_group, at_batch, at_column, at_channel, at_segment = plain(
+        (groups, batch, part.size, in_channels, in_channels // length),
+        (0, 1, column, channel, channel),
+    )
+    at_output = Axis(size=out_channels, terms=((column, 1),), offset=part.low)
     dimensions = [
         *dimensions_of(Role.GROUP, G=groups),
         *dimensions_of(Role.M, B=batch, **_named("O", sliding.positions)),
-        *dimensions_of(Role.N, OC=out_channels),
-        *dimensions_of(Role.K, **_named("F", sliding.taps), IC=sliding.channels),
+        *dimensions_of(Role.N, OC=part.size),
+        *dimensions_of(Role.K, **_named("F", sliding.taps), IC=max(1, sliding.channels // length)),
     ]
-    weight = (at_group, *sliding.weight, at_channel, at_column)
+    weight = (at_group, *sliding.weight, at_segment, at_column)
+    data = input_map(tensor, 0, (at_batch, *sliding.data, at_group, at_channel))
     return contraction(
         dimensions,
-        input_map(tensor, 0, (at_batch, *sliding.data, at_group, at_channel)),
-        learned_map("weight", weight, tensor.dtype, "weight"),
-        (at_group, at_column) if "bias" in parameters else None,
-        (at_batch, *sliding.output, at_group, at_column),
-        Contraction(shift=shift, activation=operator.activation),
+        segmented(data, stored),
+        learned_map(part.role, weight, segment, "weight"),
+        per_output(parameters, (at_group, at_output)),
+        (at_batch, *sliding.output, at_group, at_output),
+        Contraction(
+            shift=shift_of(operator.shift, reduced, value),
+            activation=operator.activation,
+            stored=stored,
+            is_scaled="scale" in parameters,
+        ),
     )
 
 
@@ -243,4 +279,5 @@ def _lowest_bits(dtype: Dtype) -> int:
     """Return the bits of the lowest value of a dtype: padding that never wins a max."""
     if dtype.is_integer:
         return 1 << (8 * dtype.size_bytes - 1)
-    return int.from_bytes(np.array(-np.inf, dtype=dtype.numpy).tobytes(), "little")
+    lowest = -np.inf if dtype.bits > 8 else limits(dtype)[0]  # E4M3 has no infinity
+    return int.from_bytes(np.array(lowest, dtype=dtype.numpy).tobytes(), "little")

@@ -211,7 +211,7 @@ def _summary(report: Report) -> dict[str, Any]:
         "inferences_per_s": report.inferences_per_s if report.time_fs else None,
         "total_macs": report.total_macs,
         "ops_per_s": report.ops_per_s,
-        "peak_ops_per_s": report.spec.peak_ops_per_s,
+        "peak_ops_per_s": report.peak_ops_per_s,
         "dram_bytes": sum(layer.work.total_dram_bytes for layer in report.layers),
         "compulsory_bytes": sum(layer.work.compulsory_bytes for layer in report.layers),
         # None where the machine doesn't say what its parts take.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from foundation.stored import Stored
 from workloads.graph import Graph, Layer
 from workloads.layers import (
     Convolution,
@@ -37,6 +38,16 @@ def operator_label(layer: Layer) -> str:
             return f"reduce {function}"
         case operator:
             return operator.kind
+
+
+def stored_label(stored: Stored) -> str:
+    """Return how weights are stored in words: ``int8 2:4 nm``, ``int4 with fp16 for 32``."""
+    parts = [str(stored.value)]
+    if stored.nonzeros < stored.length:
+        parts += [f"{stored.kept}:{stored.period}", stored.format]
+    if stored.scale is not None:
+        parts += ["with", str(stored.scale), "for", str(stored.length)]
+    return " ".join(parts)
 
 
 def shape_label(graph: Graph, layer: Layer) -> str:

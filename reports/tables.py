@@ -134,7 +134,7 @@ def _title(report: Report) -> str:
 
 
 def _totals(report: Report) -> list[str]:
-    peak = report.spec.peak_ops_per_s
+    peak = report.peak_ops_per_s
     compute = sum(layer.work.compute_cycles for layer in report.layers)
     dram_bytes = sum(layer.work.total_dram_bytes for layer in report.layers)
     return [

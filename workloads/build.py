@@ -7,6 +7,7 @@ from math import prod
 
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
+from foundation.stored import Stored
 from workloads.graph import Graph, Layer, Operator, Parameter, Tensor, TensorKind
 from workloads.layers import Concat, Embedding, Linear, Reshape, Shape, Slice, Transpose
 
@@ -93,6 +94,8 @@ class GraphBuilder:
                 parameter.dtype,
                 TensorKind.PARAMETER,
                 prod(parameter.shape) if trainable is None else trainable,
+                stored=parameter.stored,
+                pattern_seed=parameter.pattern_seed,
             )
         names = tuple(tensor.name for tensor in inputs)
         self._layers.append(Layer(name=name, operator=operator, inputs=names, parameters=roles))
@@ -105,8 +108,8 @@ class GraphBuilder:
         roles = next((layer.parameters for layer in self._layers if layer.name == other), None)
         if roles is None:
             raise WorkloadError(f"{what}: shares parameters with '{other}', which isn't a layer")
-        there = {role: (self.tensors[n].shape, self.tensors[n].dtype) for role, n in roles.items()}
-        needed = {role: (p.shape, p.dtype) for role, p in parameters.items()}
+        there = {role: _kind_of(self.tensors[n]) for role, n in roles.items()}
+        needed = {role: _kind_of(parameter) for role, parameter in parameters.items()}
         if there != needed:
             raise WorkloadError(
                 f"{what}: needs {_described(needed)} but '{other}' has {_described(there)}; share"
@@ -129,6 +132,8 @@ class GraphBuilder:
         kind: TensorKind,
         trainable_elements: int,
         constant: float | None = None,
+        stored: Stored | None = None,
+        pattern_seed: int = 0,
     ) -> Tensor:
         if name in self.tensors:
             raise WorkloadError(f"{what}: a tensor '{name}' exists already; rename one")
@@ -144,11 +149,19 @@ class GraphBuilder:
             kind=kind,
             trainable_elements=trainable_elements,
             constant=constant,
+            stored=stored,
+            pattern_seed=pattern_seed,
         )
         return self.tensors[name]
 
 
-def _described(parameters: Mapping[str, tuple[Shape, Dtype]]) -> str:
+def _kind_of(parameter: Parameter | Tensor) -> tuple[Shape, str]:
+    """Return what layers that share a parameter must agree on: its shape, and its type in words."""
+    stored = "" if parameter.stored is None else f" as {parameter.stored}"
+    return parameter.shape, f"{parameter.dtype}{stored}"
+
+
+def _described(parameters: Mapping[str, tuple[Shape, str]]) -> str:
     """Return parameters in words."""
     found = [f"{role} {list(shape)} {dtype}" for role, (shape, dtype) in parameters.items()]
     return ", ".join(found) or "no parameters"

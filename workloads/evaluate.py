@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from foundation import numerics
+from foundation import numerics, segments
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import FUNCTIONS, FunctionKind
@@ -59,8 +59,8 @@ def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
     -------
     dict
         Tensor name to array: int8 over its full range, biases of a size that shows in the result,
-        indices below their table's entries, floating point with deviation 1; constants, and what
-        an operator fixes, as they are.
+        indices below their table's entries, floating point with deviation 1; weights that obey
+        their pattern, times their scales; constants, and what an operator fixes, as they are.
     """
     generator = np.random.default_rng(seed)
     entries = _table_entries(graph)
@@ -71,7 +71,7 @@ def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
         for tensor in graph.tensors.values()
         if tensor.kind is not TensorKind.ACTIVATION
     }
-    return {**drawn, **_fixed(graph)}
+    return {**drawn, **_fixed(graph), **_in_range(graph, drawn)}
 
 
 def _fixed(graph: Graph) -> dict[str, Array]:
@@ -84,6 +84,18 @@ def _fixed(graph: Graph) -> dict[str, Array]:
                 tensor = tensors[role]
                 values = np.array(real, dtype=np.float64).reshape(tensor.shape)
                 found[tensor.name] = numerics.stored(values, tensor.dtype)
+    return found
+
+
+def _in_range(graph: Graph, drawn: dict[str, Array]) -> dict[str, Array]:
+    """Return floating-point scales that bring scaled weights into the range of activations."""
+    found = {}
+    for layer in graph.layers:
+        scale = layer.parameters.get("scale")
+        if scale is not None and not graph.tensors[scale].dtype.is_integer:
+            weight = next(name for role, name in layer.parameters.items() if _is_weight(role))
+            largest = segments.largest_value(graph.tensors[weight].dtype)
+            found[scale] = drawn[scale] / np.float32(largest)
     return found
 
 
@@ -123,8 +135,14 @@ def _entries_of(graph: Graph, layer: Layer) -> int | None:
 
 
 def _random(generator: np.random.Generator, tensor: Tensor, entries: int | None) -> Array:
+    if tensor.stored is not None:
+        *outer, reduced, outputs = tensor.shape
+        shape = (*outer, reduced // tensor.stored.length, outputs)
+        return segments.joined(
+            segments.draw(generator, shape, tensor.stored, pattern_seed=tensor.pattern_seed)
+        )
     if not tensor.dtype.is_integer:
-        return generator.standard_normal(tensor.shape).astype(tensor.dtype.numpy)
+        return numerics.saturate(generator.standard_normal(tensor.shape), tensor.dtype)
     low, high = (-128, 128) if tensor.dtype.name == "int8" else (-20_000, 20_000)
     if entries is not None:
         low, high = 0, entries
@@ -256,15 +274,41 @@ def _finish(
     dtype: Dtype,
 ) -> Array:
     """Return products of ``reduction`` terms with bias, requantized, and activated."""
-    shift = numerics.default_shift(reduction) if operator.shift is None else operator.shift
-    result = numerics.requantize(products, learned.get("bias"), shift, dtype)
+    shift = operator.shift
+    if shift is None:
+        shift = numerics.default_shift(reduction, _weight_bits(operator, dtype))
+    bias = learned.get("bias")
+    if "scale" in learned:
+        result = numerics.rescale(products, learned["scale"], bias, shift, dtype)
+    else:
+        result = numerics.requantize(products, bias, shift, dtype)
     return numerics.unary(operator.activation, result, dtype)
+
+
+def _weight_bits(
+    operator: Linear | MatMul | Convolution | TransposedConvolution, dtype: Dtype
+) -> int:
+    """Return the bits of a product's weights."""
+    if isinstance(operator, MatMul) or operator.weights is None:
+        return dtype.bits
+    return (operator.weights.dtype or dtype).bits
+
+
+def _is_weight(role: str) -> bool:
+    """Whether a role is that of a product's weights, or of those of some of its outputs."""
+    return role.startswith("weight")
+
+
+def _weight(learned: Mapping[str, Array]) -> Array:
+    """Return all weights of a product: of its parts side by side along its outputs."""
+    parts = [values for role, values in learned.items() if _is_weight(role)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
 def _linear(
     operator: Linear, inputs: Sequence[Array], learned: Mapping[str, Array], dtype: Dtype
 ) -> Array:
-    weight = inputs[1].T if operator.tied else learned["weight"]
+    weight = inputs[1].T if operator.tied else _weight(learned)
     products = _products("...k,kn->...n", inputs[0], weight, dtype)
     return _finish(products, len(weight), learned, operator, dtype)
 
@@ -278,8 +322,9 @@ def _matmul(operator: MatMul, inputs: Sequence[Array], dtype: Dtype) -> Array:
 def _convolution(
     operator: Convolution, image: Array, learned: Mapping[str, Array], dtype: Dtype
 ) -> Array:
-    products = _slid(image, operator.windows, operator.groups, learned["weight"], dtype)
-    return _finish(products, prod(learned["weight"].shape[1:-1]), learned, operator, dtype)
+    weight = _weight(learned)
+    products = _slid(image, operator.windows, operator.groups, weight, dtype)
+    return _finish(products, prod(weight.shape[1:-1]), learned, operator, dtype)
 
 
 def _slid(
@@ -304,7 +349,7 @@ def _transposed_convolution(
     spread = np.zeros((batch, *apart, channels), dtype=image.dtype)
     spread[(slice(None), *(slice(None, None, w.stride) for w in operator.windows))] = image
     windows = [Window(w.kernel, 1, w.dilation, w.span - 1, w.span - 1) for w in operator.windows]
-    whole = _slid(spread, windows, operator.groups, learned["weight"], dtype)
+    whole = _slid(spread, windows, operator.groups, _weight(learned), dtype)
     after = zip(operator.windows, operator.output_padding, strict=True)
     kept = [
         slice(w.pad_before, size - w.pad_after + more)
@@ -320,14 +365,24 @@ def _windows(image: Array, windows: Sequence[Window], fill: float) -> Array:
     axes = tuple(range(1, len(windows) + 1))
     pads = ((0, 0), *((w.pad_before, w.pad_after) for w in windows), (0, 0))
     padded = np.pad(image, pads, constant_values=fill)
-    view = sliding_window_view(padded, [w.span for w in windows], axis=axes)
+    view = _sliding(padded, [w.span for w in windows], axes)
     strides = (slice(None, None, window.stride) for window in windows)
     dilations = (slice(None, None, window.dilation) for window in windows)
     return view[(slice(None), *strides, slice(None), *dilations)]
 
 
+def _sliding(values: Array, spans: Sequence[int], axes: tuple[int, ...]) -> Array:
+    """Return `sliding_window_view`, of any dtype: NumPy doesn't slide over float8_e5m2."""
+    bits = values.view(f"u{values.itemsize}")
+    result: Array = sliding_window_view(bits, spans, axis=axes).view(values.dtype)
+    return result
+
+
 def _pool(operator: Pool, image: Array, dtype: Dtype) -> Array:
-    lowest = np.iinfo(dtype.numpy).min if dtype.is_integer else -np.inf
+    if dtype.is_integer:
+        lowest: float = np.iinfo(dtype.numpy).min
+    else:
+        lowest = -np.inf if dtype.bits > 8 else numerics.limits(dtype)[0]
     view = _windows(image, operator.windows, lowest if operator.function == "max" else 0)
     taps = tuple(range(image.ndim, view.ndim))
     return numerics.reduction(operator.function, view, taps, dtype)
@@ -337,7 +392,7 @@ def _interpolated(operator: Interpolate, values: Array, weight: Array, dtype: Dt
     """Return the neighbours of each element, weighted anew for each output."""
     last = np.moveaxis(values, operator.axis, -1)
     padded = np.pad(last, [(0, 0)] * (last.ndim - 1) + [(1, 1)])
-    neighbours = sliding_window_view(padded, NEIGHBOURS, axis=-1)[..., np.newaxis, :]
+    neighbours = _sliding(padded, [NEIGHBOURS], (-1,))[..., np.newaxis, :]
     spread = np.broadcast_to(weight, (*neighbours.shape[:-2], *weight.shape[-2:]))
     result = numerics.dot(neighbours, spread, (last.ndim + 1,), dtype)
     return np.moveaxis(result.reshape(*last.shape[:-1], -1), -1, operator.axis)

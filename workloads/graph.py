@@ -9,6 +9,7 @@ from math import prod
 from typing import Any, Protocol, runtime_checkable
 
 from foundation.dtype import Dtype
+from foundation.stored import Stored
 
 
 class TensorKind(Enum):
@@ -39,6 +40,11 @@ class Tensor:
         normalization's bias counts its gamma and beta, twice its size; a constant counts nothing.
     constant
         The real number that every element of a parameter is, exactly; None for learned values.
+    stored
+        How a product's weights are stored, if not as they are: in segments along the axis before
+        the last one.
+    pattern_seed
+        Of the places at which such weights aren't zero.
     """
 
     name: str
@@ -47,6 +53,8 @@ class Tensor:
     kind: TensorKind
     trainable_elements: int = 0
     constant: float | None = None
+    stored: Stored | None = None
+    pattern_seed: int = 0
 
     @property
     def size_elements(self) -> int:
@@ -56,6 +64,8 @@ class Tensor:
     @property
     def size_bytes(self) -> int:
         """Bytes in memory."""
+        if self.stored is not None:
+            return self.size_elements // self.stored.length * self.stored.size_bytes
         return self.size_elements * self.dtype.size_bytes
 
 
@@ -89,11 +99,16 @@ class Fixes(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """What an operator has to learn: ``trainable_elements`` is None where it is the size."""
+    """What an operator has to learn: ``trainable_elements`` is None where it is the size.
+
+    ``stored`` and ``pattern_seed`` are as in `Tensor`.
+    """
 
     shape: tuple[int, ...]
     dtype: Dtype
     trainable_elements: int | None = None
+    stored: Stored | None = None
+    pattern_seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +199,15 @@ class Graph:
     def total_parameters(self) -> int:
         """Learned elements of the whole network, shared tensors once."""
         return sum(tensor.trainable_elements for tensor in self.tensors.values())
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of all parameters as they are stored, scales and metadata included."""
+        return sum(
+            tensor.size_bytes
+            for tensor in self.tensors.values()
+            if tensor.kind is TensorKind.PARAMETER
+        )
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import FUNCTIONS, INDEXING
 from workloads.graph import Parameter, Tensor
+from workloads.weights import Weights, parts_of
 
 Shape = tuple[int, ...]
 
@@ -86,6 +87,38 @@ class _NoOperations(_NoMacs, _NoParameters):
         return 0
 
 
+def product_parameters(
+    weights: Weights | None, shape: Shape, dtype: Dtype, outputs: int
+) -> dict[str, Parameter]:
+    """Return the weights of a product, by role, and its scales if it has any.
+
+    Parameters
+    ----------
+    weights
+        How they are stored.
+    shape
+        Of all of them, (..., K, N).
+    dtype
+        Type of the activations.
+    outputs
+        Number of outputs of all groups.
+    """
+    found = {
+        part.role: Parameter(
+            shape=(*shape[:-1], part.size),
+            dtype=dtype if part.stored is None else part.stored.value,
+            stored=part.stored,
+            pattern_seed=0 if weights is None else weights.seed,
+        )
+        for part in parts_of(weights, shape, dtype)
+    }
+    scales = 0 if weights is None else weights.scale_count(outputs, dtype)
+    if scales:
+        accumulator = DTYPES[dtype.accumulator]
+        found["scale"] = Parameter(shape=(scales,), dtype=accumulator, trainable_elements=0)
+    return found
+
+
 def _epilogue_parameters(
     channels: int, dtype: Dtype, *, bias: bool, batch_norm: bool
 ) -> dict[str, Parameter]:
@@ -113,6 +146,7 @@ class Convolution:
     batch_norm: bool = False
     activation: str = "identity"
     shift: int | None = None
+    weights: Weights | None = None
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return ``[batch, OY, OX, OC]``, with OZ before OY for a volume."""
@@ -136,7 +170,7 @@ class Convolution:
             self.out_channels // self.groups,
         )
         return {
-            "weight": Parameter(shape=shape, dtype=tensor.dtype),
+            **product_parameters(self.weights, shape, tensor.dtype, self.out_channels),
             **_epilogue_parameters(
                 self.out_channels, tensor.dtype, bias=self.bias, batch_norm=self.batch_norm
             ),
@@ -166,6 +200,7 @@ class Linear:
     activation: str = "identity"
     tied: bool = False
     shift: int | None = None
+    weights: Weights | None = None
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return the input's shape with its last axis replaced by N."""
@@ -182,9 +217,10 @@ class Linear:
     def parameters(self, inputs: Sequence[Tensor]) -> dict[str, Parameter]:
         """Return weight, shape (K, N), unless tied, and bias, shape (N,)."""
         tensor = inputs[0]
-        weight = Parameter(shape=(tensor.shape[-1], self.out_features), dtype=tensor.dtype)
+        shape = (tensor.shape[-1], self.out_features)
+        weights = product_parameters(self.weights, shape, tensor.dtype, self.out_features)
         return {
-            **({} if self.tied else {"weight": weight}),
+            **({} if self.tied else weights),
             **_epilogue_parameters(
                 self.out_features, tensor.dtype, bias=self.bias, batch_norm=False
             ),

@@ -10,7 +10,8 @@ from typing import ClassVar
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from workloads.graph import Parameter, Tensor
-from workloads.layers import Convolution, Shape, Window
+from workloads.layers import Convolution, Shape, Window, product_parameters
+from workloads.weights import Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class TransposedConvolution:
     bias: bool = False
     activation: str = "identity"
     shift: int | None = None
+    weights: Weights | None = None
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return ``[batch, OY, OX, OC]``: ``(size - 1) · stride + span - padding`` along an axis.
@@ -61,10 +63,11 @@ class TransposedConvolution:
         one is the transposition of: the order in which they meet neighbouring inputs.
         """
         found = self._pointwise().parameters(inputs)
-        groups, *_, in_channels, out_channels = found["weight"].shape
+        groups, *_, in_channels, out_channels = found.pop("weight").shape
         kernel = (window.kernel for window in self.windows)
         shape = (groups, *kernel, in_channels, out_channels)
-        return {**found, "weight": Parameter(shape=shape, dtype=found["weight"].dtype)}
+        weights = product_parameters(self.weights, shape, inputs[0].dtype, self.out_channels)
+        return {**weights, **found}
 
     def macs(self, inputs: Sequence[Tensor]) -> int:
         """Return input elements times the window's taps times OC/G.

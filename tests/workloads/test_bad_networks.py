@@ -60,7 +60,8 @@ def test_dtype_given_by_the_caller() -> None:
     with pytest.raises(WorkloadError) as caught:
         parse_network(NETWORK, "a.yaml", dtype="int9")
     assert str(caught.value) == (
-        "dtype 'int9': must be one of int8, fp16, bf16, fp32; did you mean 'int8'?"
+        "dtype 'int9': must be one of int8, fp16, bf16, fp32, fp8_e4m3, fp8_e5m2, tf32;"
+        " did you mean 'int8'?"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from foundation.dtype import DTYPES
+from foundation.dtype import ACTIVATION_DTYPES
 from foundation.errors import WorkloadError, nearest
 
 
@@ -44,11 +44,10 @@ class Asked:
         """Raise WorkloadError for what no network can be."""
         if self.batch is not None and self.batch < 1:
             raise WorkloadError(f"batch is {self.batch} but must be at least 1")
-        compute = [name for name in DTYPES if name != "int32"]
-        if self.dtype is not None and self.dtype not in compute:
+        if self.dtype is not None and self.dtype not in ACTIVATION_DTYPES:
             raise WorkloadError(
-                f"dtype '{self.dtype}': must be one of {', '.join(compute)}"
-                f"{nearest(self.dtype, compute)}"
+                f"dtype '{self.dtype}': must be one of {', '.join(ACTIVATION_DTYPES)}"
+                f"{nearest(self.dtype, ACTIVATION_DTYPES)}"
             )
         for name, count in (("beams", self.beams), ("page", self.page)):
             if count is not None and count < 1:

@@ -75,8 +75,10 @@ Padding = Annotated[
     PlainValidator(lambda value: _lists_of_integers(value, 2)),
     WithJsonSchema(_PADDING_SCHEMA),
 ]
-DtypeName = Literal["int8", "int32", "fp16", "bf16", "fp32"]
-ComputeDtypeName = Literal["int8", "fp16", "bf16", "fp32"]
+DtypeName = Literal["int8", "int32", "fp16", "bf16", "fp32", "fp8_e4m3", "fp8_e5m2", "tf32"]
+ComputeDtypeName = Literal["int8", "fp16", "bf16", "fp32", "fp8_e4m3", "fp8_e5m2", "tf32"]
+WeightDtypeName = Literal["int4", "int8", "fp16", "bf16", "fp32", "fp8_e4m3", "fp8_e5m2", "tf32"]
+FormatName = Literal["dense", "nm", "bitmap", "csr", "blocked_ell"]
 Activation = Literal[
     "identity",
     "relu",

@@ -2,19 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, GetJsonSchemaHandler, StringConstraints, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from workloads.loaders.fields import (
     Activation,
     ComputeDtypeName,
+    FormatName,
     Integer,
     Model,
     Name,
     Padding,
     PerAxis,
+    WeightDtypeName,
 )
+
+
+class SparsityEntry(Model):
+    """``workloads.weights.Sparsity``: ``n`` of each ``m``, or a density."""
+
+    n: Integer | Annotated[list[Integer], Field(min_length=1, max_length=64)] | None = None
+    m: Integer | None = None
+    density: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    block: Integer | None = None
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _one_pattern(self) -> SparsityEntry:
+        has_nm = self.n is not None and self.m is not None
+        if (self.n is None) != (self.m is None) or has_nm == (self.density is not None):
+            raise ValueError("needs 'n' and 'm', or 'density'; give one of both")
+        if has_nm and self.block is not None:
+            raise ValueError("has 'block', which goes with 'density'; remove one")
+        return self
+
+
+class WeightsEntry(Model):
+    """``workloads.weights.Weights``: all of it, or the name of a dtype."""
+
+    dtype: WeightDtypeName | None = None
+    scales: Literal["tensor", "channel"] | Integer | None = None
+    scale_dtype: Literal["fp16", "bf16", "fp32"] = "fp16"
+    sparsity: SparsityEntry | None = None
+    format: FormatName | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: Any) -> Any:
+        return {"dtype": value} if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the schema of both forms."""
+        full = handler.resolve_ref_schema(handler(core_schema))
+        return {"anyOf": [full["properties"]["dtype"], full]}
+
+
+class ActivationsEntry(Model):
+    """What is known of a layer's results: see ``workloads.activations``."""
+
+    density: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+    format: Literal["bitmap", "csr"] = "bitmap"
 
 
 class NamedItem(Model):
@@ -29,6 +82,7 @@ class _Layer(NamedItem):
 
     inputs: Annotated[list[Name], Field(min_length=1)] | None = None
     share: Name | None = None
+    activations: ActivationsEntry | None = None
 
     @model_validator(mode="after")
     def _one_of_both(self) -> _Layer:
@@ -51,6 +105,7 @@ class ConvLayer(_Layer):
     batch_norm: bool = False
     activation: Activation = "identity"
     shift: Integer | None = None
+    weights: WeightsEntry | None = None
 
 
 class TransposedConvLayer(_Layer):
@@ -67,6 +122,7 @@ class TransposedConvLayer(_Layer):
     bias: bool = False
     activation: Activation = "identity"
     shift: Integer | None = None
+    weights: WeightsEntry | None = None
 
 
 class LinearLayer(_Layer):
@@ -78,9 +134,12 @@ class LinearLayer(_Layer):
     bias: bool = True
     activation: Activation = "identity"
     shift: Integer | None = None
+    weights: WeightsEntry | None = None
 
     @model_validator(mode="after")
     def _has_size(self) -> LinearLayer:
+        if self.tied_to is not None and self.weights is not None:
+            raise ValueError("has 'weights' but 'tied_to' says whose they are; remove one")
         if self.out is None and self.tied_to is None:
             raise ValueError("key 'out' is missing; add it, or 'tied_to'")
         return self

@@ -66,6 +66,7 @@ from workloads.loaders.layer_models import (
     TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
+    WeightsEntry,
 )
 
 
@@ -268,6 +269,7 @@ class NetworkFile(Model):
     source: str | None = None
     notes: list[str] = Field(default=[])
     dtype: ComputeDtypeName = "int8"
+    weights: WeightsEntry | None = None
     batch: Annotated[int, Field(ge=1, le=10**6)] = 1
     parameters: dict[ParameterName, Integer] = Field(default={})
     inputs: Annotated[dict[Name, TensorEntry], Field(min_length=1)]

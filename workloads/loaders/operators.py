@@ -65,6 +65,7 @@ from workloads.loaders.layer_models import (
     UnaryLayer,
 )
 from workloads.loaders.models import LayerItem
+from workloads.loaders.weights import weights_of
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
 from workloads.scan import Scan
@@ -285,6 +286,7 @@ def _linear(item: LinearLayer, place: Place, inputs: Sequence[Tensor]) -> Linear
         activation=item.activation,
         tied=tied,
         shift=_shift(item, place),
+        weights=weights_of(item.weights, place),
     )
 
 
@@ -309,6 +311,7 @@ def _windowed(
                 batch_norm=item.batch_norm,
                 activation=item.activation,
                 shift=_shift(item, place),
+                weights=weights_of(item.weights, place),
             )
         case TransposedConvLayer():
             windows, output_padding = _transposed_windows(item, place, tensor)
@@ -320,6 +323,7 @@ def _windowed(
                 bias=item.bias,
                 activation=item.activation,
                 shift=_shift(item, place),
+                weights=weights_of(item.weights, place),
             )
 
 

@@ -26,12 +26,14 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.loaders.weights import weights_text
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
 from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import Neighbours, NeighbourSum, NodeOrder
 from workloads.transposed import TransposedConvolution
+from workloads.weights import Weights
 
 _PLAIN = re.compile(r"(?!(?:null|true|false)\Z)[a-z_][a-z0-9_./-]*\Z", re.IGNORECASE)
 
@@ -158,6 +160,7 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
                 "bias": _flag(operator.bias),
                 "batch_norm": _flag(operator.batch_norm),
                 **_epilogue(operator.activation, operator.shift),
+                **_weights(operator.weights),
             }
         case TransposedConvolution():
             return {
@@ -167,12 +170,14 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
                 "groups": operator.groups,
                 "bias": _flag(operator.bias),
                 **_epilogue(operator.activation, operator.shift),
+                **_weights(operator.weights),
             }
         case Linear():
             return {
                 "out": operator.out_features,
                 "bias": _flag(operator.bias),
                 **_epilogue(operator.activation, operator.shift),
+                **_weights(operator.weights),
             }
         case MatMul():
             equation = json.dumps(operator.equation)
@@ -271,6 +276,10 @@ def _windows(windows: Sequence[Window]) -> dict[str, object]:
 
 def _epilogue(activation: str, shift: int | None) -> dict[str, object]:
     return {"activation": activation, **({} if shift is None else {"shift": shift})}
+
+
+def _weights(weights: Weights | None) -> dict[str, object]:
+    return {} if weights is None else {"weights": weights_text(weights)}
 
 
 def _flag(value: bool) -> str:

@@ -130,9 +130,11 @@ def _network(document: Document, asked: Asked) -> Graph:
 
 
 def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype) -> Graph:
+    from workloads.activations import density_note
     from workloads.build import GraphBuilder
     from workloads.loaders.compositions import adder_of
     from workloads.loaders.expand import Expander
+    from workloads.loaders.weights import with_default
 
     expansion = Expander(document, network, batch).expand()
     _check_all_read(expansion.inputs + expansion.learned, expansion.layers)
@@ -149,10 +151,16 @@ def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype
         inputs = [builder.tensors[name] for name in layer.inputs]
         if layer.tied_to:
             inputs.append(_tied(layer, builder.tensors))
-        add = adder_of(layer.item, layer.place, inputs, dtype)
+        item = with_default(layer.item, network.weights)
+        add = adder_of(item, layer.place, inputs, dtype)
         with _located(layer.place):
             add(builder, layer.name, layer.share)
-    return replace(builder.build(), notes=tuple(network.notes))
+    notes = [
+        density_note(builder.tensors[layer.name], known.density, known.format)
+        for layer in expansion.layers
+        if (known := layer.item.activations) is not None
+    ]
+    return replace(builder.build(), notes=(*network.notes, *notes))
 
 
 @contextmanager
