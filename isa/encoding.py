@@ -21,7 +21,7 @@ FUNCTION_CODES = (
     *("add", "subtract", "multiply", "maximum", "requantize", "batch_norm"),
     *("sum", "mean", "max", "softmax", "layer_norm", "rms_norm"),
     *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
-    *("erf", "divide", "minimum", "dot", "equal", "argmax", "sort", "argsort", "scan"),
+    *("erf", "divide", "minimum", "dot", "equal", "argmax", "sort", "argsort", "scan", "greater"),
 )
 _MAX_BITS = 64
 

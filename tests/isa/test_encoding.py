@@ -108,7 +108,18 @@ def test_codes_never_change() -> None:
         *("add", "subtract", "multiply", "maximum", "requantize", "batch_norm"),
         *("sum", "mean", "max", "softmax", "layer_norm", "rms_norm"),
         *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
-        *("erf", "divide", "minimum", "dot", "equal", "argmax", "sort", "argsort", "scan"),
+        *(
+            "erf",
+            "divide",
+            "minimum",
+            "dot",
+            "equal",
+            "argmax",
+            "sort",
+            "argsort",
+            "scan",
+            "greater",
+        ),
     ) == FUNCTION_CODES
     assert [operand.name for operand in Operand] == ["INPUT", "WEIGHT", "BIAS", "OUTPUT", "INDEX"]
     assert [queue.name for queue in Queue] == ["LOAD", "MATRIX", "VECTOR", "STORE"]
