@@ -78,6 +78,7 @@ FUNCTIONS = {
             divide=1,
             maximum=1,
             minimum=1,
+            greater=1,
         ),
         *_functions(FunctionKind.CHANNEL, requantize=1, rescale=2, batch_norm=2, equal=1),
         *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1, dot=2, argmax=1),

@@ -154,6 +154,7 @@ def binary(function: str, left: Array, right: Array, dtype: Dtype) -> Array:
     """Return ``function(left, right)`` element by element, with NumPy's broadcasting.
 
     Of fixed-point numbers a quotient by 0 is the end of the range on its side, 0 / 0 is 0.
+    ``greater`` is 1 or 0.
     """
     a, b = _widened(left, dtype), _widened(right, dtype)
     match function:
@@ -169,6 +170,8 @@ def binary(function: str, left: Array, right: Array, dtype: Dtype) -> Array:
             result = np.maximum(a, b)
         case "minimum":
             result = np.minimum(a, b)
+        case "greater":
+            return stored((a > b).astype(np.float64), dtype)
         case _:
             raise ValueError(f"unknown binary function '{function}'")
     return saturate(result, dtype)

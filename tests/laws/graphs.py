@@ -50,7 +50,7 @@ WIDEST_ROW_BYTES = 1024
 #: What is reduced as a whole has to fit the inputs' scratchpad there.
 LARGEST_REDUCED_BYTES = 5376
 #: Functions that make of a small difference a large one: of rounded values only, in no chain.
-STEEP = ("divide", "exp", "log", "reciprocal", "sqrt")
+STEEP = ("greater", "divide", "exp", "log", "reciprocal", "sqrt")
 
 
 class Draft:

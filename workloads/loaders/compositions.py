@@ -21,6 +21,7 @@ from workloads.loaders.layer_models import (
     ScatterAddLayer,
     SelectiveScanLayer,
     SparseProductLayer,
+    SuppressionLayer,
     TopKLayer,
 )
 from workloads.loaders.models import LayerItem
@@ -44,6 +45,7 @@ from workloads.resize import add_resize
 from workloads.scan import add_selective_scan
 from workloads.selection import add_top_k
 from workloads.sparse import GraphConvolution, add_graph_convolution, add_sparse_product
+from workloads.suppression import LAYERS_A_BOX, add_suppression
 
 #: Adds the layers of an entry to a graph: the builder, the last one's name, and whose parameters
 #: they share.
@@ -72,6 +74,7 @@ def adder_of(
             | SparseProductLayer()
             | GraphConvLayer()
             | SelectiveScanLayer()
+            | SuppressionLayer()
         ) if item.share is not None:
             raise place.failure(
                 f"{item.op} is several layers, which share no parameters with others; leave 'share'"
@@ -93,6 +96,8 @@ def adder_of(
         case SelectiveScanLayer():
             check_count(item, place, inputs)
             return lambda builder, name, _: add_selective_scan(builder, name, *inputs)
+        case SuppressionLayer():
+            return _suppression(item, place, inputs)
         case MixtureLayer():
             return _mixture(item, place, inputs)
         case SparseProductLayer() | GraphConvLayer():
@@ -169,6 +174,20 @@ def _sparse(
     )
     return lambda builder, name, _: add_graph_convolution(
         builder, name, tensor, adjacency, convolution
+    )
+
+
+def _suppression(item: SuppressionLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    check_count(item, place, inputs)
+    boxes, scores = inputs
+    count = place.integer(item.out, "out")
+    if count * LAYERS_A_BOX > MAX_LAYERS:
+        raise place.failure(
+            f"out is {count} but at most {MAX_LAYERS // LAYERS_A_BOX} are possible", "out"
+        )
+    threshold = float(item.threshold)
+    return lambda builder, name, _: add_suppression(
+        builder, name, boxes, scores, count, threshold, item.result
     )
 
 

@@ -163,7 +163,7 @@ class UnaryLayer(_Layer):
 class BinaryLayer(_Layer):
     """``workloads.layers.Elementwise`` of two operands."""
 
-    op: Literal["add", "subtract", "multiply", "divide", "maximum", "minimum"]
+    op: Literal["add", "subtract", "multiply", "divide", "maximum", "minimum", "greater"]
     activation: Activation = "identity"
 
 
@@ -443,3 +443,12 @@ class SelectiveScanLayer(_Layer):
     """``workloads.scan.add_selective_scan``: sequence, time, write and read."""
 
     op: Literal["selective_scan"]
+
+
+class SuppressionLayer(_Layer):
+    """``workloads.suppression.add_suppression``: boxes, and their scores."""
+
+    op: Literal["nms"]
+    out: Integer
+    threshold: Annotated[float | int, Field(ge=0, le=1)] = 0.5
+    result: Literal["indices", "scores"] = "indices"

@@ -62,6 +62,7 @@ from workloads.loaders.layer_models import (
     SoftmaxLayer,
     SortLayer,
     SparseProductLayer,
+    SuppressionLayer,
     TopKLayer,
     TransposedConvLayer,
     TransposeLayer,
@@ -147,6 +148,7 @@ LayerItem = (
     | NodeOrderLayer
     | ScanLayer
     | SelectiveScanLayer
+    | SuppressionLayer
 )
 
 _TAGS = {
@@ -165,7 +167,7 @@ _TAGS = {
             *("softmax", "group_norm", "instance_norm", "embedding_bag"),
             *("gather", "row_numbers", "one_hot", "scatter_add", "top_k"),
             *("mixture_of_experts", "dispatch", "collect"),
-            *("sparse_matmul", "graph_conv", "node_order", "scan", "selective_scan"),
+            *("sparse_matmul", "graph_conv", "node_order", "scan", "selective_scan", "nms"),
         )
     },
 }
@@ -247,6 +249,7 @@ Item = Annotated[
     | Annotated[NodeOrderLayer, Tag("node_order layer")]
     | Annotated[ScanLayer, Tag("scan layer")]
     | Annotated[SelectiveScanLayer, Tag("selective_scan layer")]
+    | Annotated[SuppressionLayer, Tag("nms layer")]
     | Annotated[BlockUse, Tag("block use")]
     | Annotated[_NoOperator, Tag("no operator")],
     Discriminator(_tag),

@@ -60,6 +60,7 @@ from workloads.loaders.layer_models import (
     SoftmaxLayer,
     SortLayer,
     SparseProductLayer,
+    SuppressionLayer,
     TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
@@ -244,7 +245,14 @@ def check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None
     """Raise WorkloadError when an entry has another number of inputs than it needs."""
     count = len(inputs)
     match item:
-        case BinaryLayer() | MatMulLayer() | GatherLayer() | ScatterAddLayer() | ScanLayer():
+        case (
+            BinaryLayer()
+            | MatMulLayer()
+            | GatherLayer()
+            | ScatterAddLayer()
+            | ScanLayer()
+            | SuppressionLayer()
+        ):
             needed = 2
         case LinearLayer():
             needed = 2 if item.tied_to else 1
