@@ -11,6 +11,7 @@ import numpy as np
 from foundation.errors import WorkloadError
 from workloads.layers import Shape, Window
 from workloads.loaders.imported import products, vector
+from workloads.loaders.imported.einsum import einsum
 from workloads.loaders.imported.importer import (
     Importer,
     UnsupportedError,
@@ -50,18 +51,8 @@ def _windows(node: Node, sizes: Shape, kernel: Sequence[int]) -> list[Window]:
         elif rule == "VALID":
             before = after = 0
         window = window._replace(pad_before=before, pad_after=after)
-        windows.append(_rounded_up(window, size) if node.integer("ceil_mode", 0) else window)
+        windows.append(vector.rounded_up(window, size) if node.integer("ceil_mode", 0) else window)
     return windows
-
-
-def _rounded_up(window: Window, size: int) -> Window:
-    """Return a window with padding for a last position that starts within the input."""
-    span = (window.kernel - 1) * window.dilation + 1
-    left = size + window.pad_before + window.pad_after - span
-    positions = -(-left // window.stride)
-    if positions * window.stride >= size + window.pad_before:
-        return window
-    return window._replace(pad_after=window.pad_after + max(0, positions * window.stride - left))
 
 
 def _conv(to: Importer, node: Node, inputs: Inputs) -> Value:
@@ -111,26 +102,8 @@ def _matmul(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 
 def _einsum(to: Importer, node: Node, inputs: Inputs) -> Value:
-    left, arrow, output = node.text("equation", "").replace(" ", "").partition("->")
-    letters = left.split(",")
-    if not arrow:
-        output = "".join(letter for letter in sorted({*left} - {","}) if left.count(letter) == 1)
-    if len(letters) > 2 or not "".join((*letters, output, "x")).isalpha():
-        raise UnsupportedError("is known with one or two operands of letters, as in 'bij,bjk->bik'")
-    if any(len(set(x)) != len(x) for x in (*letters, output)):
-        raise UnsupportedError("has a letter twice in one operand, which isn't known")
-    values = [needed(inputs, place) for place in range(len(letters))]
-    if [len(x) for x in letters] != [value.rank for value in values]:
-        shapes = ", ".join(str(list(value.shape)) for value in values)
-        raise WorkloadError(f"equation '{left}' doesn't fit {shapes}")
-    if len(values) == 2:
-        return products.contract(
-            to, node.name, values[0], letters[0], values[1], letters[1], output
-        )
-    axes = [axis for axis, letter in enumerate(left) if letter not in output]
-    kept = [letter for letter in left if letter in output]
-    total = vector.reduce(to, node.name, "sum", values[0], axes, keeps=False)
-    return total.transposed([kept.index(letter) for letter in output])
+    values = [needed(inputs, place) for place in range(len(inputs))]
+    return einsum(to, node.name, node.text("equation", ""), values)
 
 
 def _quantized(to: Importer, node: Node, inputs: Inputs) -> Value:
