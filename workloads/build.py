@@ -123,6 +123,10 @@ class GraphBuilder:
             )
         return roles
 
+    def parameter(self, layer: str, role: str) -> Tensor:
+        """Return what a layer has learned in a role, or shares with another one."""
+        return next(self.tensors[x.parameters[role]] for x in self._layers if x.name == layer)
+
     def count(self, layer: str, role: str, trainable: int) -> None:
         """Say as how many parameters a layer's own tensor counts, where not as its elements.
 

@@ -225,7 +225,11 @@ class Importer:
 
     def parameter(self, layer: Tensor, role: str) -> Tensor:
         """Return what the layer that computes a tensor has learned as ``role``."""
-        return self._builder.tensors[f"{layer.name}.{role}"]
+        return self._builder.parameter(layer.name, role)
+
+    def computed(self, name: str) -> Tensor:
+        """Return the tensor that a layer computes."""
+        return self._builder.tensors[name]
 
     def tensor(self, value: Value, lie: Axes) -> Tensor:
         """Return our tensor whose axis j is the foreign axis ``lie[j]``.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from workloads.build import GraphBuilder
+from workloads.graph import Tensor
 from workloads.loaders.imported import movement
 from workloads.loaders.imported.importer import Importer, Learned
 from workloads.loaders.imported.values import Value, lying
-from workloads.recurrent import Recurrence, add_recurrence
+from workloads.recurrent import STATES, Recurrence, add_recurrence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +39,8 @@ class Direction:
 
 def recurrence(
     to: Importer, name: str, kind: str, sequence: Value, directions: Sequence[Direction]
-) -> tuple[Value, list[Value]]:
-    """Return the states after every step, and after the last one of each direction.
+) -> tuple[Value, list[list[Value]]]:
+    """Return the states h after every step, and all states after the last one.
 
     Parameters
     ----------
@@ -53,11 +56,13 @@ def recurrence(
     Returns
     -------
     tuple
-        ``[batch, steps, hidden · directions]``, and ``[batch, hidden]`` for each direction.
+        ``[batch, steps, hidden · directions]``; h of each direction, and c of an LSTM, each
+        ``[batch, hidden]``.
     """
     tensor = to.tensor(sequence, (0, 1, 2))
     batch, steps, _ = sequence.shape
-    results, last = [], []
+    results: list[Value] = []
+    ends: list[list[Value]] = [[] for _ in range(STATES[kind])]
     for direction in directions:
         own = Recurrence(
             kind=kind,
@@ -67,18 +72,25 @@ def recurrence(
         )
         shape = (batch, 1, direction.hidden)
         states = [to.tensor(to.reshaped(v, shape), (0, 1, 2)) for v in direction.states]
-        result = lying(
-            to.compose(
-                name,
-                lambda builder, called, own=own, states=states: add_recurrence(  # type: ignore[misc]
-                    builder, called, tensor, own, states
-                ),
-                direction.learned,
-            ),
-            (0, 1, 2),
-        )
+        add = partial(_added, sequence=tensor, own=own, states=states)
+        result = lying(to.compose(name, add, direction.learned), (0, 1, 2))
         results.append(result)
         place = 0 if direction.reverse else steps - 1
         end = movement.cut(to, f"{name}.last", result, 1, place, place + 1)
-        last.append(to.reshaped(end, (batch, direction.hidden)))
-    return movement.concat(to, name, results, 2), last
+        ends[0].append(to.reshaped(end, (batch, direction.hidden)))
+        if kind == "lstm":
+            assert isinstance(result.source, Tensor)
+            cell = lying(to.computed(f"{result.source.name}.{steps - 1}.c"), (0, 1, 2))
+            ends[1].append(to.reshaped(cell, (batch, direction.hidden)))
+    return movement.concat(to, name, results, 2), ends
+
+
+def _added(
+    builder: GraphBuilder,
+    name: str,
+    *,
+    sequence: Tensor,
+    own: Recurrence,
+    states: Sequence[Tensor],
+) -> Tensor:
+    return add_recurrence(builder, name, sequence, own, states)

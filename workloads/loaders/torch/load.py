@@ -31,10 +31,11 @@ from workloads.loaders.imported.importer import (
     weight_of,
 )
 from workloads.loaders.imported.values import Array, Recipe, Value, plain
+from workloads.loaders.torch import product_nodes
 from workloads.loaders.torch.archive import FLOATS
 from workloads.loaders.torch.file import Contents, Stored, contents
 from workloads.loaders.torch.fold import FUNCTIONS, folded
-from workloads.loaders.torch.movement_nodes import MOVES
+from workloads.loaders.torch.movement_nodes import FRESH, MOVES
 from workloads.loaders.torch.node import Call, Meta, Name, Node
 from workloads.loaders.torch.operands import given
 from workloads.loaders.torch.operators import HANDLERS
@@ -184,8 +185,12 @@ class _Walk:
     def _outputs(self, node: Node) -> Sequence[Value]:
         """Return the outputs of a node: known, stored, or computed by layers."""
         call = self._call(node)
+        if node.operator in FRESH:  # of the shape of a tensor, whatever that holds
+            call = replace(call, arguments={**call.arguments, "self": None})
         tensors = [value for value in call.tensors if isinstance(value, Value)]
-        if all(weight_of(value) is not None for value in tensors):
+        # What PyTorch multiplies at every inference is a layer, even of stored arrays.
+        is_product = node.operator in product_nodes.HANDLERS
+        if not is_product and all(weight_of(value) is not None for value in tensors):
             stored = self._stored(call, tensors)
             if stored is not None:
                 return stored

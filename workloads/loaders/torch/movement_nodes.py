@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from math import prod
 
 from foundation.errors import WorkloadError
@@ -11,6 +12,7 @@ from workloads.loaders.imported.importer import (
     Importer,
     UnsupportedError,
     known_array,
+    number_of,
     weight_of,
 )
 from workloads.loaders.imported.values import Value, plain
@@ -86,7 +88,8 @@ def _transpose(_: Importer, call: Call) -> Value:
         return value.transposed(order[::-1])
     if value.rank < 2:
         return value
-    first, second = axis_of(call, value, "dim0"), axis_of(call, value, "dim1")
+    names = ("axis0", "axis1") if call.node.operator == "swapaxes" else ("dim0", "dim1")
+    first, second = (axis_of(call, value, name) for name in names)
     order[first], order[second] = second, first
     return value.transposed(order)
 
@@ -155,7 +158,8 @@ def _unbind(to: Importer, call: Call) -> Sequence[Value]:
 
 
 def _roll(to: Importer, call: Call) -> Value:
-    value, shifts = call.tensor(), call.integers("shifts")
+    value: Value = call.tensor()
+    shifts = call.integers("shifts")
     dims = call.integers("dims", ())
     if not dims:
         flat = to.reshaped(value, (value.size_elements,))
@@ -242,7 +246,8 @@ def _picked(to: Importer, call: Call, shape: tuple[int, ...], value: Value) -> V
 def _pad(to: Importer, call: Call) -> Value:
     """Return an input with a rim, axis by axis from the last one."""
     # Approximation: reflected and repeated rims are zeros.
-    value, pads = call.tensor(), call.integers("pad", call.any("padding"))
+    value: Value = call.tensor()
+    pads = call.integers("pad", call.any("padding"))
     mode = call.text("mode", "constant")
     if mode != "constant" or "_pad" in call.node.operator.replace("constant_pad", ""):
         to.note("reflected and repeated rims are counted as zeros")
@@ -320,10 +325,31 @@ def _unfold(to: Importer, call: Call) -> Value:
     return whole.transposed([*rest, axis + 1])
 
 
+def _im2col(to: Importer, call: Call) -> Value:
+    """Return the windows of an image as columns: ``[N, C · taps, positions]``."""
+    value: Value = call.tensor()
+    kernel, strides, pads, dilations = (
+        call.per_axis(name, 2) for name in ("kernel_size", "stride", "padding", "dilation")
+    )
+    for axis, pad in enumerate(pads, start=2):
+        value = movement.surround(to, f"{call.name}.padded", value, axis, (pad, pad), 0.0)
+    spans = [(k - 1) * d for k, d in zip(kernel, dilations, strict=True)]
+    pieces = []
+    for tap in product(*(range(k) for k in kernel)):
+        piece = value
+        for axis, (place, span) in enumerate(zip(tap, spans, strict=True)):
+            start = place * dilations[axis]
+            stop = start + value.shape[axis + 2] - span
+            piece = movement.cut(to, call.name, piece, axis + 2, start, stop, strides[axis])
+        pieces.append(to.reshaped(piece, (*piece.shape[:2], prod(piece.shape[2:]))))
+    return to.reshaped(movement.stack(to, call.name, pieces, 2), call.shape)
+
+
 def _fresh(to: Importer, call: Call) -> Value:
     """Return a tensor of one number, however large."""
     name = call.node.operator
     number = call.any("fill_value", "value", default=1.0 if "ones" in name else 0.0)
+    number = number_of(number) if isinstance(number, Value) else number
     if not isinstance(number, int | float):
         raise UnsupportedError("is filled with a number that is computed")
     return plain(to.filled(call.name, call.shape, float(number)))
@@ -337,11 +363,17 @@ _SHAPED = (
     *("_unsafe_view", "flatten", "ravel", "reshape", "squeeze", "unflatten", "unsqueeze", "view"),
     *("view_as", "view_copy", "reshape_as", "atleast_2d", "unsqueeze_copy", "squeeze_copy"),
 )
-_FRESH = ("zeros_like", "ones_like", "full_like", "new_zeros", "new_ones", "new_full", "empty_like")
+#: Operators that fill a tensor with one number.
+FRESH = frozenset(
+    (
+        *("empty", "empty_like", "full", "full_like", "new_empty", "new_full", "new_ones"),
+        *("new_zeros", "ones", "ones_like", "zeros", "zeros_like"),
+    )
+)
 HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_SAME, _same),
     **dict.fromkeys(_SHAPED, _shaped),
-    **dict.fromkeys(_FRESH, _fresh),
+    **dict.fromkeys((*FRESH, "zero", "fill"), _fresh),
     **dict.fromkeys(("_to_copy", "float", "to", "type_as"), _cast),
     **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
     **dict.fromkeys(("chunk", "split", "split_with_sizes", "tensor_split"), _split),
@@ -361,6 +393,7 @@ HANDLERS: dict[str, Handler] = {
     "embedding": _embedding,
     "flip": _flip,
     "gather": _gather,
+    "im2col": _im2col,
     "index": _index,
     "index_select": _index_select,
     "movedim": _movedim,

@@ -12,6 +12,18 @@ from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.values import Value
 from workloads.loaders.torch.archive import FLOATS
 
+#: Second names of operators, without and with the sign that they write into their input.
+_ALIASES = {
+    f"{alias}{sign}": f"{name}{sign}"
+    for alias, name in {
+        **{"absolute": "abs", "clip": "clamp", "concat": "cat", "divide": "div"},
+        **{"greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le"},
+        **{"moveaxis": "movedim", "multiply": "mul", "negative": "neg", "not_equal": "ne"},
+        **{"subtract": "sub", "true_divide": "div", "special_expit": "sigmoid"},
+    }.items()
+    for sign in ("", "_")
+}
+
 
 class Name(NamedTuple):
     """A tensor, or a number that the graph computes, among a node's arguments."""
@@ -63,7 +75,7 @@ class Node:
             return self.target
         space, _, rest = self.target.removeprefix("torch.ops.").partition(".")
         name = rest.partition(".")[0]
-        return name if space == "aten" else f"{space}::{name}"
+        return _ALIASES.get(name, name) if space == "aten" else f"{space}::{name}"
 
     @property
     def overload(self) -> str:

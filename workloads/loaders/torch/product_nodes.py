@@ -175,7 +175,7 @@ def _recurrent(to: Importer, call: Call, *, kind: str) -> Sequence[Value]:
         sequence = to.reshaped(sequence, (1, *sequence.shape))
     elif not call.flag("batch_first"):
         sequence = sequence.transposed((1, 0, 2))
-    ends: list[Value] = []
+    ends: list[list[Value]] = [[] for _ in first]
     for layer in range(layers):
         directions = []
         for number in range(layer * both, (layer + 1) * both):
@@ -190,13 +190,15 @@ def _recurrent(to: Importer, call: Call, *, kind: str) -> Sequence[Value]:
             )
         name = f"{call.name}.l{layer}" if layers > 1 else call.name
         sequence, last = recurrence(to, name, kind, sequence, directions)
-        ends += last
-    final = movement.stack(to, f"{call.name}.ends", ends, 0)
+        for all_layers, own_layer in zip(ends, last, strict=True):
+            all_layers += own_layer
+    final = [movement.stack(to, f"{call.name}.ends", each, 0) for each in ends]
     if is_single:
         sequence = to.reshaped(sequence, sequence.shape[1:])
     elif not call.flag("batch_first"):
         sequence = sequence.transposed((1, 0, 2))
-    return [to.reshaped(sequence, call.shape), to.reshaped(final, call.shapes[1])]
+    pairs = zip([sequence, *final], call.shapes, strict=True)
+    return [to.reshaped(value, shape) for value, shape in pairs]
 
 
 def _gates(to: Importer, arrays: Sequence[Value]) -> dict[tuple[str, str], Any]:
