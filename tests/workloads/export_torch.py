@@ -48,7 +48,7 @@ class _Uncounted(TorchDispatchMode):
 
 
 def counted(model: torch.nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Return what PyTorch counts of a model: parameters, multiply-accumulates, output shapes.
+    """Return what PyTorch counts of a model at inference: multiply-accumulates, output shapes.
 
     Attention and recurrences run as the products that they are, which the counter sees.
     """
@@ -65,7 +65,6 @@ def counted(model: torch.nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
     total = flops.get_total_flops()
     assert total % 2 == 0
     return {
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "macs": total // 2 + rest.macs,
         "uncounted_macs": rest.macs,
         "outputs": [
@@ -173,7 +172,9 @@ def export(name: str) -> dict[str, Any]:
         program = torch.export.export(model, args, kwargs, strict=False)
     torch.export.save(program, buffer)
     (FOLDER / f"{name}.pt2").write_bytes(stripped_program(buffer.getvalue()))
-    return counted_without_data(model, args, kwargs)
+    # Of the model itself: a copy without elements has its tied weights twice.
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return {"parameters": parameters, **counted_without_data(model, args, kwargs)}
 
 
 def export_onnx(name: str) -> None:

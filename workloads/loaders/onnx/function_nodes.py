@@ -210,20 +210,29 @@ def _swish(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 def _instance_norm(to: Importer, node: Node, inputs: Inputs) -> Value:
     value = needed(inputs, 0)
+    if value.rank > 3 and _has_our_epsilon(node):  # a signal's channels would have to move
+        gamma, beta = needed(inputs, 1), needed(inputs, 2)
+        return vector.group_norm(to, node.name, value, value.shape[1], gamma, beta)
     normal = _normal(to, node, value, range(2, value.rank))
     return _scaled(to, node, normal, needed(inputs, 1), needed(inputs, 2))
+
+
+def _has_our_epsilon(node: Node) -> bool:
+    """Whether a normalization adds what our layers add to the variance."""
+    return round(node.number("epsilon", 1e-5), 8) == 1e-5
 
 
 def _group_norm(to: Importer, node: Node, inputs: Inputs) -> Value:
     value, groups = needed(inputs, 0), node.integer("num_groups", 1)
     if value.rank < 2 or groups < 1 or value.shape[1] % groups:
         raise WorkloadError(f"{list(value.shape)} doesn't divide into {groups} groups of channels")
+    gamma, beta = needed(inputs, 1), needed(inputs, 2)
+    if gamma.shape == (value.shape[1],) and _has_our_epsilon(node):
+        return vector.group_norm(to, node.name, value, groups, gamma, beta)
     apart = (value.shape[0], groups, value.shape[1] // groups, *value.shape[2:])
     normal = _normal(to, node, to.reshaped(value, apart), range(2, value.rank + 1))
-    gamma, beta = needed(inputs, 1), needed(inputs, 2)
     if gamma.shape == (groups,) != (value.shape[1],):  # before operator set 21
-        normal = _scaled(to, node, normal, gamma, beta)
-        return to.reshaped(normal, value.shape)
+        return to.reshaped(_scaled(to, node, normal, gamma, beta), value.shape)
     return _scaled(to, node, to.reshaped(normal, value.shape), gamma, beta)
 
 

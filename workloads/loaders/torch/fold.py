@@ -29,12 +29,11 @@ def folded(call: Call) -> list[Array] | None:
         return None
     with np.errstate(all="ignore"):
         result = function(call)
-    results = [
-        np.asarray(array).astype(TYPES.get(dtype, "float32"), copy=False)
-        for array, dtype in zip(
-            result if isinstance(result, list | tuple) else [result], call.dtypes, strict=False
-        )
-    ]
+        listed = result if isinstance(result, list | tuple) else [result]
+        results = [
+            np.asarray(array).astype(TYPES.get(dtype, "float32"), copy=False)
+            for array, dtype in zip(listed, call.dtypes, strict=False)
+        ]
     if call.node.is_in_place:
         target = call.tensor()
         target[...] = results[0]
