@@ -218,6 +218,8 @@ def test_what_is_unpacked_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ("expression", "size"),
     [
         *(("s0", 6), ("2*s0 + 1", 13), ("((s0 - 1)//2)", 2), ("s0**2", 36), ("-s0 + 7", 1)),
+        *(("Add(Mul(Integer(2), Symbol('s0', positive=True)), Integer(-1))", 11),),
+        *(("Pow(Symbol('s0', integer=True), Integer(2))", 36),),
         *(("Max(1, s0)", 6), ("Mod(s0, 4)", 2), ("FloorDiv(s0, 4)", 1), ("CeilToInt(s0/4)", 2)),
     ],
 )

@@ -175,8 +175,6 @@ def _runs(indices: Sequence[int]) -> list[tuple[int, int, int]]:
                 runs[-1] = (first, length + 1, step)
                 continue
         runs.append((index, 1, 1))
-    if len(runs) > _MOST_PIECES:
-        raise UnsupportedError(
-            f"picks {len(runs)} separate pieces but at most {_MOST_PIECES} become slices"
-        )
+        if len(runs) > _MOST_PIECES:
+            raise UnsupportedError(f"picks more than {_MOST_PIECES} separate pieces as slices")
     return runs

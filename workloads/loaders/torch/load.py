@@ -65,14 +65,19 @@ def load(path: Path, asked: Asked) -> Graph:
         The file can't be read, leaves a dimension open that isn't asked for, or has an operator
         that isn't known.
     """
+    return load_as(path, path.stem, asked, str(path))
+
+
+def load_as(path: Path, name: str, asked: Asked, what: str) -> Graph:
+    """As `load`, for a network of another name and with ``what`` it is called in messages."""
     asked.check()
     file = contents(path)
     try:
-        graph = imported(file, path.stem, asked).graph
+        graph = imported(file, name, asked).graph
         if not graph.layers:
             raise WorkloadError("computes nothing; give a network that has at least one layer")
     except WorkloadError as error:
-        raise WorkloadError(f"{path}: {error}") from None
+        raise WorkloadError(f"{what}: {error}") from None
     return graph
 
 

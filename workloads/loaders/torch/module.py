@@ -10,7 +10,7 @@ from typing import Any
 from foundation.errors import WorkloadError
 from workloads.graph import Graph
 from workloads.loaders.asked import AS_IT_IS, Asked
-from workloads.loaders.torch.load import load
+from workloads.loaders.torch.load import load_as
 
 
 def from_module(
@@ -67,6 +67,6 @@ def from_module(
         except Exception as error:  # the exporter has exceptions of its own for each fault
             raise WorkloadError(f"module '{what}': can't be exported: {error}") from error
     with TemporaryDirectory() as folder:
-        path = Path(folder) / f"{what}.pt2"
+        path = Path(folder) / "module.pt2"
         torch.export.save(program, path)
-        return load(path, asked)
+        return load_as(path, what, asked, f"module '{what}'")

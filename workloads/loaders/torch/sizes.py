@@ -1,9 +1,13 @@
-"""Sizes of exported tensors: numbers, or SymPy's arithmetic over symbols."""
+"""Sizes of exported tensors: numbers, or SymPy's arithmetic over symbols.
+
+It is written as a formula, ``2*s7 + 1``, or as calls, ``Add(Mul(Integer(2), Symbol('s7')), …)``.
+"""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from math import prod
 from typing import Any
 
@@ -19,6 +23,10 @@ _OPERATORS: dict[type, Callable[[Any, Any], Any]] = {
     ast.Mod: lambda a, b: a % b,
 }
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "Add": lambda *terms: sum(terms),
+    "Mul": lambda *factors: prod(factors),
+    "Integer": lambda number: number,
+    "Rational": lambda above, below: Fraction(above, below),
     "Max": max,
     "Min": min,
     "Mod": lambda a, b: a % b,
@@ -73,10 +81,12 @@ def _walk(tree: ast.expr, symbols: Mapping[str, int]) -> Any:
             return symbols[name]
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_walk(operand, symbols)
-        case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int() as power)):
-            if not 0 <= power <= 8:
-                raise ValueError(f"power {power}")
-            return prod([_walk(left, symbols)] * power)
+        case ast.BinOp(left=left, op=ast.Pow(), right=right):
+            return _power(_walk(left, symbols), _walk(right, symbols))
+        case ast.Call(func=ast.Name(id="Pow"), args=[left, right]):
+            return _power(_walk(left, symbols), _walk(right, symbols))
+        case ast.Call(func=ast.Name(id="Symbol"), args=[ast.Constant(value=str() as name)]):
+            return symbols[name]
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return _OPERATORS[type(op)](_walk(left, symbols), _walk(right, symbols))
         case ast.Call(func=ast.Name(id=name), args=arguments) if name in _FUNCTIONS:
@@ -84,3 +94,11 @@ def _walk(tree: ast.expr, symbols: Mapping[str, int]) -> Any:
         case ast.Call(func=ast.Name(id="floor"), args=[argument]):
             return int(_walk(argument, symbols) // 1)
     raise ValueError(f"'{ast.unparse(tree)[:40]}' isn't known")
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    if exponent == -1:
+        return Fraction(1) / base
+    if not 0 <= exponent <= 8:
+        raise ValueError(f"power {exponent}")
+    return prod([base] * exponent)
