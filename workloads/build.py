@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 
 from foundation.dtype import Dtype
@@ -39,11 +40,18 @@ class GraphBuilder:
         return self._add(f"input '{name}'", name, shape, dtype, TensorKind.INPUT, 0)
 
     def add_learned(
-        self, name: str, shape: Shape, dtype: Dtype, constant: float | None = None
+        self,
+        name: str,
+        shape: Shape,
+        dtype: Dtype,
+        constant: float | None = None,
+        trainable: int | None = None,
     ) -> Tensor:
         """Add a learned tensor that belongs to no layer: a position embedding, a class token.
 
         With ``constant`` nothing is learned: all elements are that number, rounded to the dtype.
+        ``trainable`` is how many parameters it counts as, where those aren't its elements: 0 for a
+        stored table that nobody learns.
 
         Raises
         ------
@@ -52,7 +60,8 @@ class GraphBuilder:
         """
         what = f"learned tensor '{name}'"
         if constant is None:
-            return self._add(what, name, shape, dtype, TensorKind.PARAMETER, prod(shape))
+            count = prod(shape) if trainable is None else trainable
+            return self._add(what, name, shape, dtype, TensorKind.PARAMETER, count)
         held = _held(what, constant, dtype)
         return self._add(what, name, shape, dtype, TensorKind.PARAMETER, 0, held)
 
@@ -116,6 +125,27 @@ class GraphBuilder:
                 " with an equal layer"
             )
         return roles
+
+    def parameter(self, layer: str, role: str) -> Tensor:
+        """Return what a layer has learned in a role, or shares with another one."""
+        return next(self.tensors[x.parameters[role]] for x in self._layers if x.name == layer)
+
+    def count(self, layer: str, role: str, trainable: int) -> None:
+        """Say as how many parameters a layer's own tensor counts, where not as its elements.
+
+        Raises
+        ------
+        WorkloadError
+            The layer has no such tensor.
+        """
+        name = f"{layer}.{role}"
+        if name not in self.tensors:
+            own = [r for x in self._layers if x.name == layer for r in x.parameters]
+            raise WorkloadError(
+                f"layer '{layer}': has no parameter '{role}' to count; it has"
+                f" {', '.join(own) or 'none'}"
+            )
+        self.tensors[name] = replace(self.tensors[name], trainable_elements=trainable)
 
     def build(self) -> Graph:
         """Return the graph of everything added."""

@@ -188,11 +188,19 @@ def test_a_classifier_tied_to_its_embedding_learns_once() -> None:
     assert graph.notes == ()
 
 
-def test_a_weight_of_several_layers_is_counted_for_each_and_noted() -> None:
+def test_a_weight_of_several_layers_is_shared_and_counted_once() -> None:
     nodes = [node("MatMul", ["x", "w"], ["a"]), node("MatMul", ["a", "w"], ["y"])]
     graph = check(model(nodes, {"x": (2, 4)}, {"w": _random(4, 4)})).graph
-    assert graph.total_parameters == 32
-    assert graph.notes == ("weight 'w' is read by 2 layers and counted for each of them",)
+    assert graph.total_parameters == 16
+    assert graph.layers[0].parameters == graph.layers[1].parameters
+    assert graph.notes == ()
+
+
+def test_a_weight_that_is_stored_twice_is_counted_once_and_noted() -> None:
+    nodes = [node("MatMul", ["x", "w"], ["a"]), node("Add", ["a", "w"], ["y"])]
+    graph = check(model(nodes, {"x": (4, 4)}, {"w": _random(4, 4)})).graph
+    assert graph.total_parameters == 16
+    assert graph.notes == ("weight 'w' is stored for 2 layers and counted once",)
 
 
 def _pair(name: str, source: str, scale: str = "scale", zero: str = "zero") -> list[Any]:

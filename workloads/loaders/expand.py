@@ -87,6 +87,7 @@ class FlatTensor:
     entry: TensorEntry
     place: Place
     constant: float | None = None
+    trainable: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,8 +200,10 @@ class Expander:
             )
             self._claim(full, place)
             scope.names[name] = self._outputs[full] = full
-            constant = entry.constant if isinstance(entry, LearnedEntry) else None
-            flats.append(FlatTensor(name=full, entry=entry, place=place, constant=constant))
+            flat = FlatTensor(name=full, entry=entry, place=place)
+            if isinstance(entry, LearnedEntry):
+                flat = replace(flat, constant=entry.constant, trainable=entry.trainable)
+            flats.append(flat)
 
     def _claim(self, name: str, place: Place) -> None:
         """Note who has a name, which must be the only one."""

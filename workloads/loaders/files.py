@@ -19,6 +19,7 @@ FORMATS = {
     ".json": "workloads.loaders.huggingface.load",
     ".csv": "workloads.loaders.scalesim",
     ".onnx": "workloads.loaders.onnx.load",
+    ".pt2": "workloads.loaders.torch.load",
     ".prototxt": "workloads.loaders.caffe.load",
 }
 

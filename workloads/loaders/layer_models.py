@@ -83,6 +83,7 @@ class _Layer(NamedItem):
     inputs: Annotated[list[Name], Field(min_length=1)] | None = None
     share: Name | None = None
     activations: ActivationsEntry | None = None
+    trainable: dict[str, Annotated[int, Field(ge=0)]] = Field(default={})
 
     @model_validator(mode="after")
     def _one_of_both(self) -> _Layer:

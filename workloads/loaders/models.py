@@ -95,10 +95,12 @@ class LearnedEntry(TensorEntry):
     """A tensor that is learned, or whose elements are all one number.
 
     ``idle`` says that no layer reads it: it is there, as experts are that nobody asks.
+    ``trainable`` is how many parameters it counts as, where those aren't its elements.
     """
 
     constant: Annotated[float, Field(allow_inf_nan=False)] | None = None
     idle: bool = False
+    trainable: Annotated[int, Field(ge=0)] | None = None
 
 
 class BlockUse(NamedItem):

@@ -62,6 +62,7 @@ def _tensor_lines(key: str, graph: Graph, kind: TensorKind) -> list[str]:
     lines = [
         f"  {_text(tensor.name)}: {{shape: {list(tensor.shape)}, dtype: {tensor.dtype}"
         + ("" if tensor.constant is None else f", constant: {json.dumps(tensor.constant)}")
+        + _trainable(tensor)
         + (", idle: true" if kind is TensorKind.PARAMETER and tensor.name not in read else "")
         + "}"
         f"  # {tensor.size_bytes} bytes"
@@ -69,6 +70,26 @@ def _tensor_lines(key: str, graph: Graph, kind: TensorKind) -> list[str]:
         if tensor.kind is kind and tensor.name not in owned
     ]
     return [f"{key}:", *lines] if lines else []
+
+
+def _trainable(tensor: Tensor) -> str:
+    """Return the key of a stored tensor that counts as other than its elements."""
+    is_stored = tensor.kind is TensorKind.PARAMETER and tensor.constant is None
+    if not is_stored or tensor.trainable_elements == tensor.size_elements:
+        return ""
+    return f", trainable: {tensor.trainable_elements}"
+
+
+def _counted(graph: Graph, layer: Layer) -> dict[str, int]:
+    """Return the roles of a layer's own tensors that count as other than the operator says."""
+    expected = layer.operator.parameters(graph.input_tensors(layer))
+    found = {}
+    for role, tensor in graph.parameter_tensors(layer).items():
+        trainable = expected[role].trainable_elements
+        own = tensor.size_elements if trainable is None else trainable
+        if tensor.trainable_elements != own:
+            found[role] = tensor.trainable_elements
+    return found
 
 
 def _comment(graph: Graph, layer: Layer) -> str:
@@ -94,6 +115,8 @@ def _entry(graph: Graph, layer: Layer) -> list[str]:
     owner = _owner(graph, layer)
     if owner != layer.name:
         attributes["share"] = _text(owner)
+    elif counted := _counted(graph, layer):
+        attributes["trainable"] = json.dumps(counted)
     names = [_text(name) for name in inputs]
     sources = {"input": names[0]} if len(names) == 1 else {"inputs": f"[{', '.join(names)}]"}
     entry = {"name": _text(layer.name), "op": operator_name(operator), **sources, **attributes}

@@ -146,7 +146,9 @@ def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype
     for flat in expansion.learned:
         shape = flat.place.integers(flat.entry.shape, "shape", 1)
         with _located(flat.place):
-            builder.add_learned(flat.name, shape, _dtype(flat, dtype), flat.constant)
+            builder.add_learned(
+                flat.name, shape, _dtype(flat, dtype), flat.constant, flat.trainable
+            )
     for layer in _ordered(expansion.layers):
         inputs = [builder.tensors[name] for name in layer.inputs]
         if layer.tied_to:
@@ -155,6 +157,8 @@ def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype
         add = adder_of(item, layer.place, inputs, dtype)
         with _located(layer.place):
             add(builder, layer.name, layer.share)
+            for role, trainable in layer.item.trainable.items():
+                builder.count(layer.name, role, trainable)
     notes = [
         density_note(builder.tensors[layer.name], known.density, known.format)
         for layer in expansion.layers
