@@ -267,3 +267,13 @@ def test_functions_of_the_file_are_read(tmp_path: Path) -> None:
     onnx.save(proto, tmp_path / "function.onnx")
     (layer,) = load_file(tmp_path / "function.onnx").layers
     assert layer.operator == Elementwise(function="multiply", activation="exp")
+
+
+def test_a_guard_against_what_is_no_number_costs_nothing() -> None:
+    nodes = [
+        node("Softmax", ["x"], ["s"]),
+        node("IsNaN", ["s"], ["n"]),
+        node("Where", ["n", "zero", "s"], ["y"]),
+    ]
+    graph = check(model(nodes, {"x": (2, 4)}, {"zero": np.zeros((), "f")})).graph
+    assert [layer.operator.kind for layer in graph.layers] == ["normalize"]
