@@ -12,6 +12,8 @@ from workloads.layers import Concat, Embedding, Linear, Reshape, Shape, Slice, T
 
 #: More elements than any machine holds: a typing error, and a limit for 64-bit addresses.
 MAX_ELEMENTS = 10**15
+#: More layers than any network has, and what fits memory.
+MAX_LAYERS = 100_000
 #: The operators that take indices: they only move data.
 _MOVES = (Embedding, Concat, Slice, Reshape, Transpose)
 
@@ -30,7 +32,7 @@ class GraphBuilder:
     def __init__(self, name: str, batch: int) -> None:
         self._name = name
         self._batch = batch
-        self._layers: list[Layer] = []
+        self._layers: dict[str, Layer] = {}
         self.tensors: dict[str, Tensor] = {}
 
     def add_input(self, name: str, shape: Shape, dtype: Dtype) -> Tensor:
@@ -73,6 +75,8 @@ class GraphBuilder:
             layer's parameters aren't what it needs.
         """
         what = f"layer '{name}'"
+        if len(self._layers) == MAX_LAYERS:
+            raise WorkloadError(f"{what}: is beyond the {MAX_LAYERS} layers a network may have")
         try:
             _check_types(operator, inputs)
             shape, dtype = operator.output(inputs)
@@ -95,16 +99,17 @@ class GraphBuilder:
                 prod(parameter.shape) if trainable is None else trainable,
             )
         names = tuple(tensor.name for tensor in inputs)
-        self._layers.append(Layer(name=name, operator=operator, inputs=names, parameters=roles))
-        return self._add(what, name, shape, dtype, TensorKind.ACTIVATION, 0)
+        result = self._add(what, name, shape, dtype, TensorKind.ACTIVATION, 0)
+        self._layers[name] = Layer(name=name, operator=operator, inputs=names, parameters=roles)
+        return result
 
     def _shared(
         self, what: str, other: str, parameters: Mapping[str, Parameter]
     ) -> Mapping[str, str]:
         """Return another layer's parameters by role, if they are the ones that are needed."""
-        roles = next((layer.parameters for layer in self._layers if layer.name == other), None)
-        if roles is None:
+        if other not in self._layers:
             raise WorkloadError(f"{what}: shares parameters with '{other}', which isn't a layer")
+        roles = self._layers[other].parameters
         there = {role: (self.tensors[n].shape, self.tensors[n].dtype) for role, n in roles.items()}
         needed = {role: (p.shape, p.dtype) for role, p in parameters.items()}
         if there != needed:
@@ -116,9 +121,8 @@ class GraphBuilder:
 
     def build(self) -> Graph:
         """Return the graph of everything added."""
-        return Graph(
-            name=self._name, batch=self._batch, tensors=self.tensors, layers=tuple(self._layers)
-        )
+        layers = tuple(self._layers.values())
+        return Graph(name=self._name, batch=self._batch, tensors=self.tensors, layers=layers)
 
     def _add(
         self,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from foundation.dtype import Dtype
-from workloads.build import GraphBuilder
+from workloads.build import MAX_LAYERS, GraphBuilder
 from workloads.graph import Tensor
 from workloads.layers import Reduce
-from workloads.loaders.expand import MAX_LAYERS, Place
+from workloads.loaders.expand import Place
 from workloads.loaders.models import (
     EmbeddingBagLayer,
     LayerItem,
