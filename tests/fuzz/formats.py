@@ -22,6 +22,8 @@ from tests.workloads.huggingface.configurations import TINY
 from tests.workloads.onnx_models import model, node
 from tests.workloads.test_onnx_operators import LAYER_NORM, NUMBERS, attention
 from tests.workloads.test_scalesim import CONVOLUTION, GEMM
+from tests.workloads.test_tflite import CONV, ints
+from tests.workloads.tflite_models import Net
 from workloads.loaders.asked import AS_IT_IS, Asked
 from workloads.loaders.files import load_file
 from workloads.loaders.yaml import parse_network
@@ -213,6 +215,32 @@ def _onnx() -> list[bytes]:
     ]
 
 
+def _tflite() -> list[bytes]:
+    """Return models with convolutions, and with shape arithmetic."""
+    cnn = Net({"x": (1, 8, 8, 3)}, is_batch_open=True)
+    settings = {"StrideW": 1, "StrideH": 1, "FusedActivationFunction": 1}
+    filters = np.ones((4, 3, 3, 3), "f")
+    cnn.add("CONV_2D", ["x", filters, np.ones(4, "f")], "a", (1, 8, 8, 4), CONV, **settings)
+    settings = {"StrideW": 2, "StrideH": 2, "FilterWidth": 2, "FilterHeight": 2}
+    cnn.add("MAX_POOL_2D", ["a"], "b", (1, 4, 4, 4), "Pool2DOptions", **settings)
+    cnn.add("MEAN", ["b", ints(1, 2)], "c", (1, 4), "ReducerOptions")
+    cnn.add("FULLY_CONNECTED", ["c", np.ones((5, 4), "f")], "y", (1, 5), "FullyConnectedOptions")
+    moves = Net({"x": (1, 4, 4, 6), "i": (2,)}, kinds={"i": "INT32"})
+    moves.add("SHAPE", ["x"], "s")
+    bounds = [ints(0), ints(1), ints(1)]
+    moves.add("STRIDED_SLICE", ["s", *bounds], "n", None, "StridedSliceOptions", ShrinkAxisMask=1)
+    moves.add("PACK", ["n", np.asarray(-1, np.int32)], "t", None, "PackOptions", ValuesCount=2)
+    moves.add("PAD", ["x", ints(0, 0, 1, 2, 0, 1, 0, 0).reshape(4, 2)], "p")
+    moves.add("TILE", ["p", ints(1, 2, 1, 1)], "w")
+    moves.add("SPLIT", [ints(3), "w"], ("a", "b"), None, "SplitOptions", NumSplits=2)
+    moves.add("CONCATENATION", ["a", "b"], "c", None, "ConcatenationOptions", Axis=1)
+    moves.add("RESHAPE", ["c", "t"], "r")
+    moves.add("EMBEDDING_LOOKUP", ["i", np.ones((9, 4), "f")], "e")
+    moves.add("SUM", ["e", ints(0, 1)], "u", None, "ReducerOptions")
+    moves.add("ADD", ["r", "u"], "y", None, "AddOptions")
+    return [cnn.written(), moves.written()]
+
+
 FORMATS = (
     Format(
         name="network",
@@ -229,6 +257,7 @@ FORMATS = (
         load=lambda path, _: load_spec(path).label,
     ),
     Format(name="onnx", suffix=".onnx", victims=_onnx, load=_network(*_ANY)),
+    Format(name="tflite", suffix=".tflite", victims=_tflite, load=_network(*_ANY)),
     Format(
         name="huggingface",
         suffix=".json",

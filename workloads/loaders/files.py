@@ -20,6 +20,7 @@ FORMATS = {
     ".csv": "workloads.loaders.scalesim",
     ".onnx": "workloads.loaders.onnx.load",
     ".prototxt": "workloads.loaders.caffe.load",
+    ".tflite": "workloads.loaders.tflite.load",
 }
 
 
