@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import ModelProto, TensorProto, helper, save
+from onnx import ModelProto, NodeProto, TensorProto, helper, save
 
 from foundation.errors import WorkloadError
 from tests.fuzz.survival import little_memory
@@ -199,6 +199,30 @@ def test_weights_in_other_files_are_never_read(weights: str, tmp_path: Path) -> 
         graph = load_file(large_model(tmp_path, layers))
     assert time.process_time() - start < 2
     assert graph.total_macs == graph.total_parameters == layers * 8192**2
+
+
+_REPEATED = np.array([1] * 33)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "weights", "message"),
+    [
+        (
+            [node("Add", ["x", "w"], ["y"])],
+            {"w": np.ones([1] * 33, "f")},
+            "array 'w': has 33 axes but at most 32 are read",
+        ),
+        (
+            [node("Reshape", ["x", "s"], ["z"]), node("Relu", ["z"], ["y"])],
+            {"s": _REPEATED},
+            "'z' has 33 axes but at most 32 are read",
+        ),
+    ],
+)
+def test_too_many_axes(nodes: list[NodeProto], weights: dict[str, Any], message: str) -> None:
+    with pytest.raises(WorkloadError) as raised:
+        read(model(nodes, {"x": (1,)}, weights))
+    assert str(raised.value) == message
 
 
 def test_weights_that_were_taken_out_are_shapes(tmp_path: Path) -> None:
