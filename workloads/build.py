@@ -14,6 +14,8 @@ from workloads.layers import Concat, Embedding, Linear, Reshape, Shape, Slice, T
 
 #: More elements than any machine holds: a typing error, and a limit for 64-bit addresses.
 MAX_ELEMENTS = 10**15
+#: More layers than any network has, and what fits memory.
+MAX_LAYERS = 100_000
 #: The operators that take indices: they only move data, or say so with ``takes_indices``.
 _MOVES = (Embedding, Concat, Slice, Reshape, Transpose)
 
@@ -32,7 +34,7 @@ class GraphBuilder:
     def __init__(self, name: str, batch: int) -> None:
         self._name = name
         self._batch = batch
-        self._layers: list[Layer] = []
+        self._layers: dict[str, Layer] = {}
         self.tensors: dict[str, Tensor] = {}
 
     def add_input(self, name: str, shape: Shape, dtype: Dtype) -> Tensor:
@@ -83,6 +85,8 @@ class GraphBuilder:
             layer's parameters aren't what it needs.
         """
         what = f"layer '{name}'"
+        if len(self._layers) == MAX_LAYERS:
+            raise WorkloadError(f"{what}: is beyond the {MAX_LAYERS} layers a network may have")
         try:
             _check_types(operator, inputs)
             shape, dtype = operator.output(inputs)
@@ -107,16 +111,17 @@ class GraphBuilder:
                 pattern_seed=parameter.pattern_seed,
             )
         names = tuple(tensor.name for tensor in inputs)
-        self._layers.append(Layer(name=name, operator=operator, inputs=names, parameters=roles))
-        return self._add(what, name, shape, dtype, TensorKind.ACTIVATION, 0)
+        result = self._add(what, name, shape, dtype, TensorKind.ACTIVATION, 0)
+        self._layers[name] = Layer(name=name, operator=operator, inputs=names, parameters=roles)
+        return result
 
     def _shared(
         self, what: str, other: str, parameters: Mapping[str, Parameter]
     ) -> Mapping[str, str]:
         """Return another layer's parameters by role, if they are the ones that are needed."""
-        roles = next((layer.parameters for layer in self._layers if layer.name == other), None)
-        if roles is None:
+        if other not in self._layers:
             raise WorkloadError(f"{what}: shares parameters with '{other}', which isn't a layer")
+        roles = self._layers[other].parameters
         there = {role: _kind_of(self.tensors[n]) for role, n in roles.items()}
         needed = {role: _kind_of(parameter) for role, parameter in parameters.items()}
         if there != needed:
@@ -128,7 +133,7 @@ class GraphBuilder:
 
     def parameter(self, layer: str, role: str) -> Tensor:
         """Return what a layer has learned in a role, or shares with another one."""
-        return next(self.tensors[x.parameters[role]] for x in self._layers if x.name == layer)
+        return self.tensors[self._layers[layer].parameters[role]]
 
     def count(self, layer: str, role: str, trainable: int) -> None:
         """Say as how many parameters a layer's own tensor counts, where not as its elements.
@@ -140,7 +145,7 @@ class GraphBuilder:
         """
         name = f"{layer}.{role}"
         if name not in self.tensors:
-            own = [r for x in self._layers if x.name == layer for r in x.parameters]
+            own = self._layers[layer].parameters if layer in self._layers else ()
             raise WorkloadError(
                 f"layer '{layer}': has no parameter '{role}' to count; it has"
                 f" {', '.join(own) or 'none'}"
@@ -149,9 +154,8 @@ class GraphBuilder:
 
     def build(self) -> Graph:
         """Return the graph of everything added."""
-        return Graph(
-            name=self._name, batch=self._batch, tensors=self.tensors, layers=tuple(self._layers)
-        )
+        layers = tuple(self._layers.values())
+        return Graph(name=self._name, batch=self._batch, tensors=self.tensors, layers=layers)
 
     def _add(
         self,

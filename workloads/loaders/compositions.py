@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from foundation.dtype import Dtype
-from workloads.build import GraphBuilder
+from workloads.build import MAX_LAYERS, GraphBuilder
 from workloads.experts import Mixture, add_mixture
 from workloads.graph import Tensor
 from workloads.indexing import add_gather, add_scatter_add
 from workloads.layers import Reduce
-from workloads.loaders.expand import MAX_LAYERS, Place
+from workloads.loaders.expand import Place
 from workloads.loaders.layer_models import (
     EmbeddingBagLayer,
     GatherLayer,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from foundation.document import Document, Path_, dotted
 from foundation.errors import WorkloadError, nearest
+from workloads.build import MAX_LAYERS
 from workloads.loaders.expression import evaluate
 from workloads.loaders.models import (
     BlockUse,
@@ -17,7 +18,6 @@ from workloads.loaders.models import (
     TensorEntry,
 )
 
-MAX_LAYERS = 100_000
 MAX_BLOCK_NESTING = 50
 
 

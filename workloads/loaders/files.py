@@ -21,6 +21,7 @@ FORMATS = {
     ".onnx": "workloads.loaders.onnx.load",
     ".pt2": "workloads.loaders.torch.load",
     ".prototxt": "workloads.loaders.caffe.load",
+    ".tflite": "workloads.loaders.tflite.load",
 }
 
 

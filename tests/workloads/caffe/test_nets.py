@@ -326,6 +326,14 @@ def test_bad_nets(text: str, message: str, tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path / 'net.prototxt'}:{message}"
 
 
+@pytest.mark.parametrize("kind", ["Concat", "Eltwise", "Pooling"])
+def test_a_layer_reads_something(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(source(1, 3, 8, 8) + layer("a", kind, ""))
+    with pytest.raises(WorkloadError, match=r"layer 'a': .*bottom"):
+        load_file(path)
+
+
 def test_products_flatten_what_they_get(tmp_path: Path) -> None:
     graph = load(source(1, 3, 4, 5) + product("a", "data", 7) + product("b", "a", 2), tmp_path)
     assert [x.name for x in graph.layers] == ["a.flat", "a", "b"]

@@ -12,7 +12,7 @@ import numpy as np
 from foundation import numerics
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
-from foundation.names import LONGEST, numbered, plain_name
+from foundation.names import LONGEST, Names
 from workloads.build import GraphBuilder
 from workloads.graph import Graph, Operator, Tensor
 from workloads.layers import (
@@ -117,6 +117,7 @@ class Importer:
         self._names_parameters = names_parameters
         self._name, self._batch = name, batch
         self._builder = GraphBuilder(name, batch)
+        self._names = Names(self._is_taken)
         self._notes: dict[str, None] = {}
         self._inputs: dict[str, tuple[str, Axes]] = {}
         self._recipes: dict[str, Recipe] = {}
@@ -133,7 +134,7 @@ class Importer:
 
     def unique(self, name: str) -> str:
         """Return a name that the graph doesn't have, of the characters that ours may have."""
-        return numbered(plain_name(name.strip("/")[-LONGEST:]), self._is_taken)
+        return self._names.unique(name.strip("/")[-LONGEST:])
 
     def _is_taken(self, name: str) -> bool:
         tensors = self._builder.tensors

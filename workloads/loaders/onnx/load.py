@@ -27,7 +27,7 @@ from workloads.loaders.imported.importer import (
     weight_of,
 )
 from workloads.loaders.imported.values import Array, Value, plain
-from workloads.loaders.onnx.file import BYTES, FLOATS, Contents, Held, contents
+from workloads.loaders.onnx.file import BYTES, FLOATS, MOST_AXES, Contents, Held, contents
 from workloads.loaders.onnx.fold import folded
 from workloads.loaders.onnx.node import Node
 from workloads.loaders.onnx.operators import HANDLERS
@@ -159,6 +159,8 @@ class _Walk:
 
     def _bind(self, name: str, value: Value) -> None:
         """Keep an output; what several nodes read gets nothing more at its end."""
+        if value.rank > MOST_AXES:
+            raise WorkloadError(f"'{name}' has {value.rank} axes but at most {MOST_AXES} are read")
         self._values[name] = value
         product = fusable(value)
         if product is not None and self._readers[name] != 1:
