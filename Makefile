@@ -7,6 +7,7 @@
 # make engines the analytical engine against the cycle engine: the zoo on all presets
 # make across  what passes over several layers save: the tables in DESIGN.md (some minutes)
 # make bench   the speed claims of the README, measured here
+# make fuzz    10^5 mutated files of each format: do the loaders survive? (about an hour and a half)
 # make soak    10^8 requests through one DRAM controller, and the memory that takes
 # make clean   remove what make made
 PYTHON ?= python3
@@ -15,7 +16,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 TYPED  := $(wildcard accel/*.pxd accel/dram/*.pxd mapper/*.pxd)
 
-.PHONY: run setup test check quick rtl dram engines across bench soak clean help
+.PHONY: run setup test check quick rtl dram engines across bench fuzz soak clean help
 
 
 run: setup
@@ -62,6 +63,10 @@ bench: setup
 	@$(BIN)/python -m tests.bench.table
 	@$(BIN)/python -m tests.bench.mapping
 	@$(BIN)/python -m tests.bench.dram
+	@$(BIN)/python -m tests.bench.loading
+
+fuzz: setup
+	@$(BIN)/python -m tests.fuzz -j 2 --keep out/fuzz
 
 soak: setup
 	@$(BIN)/python -m tests.bench.dram --soak

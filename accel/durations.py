@@ -13,6 +13,8 @@ from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
 from accel.systolic import ArrayWork
 from accel.vector import vector_cycles
+from foundation.dtype import Dtype
+from foundation.stored import Stored
 from isa.instruction import MatMul, Vector
 from isa.program import Space
 
@@ -38,11 +40,9 @@ class Durations:
         }
         self._bandwidth = {n: pad.bandwidth_bytes_per_cycle for n, pad in own.items()}
         self._banks = {n: pad.bank_model for n, pad in own.items() if pad.bank_model is not None}
-        self.matmul_work = cache(self._matmul_work)
+        self._work_of = cache(self._found_work)
 
-    def _matmul_work(
-        self, extents: tuple[int, int, int, int], accumulate: bool, dataflow: str | None
-    ) -> ArrayWork[int]:
+    def matmul_work(self, instruction: MatMul) -> ArrayWork[int]:
         """Return the array's work on a matrix instruction.
 
         Raises
@@ -50,9 +50,33 @@ class Durations:
         SpecError
             When the array doesn't have the dataflow.
         """
+        return self._work_of(
+            instruction.extents,
+            instruction.accumulate,
+            instruction.dataflow,
+            instruction.dtype,
+            instruction.stored,
+        )
+
+    def _found_work(
+        self,
+        extents: tuple[int, int, int, int],
+        accumulate: bool,
+        dataflow: str | None,
+        dtype: Dtype,
+        stored: Stored | None,
+    ) -> ArrayWork[int]:
         groups, m, n, k = extents
         array = self._spec.array.with_dataflow(dataflow)
-        return matmul_work(array, groups=groups, m=m, n=n, k=k, accumulate=int(accumulate))
+        return matmul_work(
+            array,
+            groups=groups,
+            m=m,
+            n=n,
+            k=k,
+            accumulate=int(accumulate),
+            reduction=array.reduction(dtype, stored),
+        )
 
     def vector_cycles(self, instruction: Vector) -> int:
         """Return how long the vector unit itself works on an instruction."""
@@ -62,6 +86,7 @@ class Durations:
                 function=instruction.function,
                 activation=instruction.activation,
                 elements=prod(instruction.shape),
+                row=instruction.row,
             )
         )
 
@@ -84,7 +109,8 @@ class Durations:
 
 def product_traffic(instruction: MatMul, work: ArrayWork[int]) -> tuple[Moved, Moved]:
     """Return what a matrix instruction reads from scratchpads, and what it writes to them."""
-    sizes, psum = work.bytes_read(instruction.dtype), instruction.psum.space
+    sizes = work.bytes_read(instruction.input_segment, instruction.weight_segment)
+    psum = instruction.psum.space
     read = [
         (instruction.input.space, sizes["input"]),
         (instruction.weight.space, sizes["weight"]),

@@ -10,11 +10,11 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from accel.energy_spec import AccessEnergy, EnergySpec
 from accel.model_types import Energy, EnergyPerBit, Name, Part, Power, one_of
 from accel.units import ENERGY, ENERGY_PER_BIT, POWER
-from foundation.dtype import DTYPES
+from foundation.dtype import ACTIVATION_DTYPES
 
 
 def _operand_type(name: str) -> str:
-    return one_of([known for known in DTYPES if known != "int32"], name)
+    return one_of(list(ACTIVATION_DTYPES), name)
 
 
 OperandType = Annotated[str, AfterValidator(_operand_type)]

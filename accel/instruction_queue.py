@@ -159,17 +159,14 @@ class InstructionQueue:
 
     def _matmul(self, instruction: MatMul) -> Process:
         durations = self._run.durations
-        work = durations.matmul_work(
-            instruction.extents, instruction.accumulate, instruction.dataflow
-        )
+        work = durations.matmul_work(instruction)
         read, written = product_traffic(instruction, work)
-        groups, m, n, k = instruction.extents
         row = self._row(
             MATMUL,
             instruction.tag,
             size_bytes=sum(size for _, size in (*read, *written)),
             work=(
-                groups * m * n * k,
+                work.macs,
                 work.folds,
                 work.mapped_pes,
                 work.input_reads,
@@ -230,6 +227,7 @@ class InstructionQueue:
             function=instruction.function,
             activation=instruction.activation,
             elements=prod(instruction.shape),
+            row=instruction.row,
         )
         row = self._row(
             VECTOR,

@@ -57,7 +57,7 @@ def _queue(
 
 def product_row(instruction: MatMul, durations: Durations) -> tuple[int, ...]:
     """Return a row of `accel.script.Script.products`."""
-    work = durations.matmul_work(instruction.extents, instruction.accumulate, instruction.dataflow)
+    work = durations.matmul_work(instruction)
     timing = work.timing
     port = durations.port_cycles(*product_traffic(instruction, work))
     return (

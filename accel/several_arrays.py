@@ -8,17 +8,33 @@ from typing import Any
 
 import numpy as np
 
+from accel.products import PLAIN, Reduction
 from accel.spec import ArraySpec
 from accel.systolic import DATAFLOWS, ArrayWork, array_work
 from accel.timing import Count, smaller
 
 #: What an instruction is dealt out along: the first of those with the fewest cycles.
 AXES = ("N", "groups", "M")
-_COUNTS = ("folds", "mapped_pes", "input_reads", "weight_reads", "psum_reads", "psum_writes")
+_COUNTS = (
+    "macs",
+    "folds",
+    "mapped_pes",
+    "input_reads",
+    "weight_reads",
+    "psum_reads",
+    "psum_writes",
+)
 
 
 def matmul_work(
-    array: ArraySpec, *, groups: Count, m: Count, n: Count, k: Count, accumulate: Count
+    array: ArraySpec,
+    *,
+    groups: Count,
+    m: Count,
+    n: Count,
+    k: Count,
+    accumulate: Count,
+    reduction: Reduction = PLAIN,
 ) -> ArrayWork[Count]:
     """Return the work of ``groups`` products of M x K by K x N on the arrays of a core.
 
@@ -26,7 +42,7 @@ def matmul_work(
     ----------
     array
         The arrays.
-    groups, m, n, k, accumulate
+    groups, m, n, k, accumulate, reduction
         As in `accel.systolic.array_work`.
 
     Notes
@@ -48,6 +64,7 @@ def matmul_work(
             n=sizes["N"],
             k=sizes["K"],
             accumulate=accumulate,
+            reduction=reduction,
         )
 
     sizes = {"groups": groups, "M": m, "N": n, "K": k}

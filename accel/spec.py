@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from accel.dram.memory_spec import DramMemorySpec
 from accel.energy_spec import EnergySpec
 from accel.network import NetworkSpec
+from accel.products import Product, Reduction
 from accel.shared_buffer_spec import SharedBufferSpec
 from accel.timing import Timing
 from foundation.dtype import Dtype
 from foundation.errors import SpecError, nearest
 from foundation.functions import FUNCTIONS
+from foundation.stored import Stored
 
 #: The operands a scratchpad can hold. ``psum`` is an unfinished output in accumulator width.
 OPERANDS = ("input", "weight", "psum", "output")
@@ -35,9 +38,14 @@ class ArraySpec:
     timing
         When it does what.
     dtypes
-        Names of the operand types it multiplies.
+        Names of the types that it multiplies, one product a PE and cycle.
     count
         Number of arrays.
+    other_products
+        What else it multiplies: mixed types, and other rates.
+    sparse
+        Pairs N and M: of M neighbouring weights of which at most N aren't zero it does only N
+        products. None for an array that does them all.
     """
 
     rows: int
@@ -47,6 +55,41 @@ class ArraySpec:
     dtypes: tuple[str, ...]
     count: int = 1
     other_dataflows: tuple[str, ...] = ()
+    other_products: tuple[Product, ...] = ()
+    sparse: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """All that it multiplies."""
+        return (*(Product(input=name, weight=name) for name in self.dtypes), *self.other_products)
+
+    def product(self, data: Dtype, weight: Dtype) -> Product | None:
+        """Return the product of an input and a weight of these types, None if it has none."""
+        names = (data.name, weight.name)
+        return next((p for p in self.products if (p.input, p.weight) == names), None)
+
+    def reduction(self, data: Dtype, stored: Stored | None) -> Reduction:
+        """Return how it goes along a reduction.
+
+        Parameters
+        ----------
+        data
+            Type of the input.
+        stored
+            How weights are stored; None for those that are as the input is.
+
+        Notes
+        -----
+        Only weights that are stored without their zeros tell the array where they are: others, and
+        patterns that it doesn't know, are multiplied as if they were dense.
+        """
+        product = self.product(data, data if stored is None else stored.value)
+        rate = Fraction(1) if product is None else product.macs_per_cycle
+        if stored is None:
+            return Reduction(macs_per_cycle=rate)
+        skipped = [Fraction(n, m) for n, m in self.sparse if stored.at_most(n, m)]
+        part = min(skipped, default=Fraction(1)) if not stored.is_dense else Fraction(1)
+        return Reduction(macs=int(stored.length * part), macs_per_cycle=rate)
 
     @property
     def dataflows(self) -> tuple[str, ...]:
@@ -344,13 +387,29 @@ class AcceleratorSpec:
         """Return the main memory that holds one of ``TENSOR_CLASSES``."""
         return next(m for m in self.memories if tensor_class in m.holds)
 
-    def check_dtype(self, dtype: Dtype) -> None:
-        """Raise SpecError unless the array multiplies ``dtype``."""
-        if dtype.name not in self.array.dtypes:
-            supported = ", ".join(self.array.dtypes)
+    def check_product(self, data: Dtype, weight: Dtype) -> None:
+        """Raise SpecError unless the array multiplies inputs and weights of these types."""
+        if self.array.product(data, weight) is not None:
+            return
+        supported = [product.label for product in self.array.products]
+        wanted = Product(input=data.name, weight=weight.name).label
+        advice = (
+            "choose one with --dtype"
+            if data == weight
+            else "add it to 'array.dtypes', or change the dtype of the weights"
+        )
+        raise SpecError(
+            f"machine '{self.name}': its array multiplies {', '.join(supported)}, not {wanted}"
+            f"{nearest(wanted, supported)}; {advice}"
+        )
+
+    def check_weights(self, stored: Stored | None) -> None:
+        """Raise SpecError where weights in segments meet what isn't modelled for them."""
+        banked = [pad.name for pad in self.scratchpads if pad.width_bytes is not None]
+        if stored is not None and banked:
             raise SpecError(
-                f"machine '{self.name}': its array multiplies {supported}, not {dtype}"
-                f"{nearest(dtype.name, self.array.dtypes)}; choose one with --dtype"
+                f"machine '{self.name}': bank conflicts of scratchpad '{banked[0]}' aren't modelled"
+                f" for weights stored as {stored}; remove 'width', or 'weights' of the network"
             )
 
     def with_dataflow(self, dataflow: str | None) -> AcceleratorSpec:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import fields, replace
+from fractions import Fraction
 from math import inf
 from typing import Annotated, Any
 
@@ -10,7 +13,11 @@ import yaml
 from pydantic import (
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -30,6 +37,7 @@ from accel.model_types import (
     SignedCycles,
     one_of,
 )
+from accel.products import Product
 from accel.sharing_models import (
     NetworkPart,
     SharedBufferPart,
@@ -58,11 +66,13 @@ from accel.units import (
     PORT_BANDWIDTH,
     SIGNED_CYCLE_COUNT,
 )
-from foundation.dtype import DTYPES
+from foundation.dtype import ACTIVATION_DTYPES, WEIGHT_DTYPES
 from foundation.errors import nearest
 from foundation.functions import FUNCTIONS
+from foundation.validation import describe
 
 _CYCLES = "_cycles"
+_PATTERN_SCHEMA = {"type": "string", "pattern": "^[0-9]{1,4}:[0-9]{1,4}$|^none$"}
 
 
 def _name_or_changes(schema: dict[str, Any]) -> None:
@@ -138,16 +148,78 @@ class TimingPart(Part):
         return replace(TIMINGS[self.base], **changes)
 
 
+def _as_list(value: object) -> list[object]:
+    """Return a list as it is, and anything else as a list of it; ``none`` is none."""
+    if value == "none":
+        return []
+    return value if isinstance(value, list) else [value]
+
+
 def _listed(value: object) -> object:
     """Return one name as a list of it."""
     return [value] if isinstance(value, str) else value
 
 
+def _pattern(value: object) -> tuple[int, int]:
+    """Return N and M of ``2:4``."""
+    numbers = re.fullmatch(r"(\d{1,4}):(\d{1,4})", value) if isinstance(value, str) else None
+    if numbers is None:
+        raise ValueError(f"must be a pattern such as 2:4 but is {describe(value)}")
+    n, m = map(int, numbers.groups())
+    if not 1 <= n < m:
+        raise ValueError(
+            f"keeps {n} of {m} weights but must keep at least 1 and fewer than {m};"
+            f" remove '{value}'"
+        )
+    return n, m
+
+
+#: Patterns of sparse weights, N:M: one or several.
+SparsePatterns = Annotated[
+    tuple[tuple[int, int], ...],
+    PlainValidator(lambda value: tuple(_pattern(one) for one in _as_list(value))),
+    WithJsonSchema({"anyOf": [_PATTERN_SCHEMA, {"type": "array", "items": _PATTERN_SCHEMA}]}),
+]
 #: One dataflow or several.
 Dataflows = Annotated[
     list[str],
     BeforeValidator(
         _listed, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]
+    ),
+]
+
+
+class ProductPart(Part):
+    """`accel.products.Product`: types that an array multiplies, and how fast."""
+
+    input: str
+    weight: str | None = None
+    macs_per_cycle: float = Field(default=1.0, gt=0, le=64, allow_inf_nan=False)
+
+    @field_validator("input")
+    @classmethod
+    def _known_input(cls, value: str) -> str:
+        return one_of(list(ACTIVATION_DTYPES), value)
+
+    @field_validator("weight")
+    @classmethod
+    def _known_weight(cls, value: str) -> str:
+        return one_of(list(WEIGHT_DTYPES), value)
+
+    def product(self) -> Product:
+        """Return the product."""
+        return Product(
+            input=self.input,
+            weight=self.weight or self.input,
+            macs_per_cycle=Fraction(self.macs_per_cycle).limit_denominator(1000),
+        )
+
+
+#: One type for input and weight, or a product.
+ArrayDtype = Annotated[
+    Annotated[str, Tag("dtype name")] | Annotated[ProductPart, Tag("product entry")],
+    Discriminator(
+        lambda value: "product entry" if isinstance(value, dict | ProductPart) else "dtype name"
     ),
 ]
 
@@ -160,7 +232,8 @@ class ArrayPart(Part):
     columns: int = Field(ge=1, le=65536)
     dataflow: Dataflows = Field(min_length=1)
     timing: TimingPart = TimingPart()
-    dtypes: list[str] = Field(min_length=1)
+    dtypes: list[ArrayDtype] = Field(min_length=1)
+    sparse: SparsePatterns = ()
 
     @field_validator("dataflow")
     @classmethod
@@ -173,8 +246,14 @@ class ArrayPart(Part):
 
     @field_validator("dtypes")
     @classmethod
-    def _known_dtypes(cls, values: list[str]) -> list[str]:
-        return [one_of([name for name in DTYPES if name != "int32"], value) for value in values]
+    def _known_dtypes(cls, values: list[str | ProductPart]) -> list[str | ProductPart]:
+        known = list(ACTIVATION_DTYPES)
+        found = [one_of(known, value) if isinstance(value, str) else value for value in values]
+        labels = [one if isinstance(one, str) else one.product().label for one in found]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"'{label}' is listed {labels.count(label)} times; list it once")
+        return found
 
 
 class ScratchpadPart(Part):
@@ -329,8 +408,12 @@ class MachineFile(Part):
                 dataflow=self.array.dataflow[0],
                 other_dataflows=tuple(self.array.dataflow[1:]),
                 timing=self.array.timing.timing(),
-                dtypes=tuple(self.array.dtypes),
+                dtypes=tuple(name for name in self.array.dtypes if isinstance(name, str)),
                 count=self.array.count,
+                other_products=tuple(
+                    one.product() for one in self.array.dtypes if isinstance(one, ProductPart)
+                ),
+                sparse=self.array.sparse,
             ),
             vector=VectorSpec(
                 lanes=self.vector.lanes,
@@ -395,6 +478,21 @@ def _dataflow_text(array: ArraySpec) -> str:
     return f"[{', '.join(array.dataflows)}]" if array.other_dataflows else array.dataflow
 
 
+def _dtype_texts(array: ArraySpec) -> Iterator[str]:
+    """Yield what an array multiplies, entry by entry."""
+    yield from array.dtypes
+    for one in array.other_products:
+        rate = float(one.macs_per_cycle)
+        yield f"{{input: {one.input}, weight: {one.weight}, macs_per_cycle: {rate!r}}}"
+
+
+def _sparse_text(array: ArraySpec) -> str:
+    if not array.sparse:
+        return ""
+    patterns = ", ".join(f'"{n}:{m}"' for n, m in array.sparse)  # YAML 1.1 has 2:4 as 124
+    return f", sparse: [{patterns}]"
+
+
 def _bank_text(pad: ScratchpadSpec) -> str:
     if pad.width_bytes is None:
         return ""
@@ -415,7 +513,8 @@ def machine_text(spec: AcceleratorSpec) -> str:
         *shared_buffer_lines(spec.shared_buffer),
         f"array: {{count: {array.count}, rows: {array.rows}, columns: {array.columns},"
         f" dataflow: {_dataflow_text(array)},"
-        f" timing: {_timing_text(array.timing)}, dtypes: [{', '.join(array.dtypes)}]}}",
+        f" timing: {_timing_text(array.timing)}, dtypes: [{', '.join(_dtype_texts(array))}]"
+        f"{_sparse_text(array)}}}",
         "scratchpads:",
         *(
             f"  {s.name}: {{capacity: {CAPACITY.text(s.capacity_bytes)},"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Generic
 
+from accel.products import PLAIN, Reduction
 from accel.timing import ArrayTiming, Count, Timing, array_timing
 from foundation.dtype import DTYPES, Dtype
 from isa.instruction import DATAFLOW_NAMES
@@ -62,15 +63,18 @@ class ArrayWork(Generic[Count]):
     ----------
     timing
         When it does what.
+    macs
+        Multiply-accumulates that PEs do: those with weights that are skipped don't count.
     folds
         Number of times the array is filled.
     mapped_pes
         PEs that hold a useful operand, summed over folds.
     input_reads, weight_reads, psum_reads, psum_writes
-        Scratchpad accesses in elements.
+        Scratchpad accesses in elements; of input and weight in segments, where these are stored so.
     """
 
     timing: ArrayTiming[Count]
+    macs: Count
     folds: Count
     mapped_pes: Count
     input_reads: Count
@@ -78,16 +82,20 @@ class ArrayWork(Generic[Count]):
     psum_reads: Count
     psum_writes: Count
 
-    def scratchpad_bytes(self, dtype: Dtype) -> dict[str, Count]:
-        """Return the bytes that cross the scratchpads' ports, by operand of this type."""
-        read = self.bytes_read(dtype)
+    def scratchpad_bytes(self, dtype: Dtype, weight: Dtype | None = None) -> dict[str, Count]:
+        """Return the bytes that cross the scratchpads' ports, by operand; types as below."""
+        read = self.bytes_read(dtype, weight)
         return {**read, "psum": read["psum"] + self.psum_bytes_written(dtype)}
 
-    def bytes_read(self, dtype: Dtype) -> dict[str, Count]:
-        """Return the bytes that are read from scratchpads, by operand of this type."""
+    def bytes_read(self, dtype: Dtype, weight: Dtype | None = None) -> dict[str, Count]:
+        """Return the bytes that are read from scratchpads, by operand.
+
+        ``dtype`` is what the input has at each index, ``weight`` what the weight has: the same, if
+        it is None.
+        """
         return {
             "input": self.input_reads * dtype.size_bytes,
-            "weight": self.weight_reads * dtype.size_bytes,
+            "weight": self.weight_reads * (weight or dtype).size_bytes,
             "psum": self.psum_reads * DTYPES[dtype.accumulator].size_bytes,
         }
 
@@ -107,6 +115,7 @@ def array_work(
     n: Count,
     k: Count,
     accumulate: Count,
+    reduction: Reduction = PLAIN,
 ) -> ArrayWork[Count]:
     """Return the work of ``groups`` products of M x K by K x N on a ``rows`` x ``columns`` array.
 
@@ -120,6 +129,8 @@ def array_work(
         Number of independent products, and the size of each.
     accumulate
         1 if the first fold along K adds to psums in the scratchpad, 0 if it overwrites them.
+    reduction
+        What PEs do for each index of K.
 
     Notes
     -----
@@ -131,12 +142,13 @@ def array_work(
     .. [1] A. Samajdar et al., "A Systematic Methodology for Characterizing Scalability of DNN
        Accelerators using SCALE-Sim", ISPASS 2020.
     """
-    sizes = {"M": m, "N": n, "K": k}
+    sizes = {"M": m, "N": n, "K": reduction.steps(k)}
     row_folds = -(-sizes[dataflow.rows] // rows)
     column_folds = -(-sizes[dataflow.columns] // columns)
     folds = groups * row_folds * column_folds
+    held = {**sizes, "K": k}
     accesses = {
-        operand: groups * _accesses(dimensions, sizes, dataflow, row_folds, column_folds)
+        operand: groups * _accesses(dimensions, held, dataflow, row_folds, column_folds)
         for operand, dimensions in OPERAND_DIMENSIONS.items()
     }
     return ArrayWork(
@@ -148,6 +160,7 @@ def array_work(
             stream=sizes[dataflow.time],
             folds=folds,
         ),
+        macs=groups * m * n * k * reduction.macs,
         folds=folds,
         mapped_pes=groups * sizes[dataflow.rows] * sizes[dataflow.columns],
         input_reads=accesses["input"],

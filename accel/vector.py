@@ -4,34 +4,35 @@ from __future__ import annotations
 
 from accel.scratchpad import Quantity, rounded_up
 from accel.spec import AcceleratorSpec, VectorSpec
-from foundation.functions import FUNCTIONS
+from foundation.functions import FUNCTIONS, passes
 
 
 def vector_cycles(
-    unit: VectorSpec, *, function: str, activation: str, elements: Quantity
+    unit: VectorSpec, *, function: str, activation: str, elements: Quantity, row: int = 1
 ) -> Quantity:
     """Return the whole cycles of one vector instruction over ``elements`` input elements.
 
     Notes
     -----
     A lane applies a function and the activation behind it in one pass, at the pace of the slower:
-    ``startup + ceil(elements · cycles per element / lanes)``.
+    ``startup + ceil(elements · cycles per element / lanes)``. Sorts of rows of ``row`` elements go
+    over them several times (`foundation.functions.passes`).
     """
-    lane_cycles = elements * pass_cycles(unit, function, activation)
+    lane_cycles = elements * pass_cycles(unit, function, activation, row)
     return unit.startup_cycles + rounded_up(lane_cycles / unit.lanes)
 
 
-def pass_cycles(unit: VectorSpec, function: str, activation: str) -> float:
+def pass_cycles(unit: VectorSpec, function: str, activation: str, row: int = 1) -> float:
     """Return the lane cycles per element of a function with an activation behind it."""
-    cycles = unit.element_cycles(function)
+    cycles = unit.element_cycles(function) * passes(function, row)
     if activation == "identity":
         return cycles
     return max(cycles, unit.element_cycles(activation))
 
 
-def vector_operations(*, function: str, activation: str, elements: int) -> int:
+def vector_operations(*, function: str, activation: str, elements: int, row: int = 1) -> int:
     """Return the operations of one vector instruction: those of function and activation."""
-    per_element = FUNCTIONS[function].operations
+    per_element = FUNCTIONS[function].operations * passes(function, row)
     if activation != "identity":
         per_element += FUNCTIONS[activation].operations
     return elements * per_element

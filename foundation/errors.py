@@ -2,9 +2,19 @@
 
 from collections.abc import Iterable
 
+_LONGEST_MESSAGE = 1500
+
 
 class RooftileError(ValueError):
-    """A mistake in what the user gave. The command line prints it and exits with status 2."""
+    """A mistake in what the user gave. The command line prints it and exits with status 2.
+
+    What it quotes from a file may be of any length: of a long message the middle is left out.
+    """
+
+    def __init__(self, message: str) -> None:
+        half = _LONGEST_MESSAGE // 2
+        is_long = len(message) > _LONGEST_MESSAGE
+        super().__init__(f"{message[:half]} … {message[-half:]}" if is_long else message)
 
 
 class SpecError(RooftileError):

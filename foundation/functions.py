@@ -14,7 +14,7 @@ class FunctionKind(Enum):
     CHANNEL = "channel"  # one operand, and a vector or two along its last axis
     REDUCTION = "reduction"  # one operand, or those of a sum of products: some axes disappear
     CONVERSION = "conversion"  # operands of one type, a result of another, element by element
-    ROW = "row"  # one operand, each row along the last axes as a whole
+    ROW = "row"  # one operand, or two of a scan: each row along the last axes as a whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Function:
         How it consumes its operands.
     operations
         Lane operations per input element: the ops on the roofline, and the cycles on a lane that
-        does one operation a cycle.
+        does one operation a cycle. Of a sort for each of its `passes`.
     """
 
     name: str
@@ -61,6 +61,9 @@ SLOPES = {
 # softmax: max, subtract, exp, sum, divide. layer_norm: sum, square, sum of squares, subtract,
 # multiply by 1/deviation, multiply by gamma, add beta. rms_norm: square, sum, two multiplications.
 # A gradient of a function: a table look-up and a multiplication.
+# rescale: what requantize does, behind a multiplication.
+# scan: multiply, add. sort, argsort: half a compare-and-exchange, a minimum and a maximum, in each
+# pass.
 FUNCTIONS = {
     function.name: function
     for function in (
@@ -85,17 +88,50 @@ FUNCTIONS = {
             erf=1,
         ),
         *_functions(
-            FunctionKind.BINARY, add=1, subtract=1, multiply=1, divide=1, maximum=1, minimum=1
+            FunctionKind.BINARY,
+            add=1,
+            subtract=1,
+            multiply=1,
+            divide=1,
+            maximum=1,
+            minimum=1,
+            greater=1,
+            **{f"{name}_gradient": 2 for name in SLOPES},
         ),
-        *_functions(FunctionKind.BINARY, **{f"{name}_gradient": 2 for name in SLOPES}),
         *_functions(FunctionKind.CONVERSION, cast=1, equal=1),
-        *_functions(FunctionKind.CHANNEL, requantize=1, batch_norm=2),
-        *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1, dot=2, max_gradient=2),
-        *_functions(FunctionKind.ROW, softmax=5, layer_norm=7, rms_norm=4),
+        *_functions(FunctionKind.CHANNEL, requantize=1, rescale=2, batch_norm=2),
+        *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1, dot=2, argmax=1, max_gradient=2),
+        *_functions(
+            FunctionKind.ROW, softmax=5, layer_norm=7, rms_norm=4, sort=1, argsort=1, scan=2
+        ),
     )
 }
+#: Those that make results of psums.
+OF_PSUMS = ("requantize", "rescale")
+
+#: Functions that sort rows.
+SORTS = ("sort", "argsort")
+#: Functions whose results are int32 numbers of elements.
+INDEXING = ("argmax", "argsort")
 
 
 def names(kind: FunctionKind) -> list[str]:
     """Return the names of all functions of one kind."""
     return [function.name for function in FUNCTIONS.values() if function.kind is kind]
+
+
+def passes(function: str, row: int) -> int:
+    """Return how often a function goes over rows of ``row`` elements: once, unless it sorts them.
+
+    # Approximation: a sort takes the stages of a bitonic network over the next power of two,
+    p (p + 1) / 2 of 2^p elements, whatever the vector unit would really do, and moves indices along
+    with their values for nothing.
+
+    References
+    ----------
+    .. [1] K. Batcher, "Sorting networks and their applications", AFIPS 1968.
+    """
+    if function not in SORTS:
+        return 1
+    exponent = (row - 1).bit_length()
+    return max(1, exponent * (exponent + 1) // 2)

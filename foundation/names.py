@@ -9,25 +9,32 @@ LONGEST = 150
 
 
 class Names:
-    """Hands out names, each once."""
+    """Hands out names, each once.
 
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
+    Parameters
+    ----------
+    is_taken
+        Whether a name is taken; by default those are that were handed out.
+    """
+
+    def __init__(self, is_taken: Callable[[str], bool] | None = None) -> None:
+        self._given: set[str] = set()
+        self._is_taken = is_taken or self._given.__contains__
+        # The number at which the last search for each name ended: many may ask for the same one.
+        self._numbers: dict[str, int] = {}
 
     def unique(self, name: str) -> str:
-        """Return ``name`` with ``_`` for what may not stand in one, numbered if it is taken."""
-        result = numbered(plain_name(name), self._taken.__contains__)
-        self._taken.add(result)
+        """Return ``name`` with ``_`` for what may not stand in one.
+
+        If it is taken, ``name_2``, ``name_3`` and so on are tried.
+        """
+        plain = plain_name(name)
+        number = self._numbers.get(plain, 1)
+        while self._is_taken(result := plain if number == 1 else f"{plain}_{number}"):
+            number += 1
+        self._numbers[plain] = number
+        self._given.add(result)
         return result
-
-
-def numbered(name: str, is_taken: Callable[[str], bool]) -> str:
-    """Return ``name``, or the first of ``name_2``, ``name_3`` and so on that isn't taken."""
-    number, result = 1, name
-    while is_taken(result):
-        number += 1
-        result = f"{name}_{number}"
-    return result
 
 
 def plain_name(name: str) -> str:

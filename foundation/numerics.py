@@ -25,6 +25,11 @@ FRACTION_BITS = 4
 ONE = 1 << FRACTION_BITS
 #: Added to a variance before its root is taken, in real units squared.
 EPSILON = 1e-5
+#: Fraction bits of the integer scales of weights.
+SCALE_BITS = 15
+#: The largest numbers of the two types of OFP8, and of one with fp32's exponent and 10 bits.
+_LARGEST_FP8 = {"fp8_e4m3": 448.0, "fp8_e5m2": 57344.0}
+_LARGEST_TF32 = (2 - 2.0**-10) * 2.0**127
 
 
 def saturate(values: Any, dtype: Dtype) -> Array:
@@ -32,8 +37,23 @@ def saturate(values: Any, dtype: Dtype) -> Array:
     if dtype.is_integer:
         limits = np.iinfo(dtype.numpy)
         values = np.clip(values, limits.min, limits.max)
+    elif dtype.name in _LARGEST_FP8:
+        # The saturating mode of OFP8: what is too large becomes the largest number.
+        largest = _LARGEST_FP8[dtype.name]
+        values = np.clip(values, -largest, largest)
+    elif dtype.name == "tf32":
+        return _rounded_tf32(np.asarray(values, dtype=np.float32))
     result: Array = values.astype(dtype.numpy)
     return result
+
+
+def _rounded_tf32(values: Array) -> Array:
+    """Return fp32 numbers with the 13 low bits of the mantissa rounded off, half to even."""
+    bits = values.view(np.uint32)
+    rounded = (bits + np.uint32(0xFFF) + ((bits >> np.uint32(13)) & np.uint32(1))) & ~np.uint32(
+        0x1FFF
+    )
+    return np.where(np.isfinite(values), rounded.view(np.float32), values)
 
 
 def limits(dtype: Dtype) -> tuple[float, float]:
@@ -41,6 +61,10 @@ def limits(dtype: Dtype) -> tuple[float, float]:
     if dtype.is_integer:
         integers = np.iinfo(dtype.numpy)
         return integers.min / _one(dtype), integers.max / _one(dtype)
+    if dtype.name in _LARGEST_FP8:
+        return -_LARGEST_FP8[dtype.name], _LARGEST_FP8[dtype.name]
+    if dtype.name == "tf32":
+        return -_LARGEST_TF32, _LARGEST_TF32
     infinity = np.array([np.inf], dtype=dtype.numpy)
     bits = infinity.view(f"u{dtype.size_bytes}")  # one below, as an integer, is the largest number
     largest = float((bits - 1).view(dtype.numpy)[0])
@@ -63,13 +87,13 @@ def _one(dtype: Dtype) -> int:
     return ONE if dtype.name == "int8" else 1
 
 
-def default_shift(reduction: int) -> int:
+def default_shift(reduction: int, weight_bits: int = 8) -> int:
     """Return the right shift that brings int8 dot products of this length back to int8 range.
 
     Products of uniform int8 operands have a standard deviation near ``2**12.4``; their sum grows
-    with the square root of ``reduction``.
+    with the square root of ``reduction``. Weights of ``weight_bits`` make smaller ones.
     """
-    return 7 + reduction.bit_length() // 2
+    return weight_bits - 1 + reduction.bit_length() // 2
 
 
 def requantize(accumulated: Array, bias: Array | None, shift: int, dtype: Dtype) -> Array:
@@ -94,6 +118,25 @@ def requantize(accumulated: Array, bias: Array | None, shift: int, dtype: Dtype)
     return saturate(wide, dtype)
 
 
+def rescale(
+    accumulated: Array, scale: Array, bias: Array | None, shift: int, dtype: Dtype
+) -> Array:
+    """Return `requantize` of accumulated times scale.
+
+    Parameters
+    ----------
+    accumulated, bias, shift, dtype
+        As of `requantize`.
+    scale
+        Array of the accumulators' type, one value or one for each channel; for integers in units
+        of 2**-15, and the product is rounded half up.
+    """
+    product = _widened(accumulated, dtype) * _widened(scale, dtype)
+    if dtype.is_integer:
+        product = (product + (1 << (SCALE_BITS - 1))) >> SCALE_BITS
+    return requantize(product, bias, shift, dtype)
+
+
 def unary(function: str, values: Array, dtype: Dtype) -> Array:
     """Return ``function(values)`` element by element.
 
@@ -112,6 +155,7 @@ def binary(function: str, left: Array, right: Array, dtype: Dtype) -> Array:
     """Return ``function(left, right)`` element by element, with NumPy's broadcasting.
 
     Of fixed-point numbers a quotient by 0 is the end of the range on its side, 0 / 0 is 0.
+    ``greater`` is 1 or 0.
     """
     a, b = _widened(left, dtype), _widened(right, dtype)
     match function:
@@ -127,6 +171,8 @@ def binary(function: str, left: Array, right: Array, dtype: Dtype) -> Array:
             result = np.maximum(a, b)
         case "minimum":
             result = np.minimum(a, b)
+        case "greater":
+            return stored((a > b).astype(np.float64), dtype)
         case _ if function.removesuffix("_gradient") in SLOPES:
             slope = _slope(function.removesuffix("_gradient"), right, dtype)
             result = _rounded_shift(a * slope) if dtype.is_integer else a * slope
@@ -136,14 +182,14 @@ def binary(function: str, left: Array, right: Array, dtype: Dtype) -> Array:
 
 
 def equal(left: Array, right: Array, dtype: Dtype) -> Array:
-    """Return the 1 of ``dtype`` where elements are equal, else 0, with NumPy's broadcasting."""
+    """Return 1 where int32 numbers are equal, else 0, in ``dtype``; with NumPy's broadcasting."""
     return stored((left == right).astype(np.float64), dtype)
 
 
 def cast(values: Array, dtype: Dtype) -> Array:
     """Return floating-point numbers, or whole ones, rounded to another floating-point type."""
     with np.errstate(over="ignore"):
-        return values.astype(dtype.numpy)
+        return saturate(values.astype(np.float64), dtype)
 
 
 def batch_norm(values: Array, scale: Array, shift: Array, dtype: Dtype) -> Array:
@@ -155,7 +201,15 @@ def batch_norm(values: Array, scale: Array, shift: Array, dtype: Dtype) -> Array
 
 
 def reduction(function: str, values: Array, axes: tuple[int, ...], dtype: Dtype) -> Array:
-    """Return the sum, mean or max over ``axes``, which disappear."""
+    """Return the sum, mean or max over ``axes``, which disappear.
+
+    ``argmax`` is the row-major number of the first largest element, int32.
+    """
+    if function == "argmax":
+        last = np.moveaxis(values, axes, range(values.ndim - len(axes), values.ndim))
+        rows = last.reshape(*last.shape[: values.ndim - len(axes)], -1)
+        largest: Array = rows.argmax(axis=-1).astype(dtype.numpy)
+        return largest
     wide = _widened(values, dtype)
     match function:
         case "sum":
@@ -185,6 +239,31 @@ def max_gradient(
     """Return the sum over ``axes``, which disappear, of gradients where values are the largest."""
     result = np.where(values == largest, _widened(gradient, dtype), 0).sum(axis=axes)
     return saturate(np.asarray(result), dtype)
+
+
+def order(values: Array) -> Array:
+    """Return the numbers of each row's elements, the largest first, as int32; equals keep order."""
+    wide = values.astype(np.int64 if values.dtype.kind == "i" else np.float64)
+    return np.argsort(-wide, axis=-1, kind="stable").astype(np.int32)
+
+
+def scan(decay: Array, added: Array, dtype: Dtype) -> Array:
+    """Return all states of ``state = decay · state + added`` along the last axis, from zero.
+
+    Integers are rounded and saturated in each step; a floating-point state stays in fp32.
+    """
+    factors, summands = _widened(decay, dtype), _widened(added, dtype)
+    states = np.empty_like(summands)
+    state = np.zeros_like(summands[..., 0])
+    for place in range(summands.shape[-1]):
+        product = factors[..., place] * state
+        if dtype.is_integer:
+            total = _rounded_shift(product) + summands[..., place]
+            state = saturate(total, dtype).astype(np.int64)
+        else:
+            state = product + summands[..., place]
+        states[..., place] = state
+    return saturate(states, dtype)
 
 
 def softmax(values: Array, dtype: Dtype) -> Array:
@@ -235,7 +314,7 @@ def wide(dtype: Dtype) -> np.dtype[Any]:
     """Return the type in which elements of ``dtype`` are computed on: never narrower than fp32."""
     if dtype.is_integer:
         return np.dtype(np.int64)
-    return np.dtype(np.float64 if dtype.size_bytes > 4 else np.float32)
+    return np.dtype(np.float64 if dtype.bits > 32 else np.float32)
 
 
 def _widened(values: Array, dtype: Dtype) -> Any:

@@ -9,7 +9,13 @@ from foundation.errors import RooftileError
 MAX_SIZE_BYTES = 1_000_000
 
 
-def read_text(path: Path, error: type[RooftileError], kind: str = "a YAML file") -> str:
+def read_text(
+    path: Path,
+    error: type[RooftileError],
+    kind: str = "a YAML file",
+    *,
+    most_bytes: int = MAX_SIZE_BYTES,
+) -> str:
     """Return the text of the file at ``path``; ``kind`` is what the user should give.
 
     Raises
@@ -25,8 +31,8 @@ def read_text(path: Path, error: type[RooftileError], kind: str = "a YAML file")
         if not path.is_file():
             raise error(f"{path}: isn't a regular file; give {kind}")
         size_bytes = path.stat().st_size
-        if size_bytes > MAX_SIZE_BYTES:
-            raise error(f"{path}: has {size_bytes} bytes but at most {MAX_SIZE_BYTES} are read")
+        if size_bytes > most_bytes:
+            raise error(f"{path}: has {size_bytes} bytes but at most {most_bytes} are read")
         content = path.read_bytes()
     except OSError as problem:
         raise error(f"{path}: can't be read: {problem.strerror}") from None

@@ -10,12 +10,15 @@ from urllib.parse import quote, unquote
 
 from foundation.dtype import DTYPES
 from foundation.errors import AssemblyError, nearest
+from foundation.formats import FORMATS
 from foundation.functions import FUNCTIONS
+from foundation.stored import Stored
 from isa.fields import FORM_OF, FORMS, Form, Kind, checked_count, checked_stride
 from isa.instruction import DATAFLOW_NAMES, Access, Instruction, Operand, Queue
 from isa.program import Program, Semaphore, Space, Stream
 
 _ACCESS = re.compile(r"([^\s+\[\]]+)\+(0x[0-9a-f]+|\d+)\[([-\d,]*)\]\Z")
+_STORED = re.compile(r"(\w+)/(\d+):(\d+)/(\d+):(\d+):(\w+):(\w+)\Z", re.ASCII)
 _LIST = re.compile(r"\[([\d,]*)\]\Z")
 _MAX_DIGITS = 30
 _OPERANDS = {operand.name.lower(): operand for operand in Operand}
@@ -188,8 +191,25 @@ def _value(source: _Source, kind: Kind, text: str) -> Any:
         Kind.DATAFLOW: lambda word: _choice("dataflow", word, _words(DATAFLOW_NAMES)),
         Kind.OPERAND: lambda word: _choice("operand", word, _OPERANDS),
         Kind.FLAG: lambda word: _choice("flag", word, _FLAGS),
+        Kind.STORED: _stored,
     }
     return readers[kind](text)
+
+
+def _stored(text: str) -> Stored:
+    match = _STORED.match(text)
+    if match is None:
+        raise ValueError(f"'{text}' must say how weights are stored, as int4/32:2/4:1:nm:fp16 does")
+    value, length, kept, period, block, form, scale = match.groups()
+    return Stored(
+        value=_choice("dtype", value, DTYPES),
+        length=_count(length),
+        kept=_count(kept),
+        period=_count(period),
+        block=_count(block),
+        format=_choice("format", form, _words(FORMATS)),
+        scale=None if scale == "none" else _choice("dtype", scale, DTYPES),
+    )
 
 
 def _words(known: Iterable[str]) -> dict[str, str]:

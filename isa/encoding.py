@@ -6,7 +6,9 @@ from typing import Any
 
 from foundation.dtype import DTYPES
 from foundation.errors import AssemblyError
+from foundation.formats import FORMATS
 from foundation.functions import FUNCTIONS
+from foundation.stored import Stored
 from isa.fields import FORM_OF, FORM_OF_OPCODE, Kind, checked_count, checked_stride
 from isa.instruction import DATAFLOW_NAMES, Access, Instruction, Operand, Queue
 from isa.program import Program, Semaphore, Space, Stream
@@ -15,16 +17,21 @@ MAGIC = b"RTIL"
 VERSION = 1
 
 #: Codes are places in these lists. They are part of the format: only ever append.
-DTYPE_CODES = ("int8", "int32", "fp16", "bf16", "fp32")
+DTYPE_CODES = (
+    *("int8", "int32", "fp16", "bf16", "fp32"),
+    *("fp8_e4m3", "fp8_e5m2", "tf32", "int4"),
+)
+FORMAT_CODES = ("dense", "nm", "bitmap", "csr", "blocked_ell")
 FUNCTION_CODES = (
     *("identity", "relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "hard_swish"),
     *("add", "subtract", "multiply", "maximum", "requantize", "batch_norm"),
     *("sum", "mean", "max", "softmax", "layer_norm", "rms_norm"),
     *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
-    *("erf", "divide", "minimum", "dot"),
+    *("erf", "divide", "minimum", "dot", "equal", "argmax", "sort", "argsort", "scan"),
+    *("greater", "rescale"),
     *("relu_gradient", "relu6_gradient", "sigmoid_gradient", "tanh_gradient"),
     *("hard_sigmoid_gradient", "gelu_gradient", "silu_gradient", "hard_swish_gradient"),
-    *("absolute_gradient", "erf_gradient", "cast", "equal", "max_gradient"),
+    *("absolute_gradient", "erf_gradient", "cast", "max_gradient"),
 )
 _MAX_BITS = 64
 
@@ -154,6 +161,14 @@ class _Writer:
         for item in fields:
             self._value(item.kind, getattr(instruction, item.name))
 
+    def stored(self, stored: Stored) -> None:
+        """Append how weights are stored."""
+        self.count(DTYPE_CODES.index(stored.value.name))
+        for number in (stored.length, stored.kept, stored.period, stored.block):
+            self.count(number)
+        self.count(FORMAT_CODES.index(stored.format))
+        self.count(0 if stored.scale is None else 1 + DTYPE_CODES.index(stored.scale.name))
+
     def _value(self, kind: Kind, value: Any) -> None:
         match kind:
             case Kind.COUNTS:
@@ -172,6 +187,8 @@ class _Writer:
                 self.count(FUNCTION_CODES.index(value))
             case Kind.DATAFLOW:
                 self.count(DATAFLOW_NAMES.index(value))
+            case Kind.STORED:
+                self.stored(value)
             case _:
                 self.count(int(value))
 
@@ -251,6 +268,22 @@ class _Reader:
         form, fields = FORM_OF_OPCODE[opcode]
         return form.instruction(**{item.name: self._value(item.kind) for item in fields})
 
+    def stored(self) -> Stored:
+        """Return how weights are stored."""
+        value = DTYPES[DTYPE_CODES[self.code(len(DTYPE_CODES), "dtype")]]
+        length, kept, period, block = (self.count() for _ in range(4))
+        form = FORMAT_CODES[self.code(len(FORMAT_CODES), "format")]
+        scale = self.code(1 + len(DTYPE_CODES), "scale")
+        return Stored(
+            value=value,
+            length=length,
+            kept=kept,
+            period=period,
+            block=block,
+            format=form,
+            scale=DTYPES[DTYPE_CODES[scale - 1]] if scale else None,
+        )
+
     def _value(self, kind: Kind) -> Any:
         match kind:
             case Kind.COUNT | Kind.BITS:
@@ -273,7 +306,10 @@ class _Reader:
                 return self.flag()
             case Kind.DATAFLOW:
                 return DATAFLOW_NAMES[self.code(len(DATAFLOW_NAMES), "dataflow")]
+            case Kind.STORED:
+                return self.stored()
 
 
 assert set(DTYPE_CODES) == set(DTYPES), "every dtype has a code"
+assert set(FORMAT_CODES) == set(FORMATS), "every format has a code"
 assert set(FUNCTION_CODES) == set(FUNCTIONS), "every function has a code"

@@ -22,6 +22,7 @@ class Kind(Enum):
     OPERAND = "operand"
     FLAG = "flag"
     DATAFLOW = "dataflow"
+    STORED = "stored"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,28 +43,38 @@ class Form:
         In text, in binary, in Python.
     fields
         Those that every instruction has.
-    option, option_opcode
-        A last field that is left out where it is None, and the opcode with it; None without any.
+    options
+        Last fields, each of which is left out where it is None.
+    option_opcodes
+        The opcode for each choice of options that aren't left out.
     """
 
     mnemonic: str
     opcode: int
     instruction: type[Instruction]
     fields: tuple[Field, ...]
-    option: Field | None = None
-    option_opcode: int | None = None
+    options: tuple[Field, ...] = ()
+    option_opcodes: tuple[tuple[tuple[Field, ...], int], ...] = ()
 
     @property
     def all_fields(self) -> tuple[Field, ...]:
-        """The fields with the one that can be left out."""
-        return self.fields if self.option is None else (*self.fields, self.option)
+        """The fields with those that can be left out."""
+        return (*self.fields, *self.options)
+
+    @property
+    def codes(self) -> dict[int, tuple[Field, ...]]:
+        """Every opcode with the fields behind it."""
+        chosen = {opcode: (*self.fields, *options) for options, opcode in self.option_opcodes}
+        return {self.opcode: self.fields, **chosen}
 
     def coded(self, instruction: Instruction) -> tuple[int, tuple[Field, ...]]:
         """Return the opcode of an instruction, and the fields that it has."""
-        if self.option is None or getattr(instruction, self.option.name) is None:
+        given = tuple(
+            [field for field in self.options if getattr(instruction, field.name) is not None]
+        )
+        if not given:
             return self.opcode, self.fields
-        assert self.option_opcode is not None, "an option has an opcode"
-        return self.option_opcode, self.all_fields
+        return dict(self.option_opcodes)[given], (*self.fields, *given)
 
 
 def _form(
@@ -73,9 +84,16 @@ def _form(
     return mnemonic, Form(mnemonic=mnemonic, opcode=opcode, instruction=instruction, fields=fields)
 
 
-def _with_option(named: tuple[str, Form], opcode: int, name: str, kind: Kind) -> tuple[str, Form]:
+def _with_options(
+    named: tuple[str, Form], opcodes: dict[tuple[str, ...], int], **kinds: Kind
+) -> tuple[str, Form]:
+    """Return a form with fields that may be left out; ``opcodes`` by the names of those given."""
     mnemonic, form = named
-    return mnemonic, replace(form, option=Field(name=name, kind=kind), option_opcode=opcode)
+    fields = {name: Field(name=name, kind=kind) for name, kind in kinds.items()}
+    choices = tuple(
+        (tuple(fields[name] for name in names), opcode) for names, opcode in opcodes.items()
+    )
+    return mnemonic, replace(form, options=tuple(fields.values()), option_opcodes=choices)
 
 
 #: Mnemonic to form. Opcodes are part of the binary format: never reuse one.
@@ -122,7 +140,7 @@ FORMS = dict(
             operand=Kind.OPERAND,
             tag=Kind.COUNT,
         ),
-        _with_option(
+        _with_options(
             _form(
                 "matmul",
                 0x20,
@@ -138,9 +156,9 @@ FORMS = dict(
                 dtype=Kind.DTYPE,
                 tag=Kind.COUNT,
             ),
-            0x21,
-            "dataflow",
-            Kind.DATAFLOW,
+            {("dataflow",): 0x21, ("stored",): 0x22, ("dataflow", "stored"): 0x23},
+            dataflow=Kind.DATAFLOW,
+            stored=Kind.STORED,
         ),
         _form(
             "vector",
@@ -161,10 +179,8 @@ FORMS = dict(
 )
 
 #: Opcode byte to form, and to the fields behind it.
-FORM_OF_OPCODE = {form.opcode: (form, form.fields) for form in FORMS.values()} | {
-    form.option_opcode: (form, form.all_fields)
-    for form in FORMS.values()
-    if form.option_opcode is not None
+FORM_OF_OPCODE = {
+    opcode: (form, fields) for form in FORMS.values() for opcode, fields in form.codes.items()
 }
 
 FORM_OF = {form.instruction: form for form in FORMS.values()}

@@ -13,6 +13,7 @@ from math import prod
 
 from foundation.dtype import Dtype
 from foundation.functions import FUNCTIONS, FunctionKind
+from foundation.stored import Stored
 
 
 class Queue(IntEnum):
@@ -165,7 +166,8 @@ class MatMul:
     Parameters
     ----------
     groups, m, k
-        Extents of independent products, output rows, and the reduction; () stands for 1.
+        Extents of independent products, output rows, and the reduction; () stands for 1. With
+        ``stored`` the last one of ``k`` counts segments.
     n
         Extent of output columns.
     input, weight, psum
@@ -173,12 +175,15 @@ class MatMul:
     accumulate
         Add to ``psum`` (True) or overwrite it (False).
     dtype
-        Type of input and weight.
+        Type of input and weight; with ``stored`` of the input.
     tag
         For reports: which tile.
     dataflow
         One of ``DATAFLOW_NAMES``; None for the array's first, or only, one. What is computed is the
         same.
+    stored
+        How each segment of the weights is stored; None for weights that are as the input is. Input
+        and weight step from segment to segment: the input's elements of one lie side by side.
     """
 
     groups: tuple[int, ...]
@@ -192,6 +197,17 @@ class MatMul:
     dtype: Dtype
     tag: int
     dataflow: str | None = None
+    stored: Stored | None = None
+
+    @property
+    def input_segment(self) -> Dtype:
+        """What the input has at each index of ``shape``: an element, or a segment of them."""
+        return self.dtype if self.stored is None else self.dtype.vector(self.stored.length)
+
+    @property
+    def weight_segment(self) -> Dtype:
+        """The same of the weight."""
+        return self.dtype if self.stored is None else self.stored.segment
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -211,7 +227,8 @@ class Vector:
     Unary, binary and channel functions go element by element over ``shape``. A reduction folds the
     last ``reduced`` dimensions of ``shape`` into one value; a row function takes them, or the last
     one where ``reduced`` is 0, as a row. ``requantize`` reads psums, adds up those of the
-    ``reduced`` dimensions, adds ``inputs[1]`` if given, and rounds.
+    ``reduced`` dimensions, adds ``inputs[1]`` if given, and rounds; ``rescale`` multiplies by
+    ``inputs[1]`` before it adds ``inputs[2]``.
 
     Parameters
     ----------
@@ -229,7 +246,7 @@ class Vector:
     input_dtype, output_dtype
         Types of ``inputs`` and ``output``.
     shift
-        Right shift of ``requantize`` for integers.
+        Right shift of ``requantize`` and ``rescale`` for integers.
     activation
         Unary function applied to the result, ``"identity"`` for none.
     tag
@@ -246,6 +263,13 @@ class Vector:
     shift: int
     activation: str
     tag: int
+
+    @property
+    def row(self) -> int:
+        """Number of elements of a row, or of what is folded into one value."""
+        is_row = self.function in FUNCTIONS and FUNCTIONS[self.function].kind is FunctionKind.ROW
+        count = max(self.reduced, 1) if is_row else self.reduced
+        return prod(self.shape[len(self.shape) - count :])
 
     @property
     def folded(self) -> int:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from foundation import numerics
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import SimulationError
+from foundation.segments import decode
 from isa.instruction import (
     ACCEPTED,
     Access,
@@ -318,13 +319,17 @@ class _Interpreter:
         _check_shape(queue, matmul.shape)
         groups, rows = len(matmul.groups), len(matmul.m)
         kept = groups + rows + 1
-        products, m, n, k = matmul.extents
+        products, m, n, _ = matmul.extents
         shape = matmul.shape
-        left = self._part(queue, "input", matmul.input, shape, range(kept - 1, kept), dtype)
-        right = self._part(
-            queue, "weight", matmul.weight, shape, range(groups, groups + rows), dtype
+        data = self._part(
+            queue, "input", matmul.input, shape, range(kept - 1, kept), matmul.input_segment
         )
-        left, right = left.reshape(products, m, k), right.reshape(products, n, k)
+        weights = self._part(
+            queue, "weight", matmul.weight, shape, range(groups, groups + rows),
+            matmul.weight_segment,
+        )  # fmt: skip
+        left = data.view(dtype.numpy).reshape(products, m, -1)
+        right = _weights(queue, weights, matmul).reshape(products, n, -1)
         if self._watch:
             self._watch(matmul, left, right.transpose(0, 2, 1))
         # Every int8 product and sum below 2**53 is exact in float64, which has a fast product.
@@ -363,10 +368,17 @@ class _Interpreter:
         shape: tuple[int, ...],
         skip: range,
         dtype: Dtype,
-    ) -> Array:
-        """Return an operand along the dimensions on which it depends."""
+    ) -> Bytes:
+        """Return an operand's bytes along the dimensions on which it depends, each element's last.
+
+        An element may be a segment of several.
+        """
         part = tuple(extent for d, extent in enumerate(shape) if d not in skip)
-        return self._operand(queue, name, _without(queue, name, access, shape, skip), part, dtype)
+        own = _without(queue, name, access, shape, skip)
+        memory = self._memory(queue, name, own, main=False)
+        indices = memory.indices(queue, name, own, part, dtype.size_bytes)
+        memory.read(queue, name, indices)
+        return memory.data[indices].reshape(*part, dtype.size_bytes)
 
     def _operand(
         self, queue: QueueState, name: str, access: Access, shape: tuple[int, ...], dtype: Dtype
@@ -458,6 +470,22 @@ def _send(queue: QueueState, target: ShadowedMemory, indices: Indices, values: B
     queue.in_flight.append(
         Transfer(position=queue.position, memory=target, indices=indices, values=values.reshape(-1))
     )
+
+
+def _weights(queue: QueueState, data: Bytes, matmul: MatMul) -> Array:
+    """Return the weights of a product from their bytes."""
+    stored = matmul.stored
+    if stored is None:
+        return data.view(matmul.dtype.numpy)
+    if matmul.dtype.is_integer and not (stored.value.is_integer and stored.scale is None):
+        raise queue.error(
+            f"a matmul of {matmul.dtype} can't sum up weights stored as {stored}: they aren't"
+            " integers"
+        )
+    try:
+        return decode(data, stored)
+    except (ValueError, IndexError):
+        raise queue.error(f"weight: its bytes aren't segments stored as {stored}") from None
 
 
 def _without(

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import numpy as np
+
 from foundation import numerics
 from foundation.dtype import Dtype
 from foundation.errors import nearest
-from foundation.functions import FUNCTIONS, FunctionKind, names
+from foundation.functions import FUNCTIONS, INDEXING, OF_PSUMS, SORTS, FunctionKind, names
 from isa.instruction import Vector
 from isa.shadow import Array, QueueState
 
 #: Operands of the functions for which their kind doesn't say it: least and most.
 _OPERANDS = {
     "requantize": (1, 2),
+    "rescale": (2, 3),
     "batch_norm": (3, 3),
     "softmax": (1, 1),
     "layer_norm": (3, 3),
@@ -22,6 +25,9 @@ _OPERANDS = {
     "max_gradient": (3, 3),
     "cast": (1, 1),
     "equal": (2, 2),
+    "sort": (1, 1),
+    "argsort": (1, 1),
+    "scan": (2, 2),
 }
 _OPERANDS_OF_KIND = {
     FunctionKind.UNARY: (1, 1),
@@ -55,7 +61,7 @@ def check_vector(queue: QueueState, vector: Vector) -> None:
     if not least <= len(vector.inputs) <= most:
         takes = str(least) if least == most else f"{least} or {most}"
         raise queue.error(f"'{name}' takes {takes} inputs but has {len(vector.inputs)}")
-    reduces = kind in (FunctionKind.REDUCTION, FunctionKind.ROW) or name == "requantize"
+    reduces = kind in (FunctionKind.REDUCTION, FunctionKind.ROW) or name in OF_PSUMS
     reducible = len(vector.shape) if reduces else 0
     if not 0 <= vector.reduced <= reducible:
         raise queue.error(
@@ -69,22 +75,33 @@ def check_vector(queue: QueueState, vector: Vector) -> None:
 
 def _check_types(queue: QueueState, vector: Vector, kind: FunctionKind) -> None:
     name, dtype = vector.function, vector.output_dtype
-    expected = dtype.accumulator if name == "requantize" else dtype.name
-    if kind is FunctionKind.CONVERSION:
-        if name == "cast" and (dtype.is_integer or vector.input_dtype.name == "int8"):
-            raise queue.error(
-                f"'cast' goes from floats or int32 to floats but not from {vector.input_dtype} to"
-                f" {dtype}"
-            )
-    elif vector.input_dtype.name != expected:
+    expected = _read_by(name, vector)
+    if vector.input_dtype.name != expected:
         raise queue.error(f"'{name}' to {dtype} reads {expected} but has {vector.input_dtype}")
-    tabled = kind in (FunctionKind.UNARY, FunctionKind.ROW) and name != "identity"
+    if name in INDEXING and dtype.name != "int32":
+        raise queue.error(f"'{name}' makes int32 but has {dtype}")
+    if name == "cast" and (dtype.is_integer or vector.input_dtype.name in ("int4", "int8")):
+        raise queue.error(
+            f"'cast' goes from floats or int32 to floats but not from {vector.input_dtype} to"
+            f" {dtype}"
+        )
+    tabled = kind in (FunctionKind.UNARY, FunctionKind.ROW) and name not in ("identity", *SORTS)
     for function in (name if tabled else "identity", vector.activation):
         if function != "identity" and dtype.is_integer and dtype.name != "int8":
             raise queue.error(f"'{function}' has no table for {dtype}; use int8")
-    limit = _MAX_SHIFT if name == "requantize" and dtype.is_integer else 0
+    limit = _MAX_SHIFT if name in OF_PSUMS and dtype.is_integer else 0
     if not 0 <= vector.shift <= limit:
         raise queue.error(f"shift {vector.shift} of '{name}' to {dtype} must lie in 0..{limit}")
+
+
+def _read_by(name: str, vector: Vector) -> str:
+    """Return the type that a function must read to make its output's type."""
+    if name in OF_PSUMS:
+        return vector.output_dtype.accumulator
+    if name == "equal":
+        return "int32"
+    reads_any = name == "cast" or name in INDEXING
+    return vector.input_dtype.name if reads_any else vector.output_dtype.name
 
 
 def apply_vector(vector: Vector, inputs: list[Array]) -> Array:
@@ -134,12 +151,15 @@ def _reduced_axes(vector: Vector) -> tuple[int, ...]:
 
 def _requantize(vector: Vector, inputs: list[Array], dtype: Dtype) -> Array:
     """Return the results of psums, added up along the dimensions that are reduced."""
-    psums, biases = inputs[0], inputs[1:]
+    psums, others = inputs[0], inputs[1:]
     if vector.reduced:
         axes = _reduced_axes(vector)
         psums = numerics.reduction("sum", psums, axes, vector.input_dtype)
-        biases = [bias.reshape(*psums.shape, -1)[..., 0] for bias in biases]
-    return numerics.requantize(psums, biases[0] if biases else None, vector.shift, dtype)
+        others = [other.reshape(*psums.shape, -1)[..., 0] for other in others]
+    if vector.function == "rescale":
+        bias = others[1] if len(others) > 1 else None
+        return numerics.rescale(psums, others[0], bias, vector.shift, dtype)
+    return numerics.requantize(psums, others[0] if others else None, vector.shift, dtype)
 
 
 def _rows(name: str, inputs: list[Array], dtype: Dtype) -> Array:
@@ -148,5 +168,11 @@ def _rows(name: str, inputs: list[Array], dtype: Dtype) -> Array:
             return numerics.softmax(inputs[0], dtype)
         case "layer_norm":
             return numerics.layer_norm(inputs[0], inputs[1], inputs[2], dtype)
+        case "scan":
+            return numerics.scan(inputs[0], inputs[1], dtype)
+        case "argsort":
+            return numerics.order(inputs[0])
+        case "sort":
+            return np.take_along_axis(inputs[0], numerics.order(inputs[0]), axis=-1)
         case _:
             return numerics.rms_norm(inputs[0], inputs[1], dtype)

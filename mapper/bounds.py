@@ -128,8 +128,10 @@ def _cycles_of_dataflow(kernel: Kernel, spec: AcceleratorSpec) -> float:
             n=sizes["N"],
             k=sizes["K"],
             accumulate=0,
+            reduction=kernel.reduction(array),
         )
         return float(work.timing.occupancy_cycles)
+    sizes["K"] = kernel.reduction(array).steps(sizes["K"])
     folds = -(-sizes[flow.rows] // array.rows) * -(-sizes[flow.columns] // array.columns)
     return sizes[Role.GROUP.value] * folds * sizes[flow.time] / (spec.cores * array.count)
 
@@ -185,7 +187,8 @@ def vector_cycles(kernel: Kernel, spec: AcceleratorSpec) -> float:
     """Return the least cycles of a vector function in the lanes of all cores; 0 for others."""
     if not isinstance(kernel.body, VectorBody):
         return 0.0
-    pace = pass_cycles(spec.vector, kernel.body.function, kernel.body.activation)
+    body = kernel.body
+    pace = pass_cycles(spec.vector, body.function, body.activation, kernel.row)
     return prod(kernel.extents) * pace / (spec.cores * spec.vector.lanes)
 
 

@@ -243,10 +243,13 @@ def _sums(kernel: Kernel, mapping: Mapping) -> Iterator[Violation]:
 
 
 def _places(kernel: Kernel, mapping: Mapping) -> Iterator[Violation]:
-    """What isn't a product makes results tile by tile; copies and lookups hold nothing else."""
+    """What isn't a product makes results tile by tile; copies and lookups hold nothing else.
+
+    Nor do psums wait that are scaled: a scale is for whole sums.
+    """
     depth = len(mapping.loops)
-    is_product = isinstance(kernel.body, Contraction)
-    fixed: Sequence[int] = () if is_product else (len(kernel.inputs),)
+    may_wait = isinstance(kernel.body, Contraction) and not kernel.body.is_scaled
+    fixed: Sequence[int] = () if may_wait else (len(kernel.inputs),)
     if not isinstance(kernel.body, Contraction | VectorBody):
         fixed = range(len(kernel.operands))
     for number in fixed:

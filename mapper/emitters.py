@@ -125,9 +125,10 @@ class _ProductEmitter:
                 weight=weight,
                 psum=Access(space=self._psums.space, base=address, strides=strides),
                 accumulate=accumulate,
-                dtype=self._kernel.inputs[0].dtype,
+                dtype=self._kernel.multiplied,
                 tag=tag,
                 dataflow=self._mapping.dataflow,
+                stored=self._kernel.stored,
             ),
         )
         if is_last:

@@ -185,15 +185,20 @@ def array_counts(nests: Nests, spec: AcceleratorSpec) -> ArrayCounts:
     folds along that dimension, or the tiles if it is the one that streams. Arrays that share an
     instruction along the streaming dimension each read the operand that stays.
 
-    # Approximation: several arrays share ragged tiles as they do full ones.
+    # Approximation: several arrays share ragged tiles as they do full ones, and where a PE does
+    # several products in a cycle the PEs in use are those of K as a whole, not tile by tile.
     """
     kernel, flow = nests.kernel, DATAFLOWS[spec.array.dataflow]
+    reduction = kernel.reduction(spec.array)
     numbers = {name: kernel.numbers(role) for name, role in _ROLES.items()}
     extents = {name: prod(kernel.extents[d] for d in own) for name, own in numbers.items()}
     groups = prod(kernel.extents[d] for d in kernel.numbers(Role.GROUP))
+    in_steps = {**extents, "K": reduction.steps(extents["K"])}
     passes: dict[str, Any] = {
-        flow.rows: nests.folds(numbers[flow.rows], spec.array.rows),
-        flow.columns: nests.folds(numbers[flow.columns], spec.array.columns),
+        name: nests.folds(numbers[name], size, reduction.steps if name == "K" else None)
+        for name, size in ((flow.rows, spec.array.rows), (flow.columns, spec.array.columns))
+    }
+    passes |= {
         flow.time: prod(nests.parts(nests.depth, d) for d in numbers[flow.time])
         * _sharing_arrays(nests, spec),
     }
@@ -203,7 +208,7 @@ def array_counts(nests: Nests, spec: AcceleratorSpec) -> ArrayCounts:
         accesses[operand] = 1.0 * groups * prod(extents[name] for name in own) * passes[other]
     overwritten = groups * extents["M"] * extents["N"] * nests.repeats(kernel.output, nests.depth)
     return ArrayCounts(
-        mapped_pes=1.0 * groups * extents[flow.rows] * extents[flow.columns] * passes[flow.time],
+        mapped_pes=1.0 * groups * in_steps[flow.rows] * in_steps[flow.columns] * passes[flow.time],
         input_reads=accesses["input"],
         weight_reads=accesses["weight"],
         psum_reads=accesses["psum"] - overwritten,
@@ -216,10 +221,19 @@ def _sharing_arrays(nests: Nests, spec: AcceleratorSpec) -> Counts:
     if spec.array.count == 1:
         return np.ones((), dtype=np.int64)
     kernel, flow = nests.kernel, DATAFLOWS[spec.array.dataflow]
+    reduction = kernel.reduction(spec.array)
 
     def arrays(groups: Counts, m: Counts, n: Counts, k: Counts) -> tuple[Counts]:
-        work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=np.zeros_like(m))
-        sizes = {"M": m, "N": n, "K": k}
+        work = matmul_work(
+            spec.array,
+            groups=groups,
+            m=m,
+            n=n,
+            k=k,
+            accumulate=np.zeros_like(m),
+            reduction=reduction,
+        )
+        sizes = {"M": m, "N": n, "K": reduction.steps(k)}
         return (work.mapped_pes // (groups * sizes[flow.rows] * sizes[flow.columns]),)
 
     sizes = (
@@ -241,15 +255,16 @@ def _product_counts(
     ``runs`` says how often the psums of an output leave the accumulators: all but the first time
     they meet those that wait, and all but the last time they wait afterwards.
     """
-    body, dtype = kernel.body, kernel.inputs[0].dtype
+    body, dtype = kernel.body, kernel.multiplied
     assert isinstance(body, Contraction), "a product"
-    macs = np.asarray(float(prod(kernel.extents)))
+    data, weight = kernel.factors
+    macs = np.asarray(float(prod(kernel.extents) * kernel.reduction(spec.array).macs))
     outputs = float(prod(kernel.extents[d] for d in kernel.numbers(Role.GROUP, Role.M, Role.N)))
     additions = (runs - 1) * np.float64(outputs)
     sum_bytes = accumulator_bytes(kernel)
     pads = _Traffics(_pads(spec))
-    pads.read("input", array.input_reads * dtype.size_bytes)
-    pads.read("weight", array.weight_reads * dtype.size_bytes)
+    pads.read("input", array.input_reads * data.size_bytes)
+    pads.read("weight", array.weight_reads * weight.size_bytes)
     pads.read("psum", (array.psum_reads + outputs * runs) * sum_bytes)
     pads.write("psum", array.psum_writes * sum_bytes)
     pads.read("output", additions * sum_bytes)
@@ -280,14 +295,14 @@ def _vector_counts(kernel: Kernel, spec: AcceleratorSpec) -> EnergyCounts[Reals]
     pads.write(kernel.output.scratchpad, results * kernel.output.dtype.size_bytes)
     return replace(
         _NOTHING,
-        vector_operations=elements * _operations(body.function, body.activation),
+        vector_operations=elements * _operations(body.function, body.activation, kernel.row),
         scratchpads=pads.by_name,
     )
 
 
-def _operations(function: str, activation: str = "identity") -> int:
+def _operations(function: str, activation: str = "identity", row: int = 1) -> int:
     """Return the operations of the vector unit for an element."""
-    return vector_operations(function=function, activation=activation, elements=1)
+    return vector_operations(function=function, activation=activation, elements=1, row=row)
 
 
 def _pads(spec: AcceleratorSpec) -> dict[str, str]:

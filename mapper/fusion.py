@@ -468,9 +468,17 @@ def _product_times(
     groups, m, n, k = (
         prod(size[d] for d in kernel.numbers(role)) for role in (Role.GROUP, Role.M, Role.N, Role.K)
     )
-    work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=0)
+    work = matmul_work(
+        spec.array,
+        groups=groups,
+        m=m,
+        n=n,
+        k=k,
+        accumulate=0,
+        reduction=kernel.reduction(spec.array),
+    )
     ports: dict[str, float] = {}
-    for operand, traffic in work.scratchpad_bytes(kernel.inputs[0].dtype).items():
+    for operand, traffic in work.scratchpad_bytes(*kernel.factors).items():
         name = spec.scratchpad_of(operand).name
         ports[name] = ports.get(name, 0.0) + traffic
     slowest = max(
@@ -499,6 +507,7 @@ def _vector_time(kernel: Kernel, size: tuple[int, ...], spec: AcceleratorSpec) -
         function=body.function,
         activation=body.activation,
         elements=float(prod(size)),
+        row=kernel.row,
     )
 
 

@@ -132,7 +132,8 @@ def _mapped(
     mapping = with_layouts(part, mapping, spec)
     cost = estimate(part, share, mapping)
     if can_price(part, share):
-        return mapping, cost.at_cycles(exact_cycles(part, share, mapping), share)
+        (cycles,) = exact_cycles(part, share, [mapping])
+        return mapping, cost.at_cycles(cycles, share)
     return mapping, cost.at_cycles(cost.cycles + conflict_cycles(part, mapping), share)
 
 

@@ -167,7 +167,8 @@ def _with_common_axes(
         for writer, readers in found:
             uses = [(writer, "output"), *readers]
             axes = common_axes([_shape(kernels[n], role) for n, role in uses])
-            if axes is None:
+            # Who reads segments sees other elements than who writes them.
+            if axes is None or len({_operand(kernels[n], role).dtype for n, role in uses}) > 1:
                 return None
             axes_of.append(axes)
             for number, role in uses:
@@ -200,7 +201,10 @@ def _passage(
     fills = {operand.fill for operand in operands}
     if len(pads) > 1 or len(fills) > 1:
         return None
-    if not all(_sees_tensor(kernels[n], _operand(kernels[n], role)) for n, role in readers):
+    if not all(
+        _sees_tensor(kernels[n], operand) and _is_padded_along_one(kernels[n], operand, axes)
+        for (n, _), operand in zip(readers, operands, strict=True)
+    ):
         return None
     return Passage(
         axes=axes,
@@ -238,6 +242,14 @@ def _sees_tensor(kernel: Kernel, operand: OperandMap) -> bool:
         if axis.offset + span < 0 or axis.offset + moved > axis.size - 1:
             return False
     return True
+
+
+def _is_padded_along_one(kernel: Kernel, operand: OperandMap, axes: Sequence[int]) -> bool:
+    """Whether padding is only where an axis of the view is one of the passage's: no box else."""
+    whole = Tile(low=(0,) * len(kernel.extents), size=kernel.extents)
+    shape = [axis.size for axis in operand.axes]
+    views = zip(_touched(operand, whole), shape, axis_runs(axes, shape), strict=True)
+    return all((low >= 0 and high <= size) or len(run) == 1 for (low, high), size, run in views)
 
 
 def _operand(kernel: Kernel, role: str) -> OperandMap:

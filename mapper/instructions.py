@@ -61,9 +61,10 @@ class Instructions:
             weight=weight,
             psum=Access(space=psum.space, base=psum.base, strides=strides),
             accumulate=accumulate,
-            dtype=self._kernel.inputs[0].dtype,
+            dtype=self._kernel.multiplied,
             tag=tag,
             dataflow=self._mapping.dataflow,
+            stored=self._kernel.stored,
         )
 
     def result(

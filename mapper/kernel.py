@@ -14,8 +14,11 @@ from math import gcd, prod
 
 import numpy as np
 
-from foundation.dtype import Dtype
-from foundation.functions import FUNCTIONS, FunctionKind
+from accel.products import Reduction
+from accel.spec import ArraySpec
+from foundation.dtype import DTYPES, Dtype
+from foundation.functions import FUNCTIONS, OF_PSUMS, FunctionKind
+from foundation.stored import Stored
 from isa.instruction import Operand
 
 
@@ -105,18 +108,34 @@ class OperandMap:
 class Contraction:
     """The body of a matrix product: matmuls over K, then one requantization of the psums.
 
-    Inputs are ``input``, ``weight`` and, if there is one, ``bias``. The psums of a partial product
-    are its output as they are.
+    Inputs are ``input``, ``weight`` and, if there are any, ``scale`` and ``bias``. The psums of a
+    partial product are its output as they are.
+
+    Parameters
+    ----------
+    shift, activation
+        Of the requantization.
+    is_partial
+        Whether psums leave as they are.
+    stored
+        How each segment of the weights is stored. The last dimension of K then counts segments, of
+        input and weight alike; None for weights that are as the input is.
+    is_scaled
+        Whether psums are multiplied by a scale.
     """
 
     shift: int
     activation: str
     is_partial: bool = False
+    stored: Stored | None = None
+    is_scaled: bool = False
 
     @property
     def result_function(self) -> str:
         """The vector function that makes outputs of psums."""
-        return "identity" if self.is_partial else "requantize"
+        if self.is_partial:
+            return "identity"
+        return "rescale" if self.is_scaled else "requantize"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +149,7 @@ class VectorBody:
     @property
     def sums_psums(self) -> bool:
         """Whether it adds up partial sums and makes outputs of them."""
-        return self.function == "requantize"
+        return self.function in OF_PSUMS
 
     @property
     def folds(self) -> bool:
@@ -191,6 +210,36 @@ class Kernel:
     def extents(self) -> tuple[int, ...]:
         """Size of the iteration space."""
         return tuple(dimension.extent for dimension in self.dimensions)
+
+    @property
+    def row(self) -> int:
+        """Elements of a row, or of what is folded into one value: what is resident as a whole."""
+        return prod(self.extents[d] for d in self.numbers(Role.WHOLE))
+
+    @property
+    def tensors(self) -> tuple[OperandMap, ...]:
+        """Inputs and output, and the table of a look-up."""
+        table = (self.body.table,) if isinstance(self.body, Lookup) else ()
+        return (*self.operands, *table)
+
+    @property
+    def multiplied(self) -> Dtype:
+        """The type of an element of the first input, of a segment's if it has segments."""
+        return DTYPES[self.inputs[0].dtype.name]
+
+    @property
+    def stored(self) -> Stored | None:
+        """How the weights of a product are stored, as in `Contraction`."""
+        return self.body.stored if isinstance(self.body, Contraction) else None
+
+    @property
+    def factors(self) -> tuple[Dtype, Dtype]:
+        """What a product's input and weight have at each index: elements, or segments of them."""
+        return self.inputs[0].dtype, self.inputs[1].dtype
+
+    def reduction(self, array: ArraySpec) -> Reduction:
+        """Return how an array goes along K."""
+        return array.reduction(self.multiplied, self.stored)
 
     def numbers(self, *roles: Role) -> list[int]:
         """Return the numbers of the dimensions with one of these roles."""

@@ -7,13 +7,15 @@ from collections.abc import Mapping as Dictionary
 from copy import copy
 from dataclasses import replace
 from math import inf
+from typing import NamedTuple
 
 from accel.spec import AcceleratorSpec
+from foundation.dtype import DTYPES
 from foundation.errors import MappingError
 from mapper.buffers import Buffer, fitted
 from mapper.fusion import Fuser
 from mapper.given import given_stages
-from mapper.kernel import Kernel
+from mapper.kernel import Contraction, Kernel
 from mapper.lower import lower
 from mapper.lower_group import lower_group
 from mapper.operands import Placement
@@ -24,11 +26,27 @@ from mapper.program_price import program_cycles
 from mapper.residency import MemoryPlan, keep_activations, residency_candidates, view_sources
 from mapper.search.find import SearchOptions
 from mapper.stages import best_stages
+from mapper.workers import process_count, side_by_side
 from mapper.works import Work, roles_of, signature_of
 from workloads.graph import Graph, Layer, TensorKind
 
 #: What equal works share, and a unit's work or why it doesn't fit.
 _Found = tuple[object, Work | MappingError]
+#: Units for which it pays to start processes: these take some 10 ms, and a unit as long.
+_MUCH = 16
+
+
+class _Asked(NamedTuple):
+    """A unit that is to be mapped.
+
+    ``kind`` is what equal works share; ``kept`` of each layer role to buffer of the operands that
+    are kept on the chip; ``free`` scratchpad to the bytes that are left.
+    """
+
+    kind: object
+    unit: range
+    kept: tuple[Dictionary[str, Buffer], ...]
+    free: Dictionary[str, int]
 
 
 class LayerMapper:
@@ -80,8 +98,8 @@ class LayerMapper:
         for layer, signature in zip(graph.layers, self._signatures, strict=True):
             if signature not in kernels:
                 kernels[signature] = kernels_of(graph, layer)
-                if graph.macs(layer):
-                    spec.check_dtype(graph.input_tensors(layer)[0].dtype)
+                for kernel in kernels[signature]:
+                    _check(kernel, spec)
             self.kernels.append(kernels[signature])
         self._fuser = Fuser(graph, spec)
         #: The network as ranges of layers, each alone or a group.
@@ -188,6 +206,12 @@ class LayerMapper:
             places[role] = kept.get(self._sources.get(name, name), anywhere)
         return places
 
+    def works(self, plan: MemoryPlan) -> list[tuple[object, Work]]:
+        """Return the works of all units; as `work`."""
+        units = range(len(self.units))
+        self._search_ahead(plan, units)
+        return [self.work(number, plan) for number in units]
+
     def work(self, number: int, plan: MemoryPlan) -> tuple[object, Work]:
         """Return the work of a unit under a memory plan, and what equal works share.
 
@@ -203,6 +227,13 @@ class LayerMapper:
 
     def _try(self, unit: range, plan: MemoryPlan, times: range) -> _Found:
         """Return the work of a range of layers, while what lives at some times is kept."""
+        asked = self._asked(unit, plan, times)
+        if asked.kind not in self._works:
+            self._show(asked)
+            self._works[asked.kind] = self._mapped(asked)
+        return asked.kind, self._works[asked.kind]
+
+    def _asked(self, unit: range, plan: MemoryPlan, times: range) -> _Asked:
         kept = tuple(self._kept(n, plan) for n in unit)
         free = plan.free_bytes(times)
         places = {self.graph.layers[n].name: n - unit.start for n in unit}
@@ -218,9 +249,33 @@ class LayerMapper:
             tuple(tuple(own.items()) for own in kept),
             tuple(free.items()),
         )
-        if kind not in self._works:
-            self._works[kind] = self._mapped(unit, kept, free)
-        return kind, self._works[kind]
+        return _Asked(kind, unit, kept, free)
+
+    def _search_ahead(self, plan: MemoryPlan, units: range) -> None:
+        """Map what isn't yet of some units, side by side if that is much."""
+        processes = self._options.processes or process_count()
+        every = [self._asked(self.units[n], plan, range(n, n + 1)) for n in units]
+        asked = {one.kind: one for one in every if one.kind not in self._works}
+        if processes == 1 or len(asked) < _MUCH:
+            return
+        found = side_by_side(self._in_worker, asked.values(), processes)
+        for one, (work, warnings) in zip(asked.values(), found, strict=True):
+            self._show(one)
+            self._works[one.kind] = work
+            for warning in warnings:
+                assert self._options.cache is not None, "that is what warns"
+                self._options.cache.say(warning)
+
+    def _in_worker(self, asked: _Asked) -> tuple[Work | MappingError, list[str]]:
+        """Return the work that is asked for, and what the cache says meanwhile."""
+        warnings: list[str] = []
+        if self._options.cache is not None:
+            self._options.cache.warn = warnings.append
+        return self._mapped(asked), warnings
+
+    def _show(self, asked: _Asked) -> None:
+        if self._progress is not None:
+            self._progress(self.graph.layers[asked.unit[-1]].name)
 
     def cost(self, plan: MemoryPlan, units: range | None = None) -> tuple[float, float]:
         """Return the cycles and estimated bytes of units; infinite where one doesn't fit.
@@ -228,7 +283,10 @@ class LayerMapper:
         By default those of all units.
         """
         cycles, moved = 0.0, 0.0
-        for n in range(len(self.units)) if units is None else units:
+        if units is None:
+            units = range(len(self.units))
+            self._search_ahead(plan, units)
+        for n in units:
             found = self._try(self.units[n], plan, range(n, n + 1))
             cycles += self._cycles(self.units[n], plan, found)
             moved += _bytes(found)
@@ -247,9 +305,8 @@ class LayerMapper:
             if (source := self._sources.get(name, name)) in plan.places
         }
 
-    def _mapped(
-        self, unit: range, kept: Sequence[Dictionary[str, Buffer]], free: Dictionary[str, int]
-    ) -> Work | MappingError:
+    def _mapped(self, asked: _Asked) -> Work | MappingError:
+        _, unit, kept, free = asked
         pads = tuple(replace(p, capacity_bytes=free[p.name]) for p in self._spec.scratchpads)
         spec = replace(self._spec, scratchpads=pads)
         kernels = [
@@ -257,8 +314,6 @@ class LayerMapper:
             for n, own in zip(unit, kept, strict=True)
         ]
         name = self.graph.layers[unit[-1]].name
-        if self._progress is not None:
-            self._progress(name)
         if len(unit) == 1:
             try:
                 return self._alone(self.graph.layers[unit[0]], kernels[0], spec, free)
@@ -358,3 +413,10 @@ def _keeping(kernel: Kernel, kept: Dictionary[str, Buffer]) -> Kernel:
     inputs = tuple(replace(operand, is_kept=operand.role in kept) for operand in kernel.inputs)
     output = replace(kernel.output, is_kept=kernel.output.role in kept)
     return replace(kernel, inputs=inputs, output=output)
+
+
+def _check(kernel: Kernel, spec: AcceleratorSpec) -> None:
+    """Raise SpecError unless a machine can do a kernel's products, if it has any."""
+    if isinstance(kernel.body, Contraction):
+        spec.check_product(kernel.multiplied, DTYPES[kernel.inputs[1].dtype.name])
+        spec.check_weights(kernel.stored)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from accel.spec import AcceleratorSpec
-from isa.instruction import Access, Gather, Operand, Queue
+from isa.instruction import Access, Gather, Queue
 from isa.program import Program
 from mapper.boxes import OperandTiles
 from mapper.emitters import emitter_of
@@ -136,7 +136,7 @@ def _lower_lookup(transfers: Transfers, kernel: Kernel, mapping: Mapping, body: 
                 row_elements=features,
                 table_rows=entries,
                 element_bytes=body.table.dtype.size_bytes,
-                operand=Operand.WEIGHT,
+                operand=body.table.operand,
                 tag=tag,
             ),
         )

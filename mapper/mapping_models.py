@@ -47,7 +47,7 @@ class Nest(_Part):
     dataflow: str | None = Field(
         default=None, description="One that the array has: by default its first."
     )
-    loops: list[Step] = Field(default=[], description="Outermost first.")
+    loops: list[Step] = Field(default=[], max_length=100, description="Outermost first.")
     buffers: dict[str, int] = Field(default={}, description="Operand to its buffers, 1 or 2.")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from foundation.dtype import DTYPES, Dtype
 from foundation.numerics import default_shift
+from foundation.stored import Stored
 from isa.instruction import Operand
 from mapper.kernel import Axis, Contraction, Dimension, Kernel, OperandMap, Role
 from workloads.graph import Tensor, TensorKind
@@ -60,11 +62,21 @@ def output_map(axes: tuple[Axis, ...], dtype: Dtype) -> OperandMap:
     )
 
 
+def segmented(operand: OperandMap, stored: Stored | None) -> OperandMap:
+    """Return a product's input with the elements of a segment as one, along its last axis."""
+    if stored is None:
+        return operand
+    *outer, channels = operand.axes
+    fewer = replace(channels, size=channels.size // stored.length)
+    vector = operand.dtype.vector(stored.length)
+    return replace(operand, axes=(*outer, fewer), dtype=vector)
+
+
 def learned_map(role: str, axes: tuple[Axis, ...], dtype: Dtype, scratchpad: str) -> OperandMap:
     """Return what a layer has learned as an operand."""
     return OperandMap(
         role=role,
-        operand=Operand.BIAS if role == "bias" else Operand.WEIGHT,
+        operand=Operand.BIAS if role in ("bias", "scale") else Operand.WEIGHT,
         scratchpad=scratchpad,
         is_parameter=True,
         axes=axes,
@@ -76,22 +88,41 @@ def contraction(
     dimensions: Sequence[Dimension],
     data: OperandMap,
     weight: OperandMap,
-    bias: tuple[Axis, ...] | None,
+    per_output: Mapping[str, tuple[Axis, ...]],
     output: tuple[Axis, ...],
     body: Contraction,
 ) -> Kernel:
-    """Return the kernel of a matrix product, of a bias if there is one."""
+    """Return the kernel of a matrix product.
+
+    ``per_output`` has the axes of what its results are scaled by and of what is added to them, by
+    role, as far as there is any: ``scale``, then ``bias``.
+    """
+    accumulator = DTYPES[data.dtype.accumulator]
     inputs = [data, weight]
-    if bias is not None:
-        inputs.append(learned_map("bias", bias, DTYPES[data.dtype.accumulator], "psum"))
+    inputs += [learned_map(role, axes, accumulator, "psum") for role, axes in per_output.items()]
     return Kernel(
         dimensions=tuple(dimensions),
         inputs=tuple(inputs),
-        output=output_map(output, data.dtype),
+        output=output_map(output, DTYPES[data.dtype.name]),
         body=body,
     )
 
 
-def shift_of(shift: int | None, reduction: int) -> int:
+def per_output(
+    parameters: Mapping[str, Tensor], axes: tuple[Axis, ...]
+) -> dict[str, tuple[Axis, ...]]:
+    """Return the axes of a product's scale and bias by role, as far as it has them.
+
+    ``axes`` are those of one value for each output; a scale may be a single one.
+    """
+    found = {role: axes for role in ("scale", "bias") if role in parameters}
+    if "scale" in found and parameters["scale"].shape == (1,):
+        found["scale"] = (Axis(size=1),)
+    return found
+
+
+def shift_of(shift: int | None, reduction: int, weight: Dtype) -> int:
     """Return a layer's own right shift, or the usual one of a sum of ``reduction`` products."""
-    return default_shift(reduction) if shift is None else shift
+    if shift is not None:
+        return shift
+    return default_shift(reduction, weight.bits) if weight.is_integer else default_shift(reduction)

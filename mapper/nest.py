@@ -100,15 +100,19 @@ class Nests:
             self._known[key] = parts(_constant(self._extents[dimension]), outside)
         return self._known[key]
 
-    def folds(self, dimensions: Sequence[int], grain: int) -> Counts:
+    def folds(
+        self, dimensions: Sequence[int], grain: int, steps: Callable[[Counts], Counts] | None = None
+    ) -> Counts:
         """Return how often ``grain`` places are filled, tile by tile, along some dimensions.
 
-        A tile is as long as the product of its sizes; ragged ones count at their true size.
+        A tile is as long as the product of its sizes, or as ``steps`` makes of it; ragged ones
+        count at their true size.
         """
         lengths = (self._tile_sizes(d) for d in dimensions)
         total: Any = 0
         for choice in product(*lengths):
             size = prod((size for size, _ in choice), start=_ONE)
+            size = size if steps is None else steps(size)
             total = total + prod((count for _, count in choice), start=_ONE) * -(-size // grain)
         result: Counts = np.asarray(total)
         return result

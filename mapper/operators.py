@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 
 from foundation.errors import MappingError
 from isa.instruction import Operand
-from mapper.kernel import Axis, Contraction, Copy, Kernel, Lookup, Role, VectorBody
+from mapper.kernel import Axis, Contraction, Copy, Kernel, Lookup, OperandMap, Role, VectorBody
 from mapper.maps import (
     contraction,
     dimensions_of,
@@ -15,7 +16,9 @@ from mapper.maps import (
     learned_map,
     output_map,
     parallel,
+    per_output,
     plain,
+    segmented,
     shift_of,
 )
 from mapper.windows import (
@@ -25,9 +28,10 @@ from mapper.windows import (
     pool_gradient,
     transposed_convolution,
 )
-from workloads.conversions import Cast, OneHot
+from workloads.conversions import Cast
 from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Graph, Layer, Tensor
+from workloads.indexing import FixedGather, Gather, OneHot, RowNumbers
 from workloads.layers import (
     Concat,
     Convolution,
@@ -44,14 +48,19 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import NEIGHBOURS, Interpolate, Repeat
+from workloads.scan import Scan
+from workloads.selection import Sort
+from workloads.sparse import NeighbourSum
 from workloads.transposed import TransposedConvolution
+from workloads.weights import Part, parts_of
 
 
 def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
     """Return the kernels of a layer, which run one after the other; a reshape has none.
 
     A concatenation has one for each input, a transposed convolution and a pooling's gradient one
-    for each phase, a flip one for each element of its axis.
+    for each phase, a flip one for each element of its axis; products have one for each part of
+    their weights.
 
     Raises
     ------
@@ -63,13 +72,13 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
     output = graph.output_tensor(layer)
     match layer.operator:
         case Convolution() as operator:
-            return (convolution(operator, inputs, parameters, output),)
+            return convolution(operator, inputs, parameters, output)
         case TransposedConvolution() as operator:
             return transposed_convolution(operator, inputs, parameters, output)
         case ConvolutionGradient() as operator:
             return (convolution_gradient(operator, inputs, output),)
         case Linear() as operator:
-            return (_linear(operator, inputs, parameters),)
+            return _linear(operator, inputs, parameters)
         case MatMul() as operator:
             return (_matmul(operator, inputs, output),)
         case Elementwise() as operator:
@@ -79,13 +88,29 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
         case PoolGradient() as operator:
             return pool_gradient(operator, inputs, output)
         case Reduce() as operator:
-            return (_reduce(operator, inputs[0]),)
+            return (_reduce(operator, inputs[0], output),)
         case Normalize() as operator:
             return (_normalize(operator, inputs[0], parameters),)
         case GroupNormalize() as operator:
             return (_group_normalize(operator, inputs[0], parameters),)
+        case Scan() as operator:
+            return (_rows("scan", operator.axis, inputs, output),)
+        case Sort() as operator:
+            return (_rows(operator.function, operator.axis, inputs, output),)
         case Embedding():
             return (_embedding(inputs[0], parameters["table"], output),)
+        case Gather():
+            return (_gather(inputs[0], input_map(inputs[1], 1, _flat(inputs[1])), output),)
+        case FixedGather():
+            indices = parameters["indices"]
+            fixed = learned_map("indices", _flat(indices), indices.dtype, "input")
+            return (_gather(inputs[0], fixed, output),)
+        case RowNumbers() as operator:
+            return (_row_numbers(operator, inputs[0], parameters["offset"], output),)
+        case OneHot():
+            return (_one_hot(inputs[0], parameters["numbers"], output),)
+        case NeighbourSum():
+            return (_neighbour_sum(inputs[0], parameters["weight"]),)
         case Concat() as operator:
             return _concat(operator, inputs, output)
         case Slice() as operator:
@@ -100,35 +125,58 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
             return _flip(operator, inputs[0])
         case Cast():
             return (_cast(inputs[0], output),)
-        case OneHot():
-            return (_one_hot(inputs[0], parameters["places"], output),)
         case Reshape():
             return ()
         case unknown:
             raise MappingError(f"layer '{layer.name}': operator '{unknown.kind}' has no lowering")
 
 
-def _linear(operator: Linear, inputs: Sequence[Tensor], parameters: dict[str, Tensor]) -> Kernel:
+def _linear(
+    operator: Linear, inputs: Sequence[Tensor], parameters: dict[str, Tensor]
+) -> tuple[Kernel, ...]:
+    """Return a product, or one for each part of its outputs."""
     tensor = inputs[0]
+    shape = (tensor.shape[-1], operator.out_features)
+    return tuple(
+        _linear_part(operator, inputs, parameters, part)
+        for part in parts_of(operator.weights, shape, tensor.dtype)
+    )
+
+
+def _linear_part(
+    operator: Linear, inputs: Sequence[Tensor], parameters: dict[str, Tensor], part: Part
+) -> Kernel:
+    tensor, stored = inputs[0], part.stored
     rows, reduced = prod(tensor.shape[:-1]), tensor.shape[-1]
     columns = operator.out_features
+    value, segments = tensor.dtype, reduced
+    if stored is not None:
+        value, segments = stored.value, reduced // stored.length
     if operator.tied:
         axes = plain((columns, reduced), (1, 2))
         weight = input_map(inputs[1], 1, axes, scratchpad="weight", operand=Operand.WEIGHT)
     else:
-        axes = plain((reduced, columns), (2, 1))
-        weight = learned_map("weight", axes, tensor.dtype, "weight")
+        axes = plain((segments, part.size), (2, 1))
+        segment = value if stored is None else stored.segment
+        weight = learned_map(part.role, axes, segment, "weight")
+    column = Axis(size=columns, terms=((1, 1),), offset=part.low)
+    at_row, at_reduced = plain((rows, reduced), (0, 2))
     return contraction(
         [
             *dimensions_of(Role.M, M=rows),
-            *dimensions_of(Role.N, N=columns),
-            *dimensions_of(Role.K, K=reduced),
+            *dimensions_of(Role.N, N=part.size),
+            *dimensions_of(Role.K, K=segments),
         ],
-        input_map(tensor, 0, plain((rows, reduced), (0, 2))),
+        segmented(input_map(tensor, 0, (at_row, at_reduced)), stored),
         weight,
-        plain((columns,), (1,)) if "bias" in parameters else None,
-        plain((rows, columns), (0, 1)),
-        Contraction(shift=shift_of(operator.shift, reduced), activation=operator.activation),
+        per_output(parameters, (column,)),
+        (at_row, column),
+        Contraction(
+            shift=shift_of(operator.shift, reduced, value),
+            activation=operator.activation,
+            stored=stored,
+            is_scaled="scale" in parameters,
+        ),
     )
 
 
@@ -149,9 +197,12 @@ def _matmul(operator: MatMul, inputs: Sequence[Tensor], output: Tensor) -> Kerne
         dimensions,
         input_map(inputs[0], 0, left),
         input_map(inputs[1], 1, right, scratchpad="weight", operand=Operand.WEIGHT),
-        None,
+        {},
         plain(output.shape, [numbers[letter] for letter in result]),
-        Contraction(shift=shift_of(operator.shift, sizes[reduced]), activation=operator.activation),
+        Contraction(
+            shift=shift_of(operator.shift, sizes[reduced], inputs[1].dtype),
+            activation=operator.activation,
+        ),
     )
 
 
@@ -195,7 +246,7 @@ def _broadcast(shape: Sequence[int], extents: Sequence[int]) -> tuple[Axis, ...]
     )
 
 
-def _reduce(operator: Reduce, tensor: Tensor) -> Kernel:
+def _reduce(operator: Reduce, tensor: Tensor, output: Tensor) -> Kernel:
     axes = operator.positive_axes(len(tensor.shape))
     kept = [axis for axis in range(len(tensor.shape)) if axis not in axes]
     numbers = {axis: number for number, axis in enumerate([*kept, *axes])}
@@ -211,7 +262,7 @@ def _reduce(operator: Reduce, tensor: Tensor) -> Kernel:
         ),
         output=output_map(
             plain([tensor.shape[axis] for axis in kept], range(len(kept))) or (Axis(size=1),),
-            tensor.dtype,
+            output.dtype,
         ),
         body=VectorBody(function=operator.function, activation="identity"),
     )
@@ -219,7 +270,7 @@ def _reduce(operator: Reduce, tensor: Tensor) -> Kernel:
 
 def _normalize(operator: Normalize, tensor: Tensor, parameters: dict[str, Tensor]) -> Kernel:
     if operator.function == "softmax" and operator.axis % len(tensor.shape) + 1 < len(tensor.shape):
-        return _softmax(operator.axis % len(tensor.shape), tensor)
+        return _rows("softmax", operator.axis, [tensor], tensor)
     rows, features = prod(tensor.shape[:-1]), tensor.shape[-1]
     feature_role = Role.PARALLEL if operator.function == "batch_norm" else Role.WHOLE
     learned = [
@@ -236,18 +287,19 @@ def _normalize(operator: Normalize, tensor: Tensor, parameters: dict[str, Tensor
     )
 
 
-def _softmax(axis: int, tensor: Tensor) -> Kernel:
-    """Return a softmax along an axis that isn't the last: rows with a stride."""
-    shape = (prod(tensor.shape[:axis]), tensor.shape[axis], prod(tensor.shape[axis + 1 :]))
+def _rows(function: str, axis: int, inputs: Sequence[Tensor], output: Tensor) -> Kernel:
+    """Return a function of rows along any axis: they may have a stride."""
+    axis %= len(output.shape)
+    shape = (prod(output.shape[:axis]), output.shape[axis], prod(output.shape[axis + 1 :]))
     axes = plain(shape, (0, 2, 1))
     return Kernel(
         dimensions=(
             *dimensions_of(Role.PARALLEL, outer=shape[0], inner=shape[2]),
             *dimensions_of(Role.WHOLE, row=shape[1]),
         ),
-        inputs=(input_map(tensor, 0, axes),),
-        output=output_map(axes, tensor.dtype),
-        body=VectorBody(function="softmax", activation="identity"),
+        inputs=tuple(input_map(tensor, number, axes) for number, tensor in enumerate(inputs)),
+        output=output_map(axes, output.dtype),
+        body=VectorBody(function=function, activation="identity"),
     )
 
 
@@ -274,15 +326,64 @@ def _group_normalize(
 
 
 def _embedding(indices: Tensor, table: Tensor, output: Tensor) -> Kernel:
-    rows, features = indices.size_elements, table.shape[1]
+    axes = plain(table.shape, (0, 1))
+    learned = learned_map("table", axes, table.dtype, "output")
+    return _lookup(input_map(indices, 0, _flat(indices)), learned, output)
+
+
+def _gather(data: Tensor, indices: OperandMap, output: Tensor) -> Kernel:
+    """Return a look-up of rows of the first input."""
+    axes = plain((data.shape[0], prod(data.shape[1:])), (0, 1))
+    return _lookup(indices, input_map(data, 0, axes, scratchpad="output"), output)
+
+
+def _flat(indices: Tensor) -> tuple[Axis, ...]:
+    """Return indices as one axis, whatever their shape."""
+    return plain((indices.size_elements,), (0,))
+
+
+def _lookup(indices: OperandMap, table: OperandMap, output: Tensor) -> Kernel:
+    """Return a look-up of a table's rows."""
+    rows, features = indices.axes[0].size, table.axes[1].size
     return Kernel(
         dimensions=(
             *dimensions_of(Role.PARALLEL, rows=rows),
             *dimensions_of(Role.WHOLE, features=features),
         ),
-        inputs=(input_map(indices, 0, plain((rows,), (0,)), operand=Operand.INDEX),),
+        inputs=(replace(indices, operand=Operand.INDEX),),
         output=output_map(plain((rows, features), (0, 1)), output.dtype),
-        body=Lookup(table=learned_map("table", plain(table.shape, (0, 1)), table.dtype, "output")),
+        body=Lookup(table=table),
+    )
+
+
+def _row_numbers(operator: RowNumbers, indices: Tensor, offset: Tensor, output: Tensor) -> Kernel:
+    """Return a sum of indices, which tables of a batch share, and the tables' offsets."""
+    batch = prod(operator.tables[: operator.batch_axes])
+    tables = offset.size_elements // batch
+    shape = (batch, tables, output.size_elements // offset.size_elements)
+    learned = plain(shape[:2], (0, 1))
+    return Kernel(
+        dimensions=tuple(parallel(shape)),
+        inputs=(
+            input_map(indices, 0, plain((shape[0], shape[2]), (0, 2)), operand=Operand.INDEX),
+            learned_map("offset", learned, offset.dtype, "input"),
+        ),
+        output=output_map(plain(shape, range(3)), output.dtype),
+        body=VectorBody(function="add", activation="identity"),
+    )
+
+
+def _one_hot(indices: Tensor, numbers: Tensor, output: Tensor) -> Kernel:
+    """Return a comparison of each index with all numbers."""
+    shape = (indices.size_elements, numbers.size_elements)
+    return Kernel(
+        dimensions=tuple(parallel(shape)),
+        inputs=(
+            input_map(indices, 0, plain(shape[:1], (0,)), operand=Operand.INDEX),
+            learned_map("numbers", plain(shape[1:], (1,)), numbers.dtype, "input"),
+        ),
+        output=output_map(plain(shape, (0, 1)), output.dtype),
+        body=VectorBody(function="equal", activation="identity"),
     )
 
 
@@ -372,20 +473,6 @@ def _cast(tensor: Tensor, output: Tensor) -> Kernel:
     )
 
 
-def _one_hot(indices: Tensor, places: Tensor, output: Tensor) -> Kernel:
-    """Return a comparison of every index with every place."""
-    extents = (indices.size_elements, output.shape[-1])
-    return Kernel(
-        dimensions=tuple(parallel(extents)),
-        inputs=(
-            input_map(indices, 0, plain(extents[:1], (0,))),
-            learned_map("places", plain(extents[1:], (1,)), places.dtype, "input"),
-        ),
-        output=output_map(plain(extents, (0, 1)), output.dtype),
-        body=VectorBody(function="equal", activation="identity"),
-    )
-
-
 def _interpolate(operator: Interpolate, tensor: Tensor, weight: Tensor) -> Kernel:
     """Return a sum of weighted neighbours; those beyond the ends are padding with weight 0."""
     axis, factor = operator.axis % len(tensor.shape), operator.factor
@@ -410,5 +497,22 @@ def _interpolate(operator: Interpolate, tensor: Tensor, weight: Tensor) -> Kerne
             learned_map("weight", weights, weight.dtype, "input"),
         ),
         output=output_map(plain((outer, size, factor, inner), range(4)), tensor.dtype),
+        body=VectorBody(function="dot", activation="identity"),
+    )
+
+
+def _neighbour_sum(tensor: Tensor, weight: Tensor) -> Kernel:
+    """Return a sum of rows, each with a weight of its own."""
+    rows, width, features = tensor.shape
+    return Kernel(
+        dimensions=(
+            *dimensions_of(Role.PARALLEL, rows=rows, features=features),
+            *dimensions_of(Role.WHOLE, neighbours=width),
+        ),
+        inputs=(
+            input_map(tensor, 0, plain(tensor.shape, (0, 2, 1))),
+            learned_map("weight", plain(weight.shape, (0, 2)), weight.dtype, "input"),
+        ),
+        output=output_map(plain((rows, features), (0, 1)), tensor.dtype),
         body=VectorBody(function="dot", activation="identity"),
     )

@@ -22,7 +22,7 @@ from accel.replay import Outside, Pace, Replay
 from accel.script import QueueScript, Script
 from accel.spec import AcceleratorSpec
 from accel.vector import vector_operations
-from isa.instruction import Access, Operand, Vector
+from isa.instruction import Access, Vector
 from mapper.boxes import OperandTiles
 from mapper.held import memory_of
 from mapper.instructions import Instructions, Place
@@ -174,7 +174,7 @@ class Pipeline:
             loads=weaver.loads.operations(),
             loaded=(TileParts(kernel, indices, tiling, every), RowParts(body.table, rows)),
             stored=TileParts(kernel, kernel.output, tiling, every),
-            operands=(indices.operand, Operand.WEIGHT),
+            operands=(indices.operand, body.table.operand),
         )
 
     def _script(
@@ -216,6 +216,7 @@ class Pipeline:
                 function=instruction.function,
                 activation=instruction.activation,
                 elements=prod(instruction.shape),
+                row=instruction.row,
             ),
             vector_cycles=self._durations.vector_cycles(instruction),
         )
@@ -296,12 +297,8 @@ class _Work:
                 accumulate=bool(accumulates[tile]),
                 tag=0,
             )
-            work = self._pipeline.matmul_work(
-                instruction.extents, instruction.accumulate, instruction.dataflow
-            )
-            done = Amount(
-                macs=prod(instruction.extents), folds=work.folds, mapped_pes=work.mapped_pes
-            )
+            work = self._pipeline.matmul_work(instruction)
+            done = Amount(macs=work.macs, folds=work.folds, mapped_pes=work.mapped_pes)
             self.amount += done.times(count)
             row_of.append(known.setdefault(self._pipeline.product_row(instruction), len(known)))
         self.rows = list(known)

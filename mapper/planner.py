@@ -81,10 +81,8 @@ def make_plan(
     memory_plan = _memory_plan(mapper, nothing, across) if can_keep(spec, numbers) else nothing
     kept = memory_plan.placements()
     placements, memory_bytes = _place(graph, spec, occupied or {}, kept, mapper.passed)
-    units = [
-        Unit(tuple(unit), *mapper.work(number, memory_plan))
-        for number, unit in enumerate(mapper.units)
-    ]
+    works = mapper.works(memory_plan)
+    units = [Unit(tuple(unit), *work) for unit, work in zip(mapper.units, works, strict=True)]
     if "concurrent" in across and len(numbers) > 1:
         units = Concurrency(graph, spec, numbers, units, placements, mapper.on_cores).units()
     partial_bytes = max((unit.work.partial_starts[-1] for unit in units), default=0)
@@ -148,6 +146,11 @@ def _with_shared_works(plan: Plan, kinds: Sequence[object]) -> Plan:
             for kind, planned in zip(kinds, plan.layers, strict=True)
         ),
     )
+
+
+def memory_bytes(graph: Graph, spec: AcceleratorSpec) -> dict[str, int]:
+    """Return the bytes of a network's tensors in each main memory, with nothing on the chip."""
+    return _place(graph, spec, {}, {}, set())[1]
 
 
 def _place(

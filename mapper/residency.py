@@ -206,7 +206,7 @@ def _activations(graph: Graph, layer: Layer, kernel: Kernel) -> Iterator[tuple[s
     """Yield the computed tensors among a kernel's operands, by name."""
     names = {f"input{index}": name for index, name in enumerate(layer.inputs)}
     names["output"] = layer.name
-    for operand in kernel.operands:
+    for operand in kernel.tensors:
         name = names.get(operand.role)
         if name is not None and graph.tensors[name].kind is TensorKind.ACTIVATION:
             yield name, operand
@@ -242,7 +242,8 @@ def _candidate(name: str, uses: _Uses, spec: AcceleratorSpec) -> Candidate | Non
 def _buffer(scratchpad: str, operands: Sequence[OperandMap], uses: _Uses) -> Buffer | None:
     """Return how a whole tensor lies in a scratchpad for all who use it."""
     axes = common_axes([[axis.size for axis in operand.axes] for operand in operands])
-    if axes is None:
+    # Who reads segments sees other elements than who writes them.
+    if axes is None or len({operand.dtype for operand in operands}) > 1:
         return None
     before, after = [0] * len(axes), [0] * len(axes)
     fills = set()

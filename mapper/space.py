@@ -109,16 +109,13 @@ def _constrained(kernel: Kernel, family: Family, rule: Rule) -> Family:
     return replace(family, places=places)
 
 
-def tile_by_tile(kernel: Kernel, family: Family) -> Family:
-    """Return the part of a family in which regions are tiles."""
-    nests = family.nests
-    places = []
-    for held, rows in family.places:
-        for depth, operand in zip(held, kernel.operands, strict=True):
-            needed = [d for d in range(len(kernel.dimensions)) if operand.depends_on(d)]
-            rows = rows & ~_differs(nests, depth, nests.depth, needed)
-        places.append((held, rows))
-    return Family(label=family.label, nests=nests, places=tuple(places))
+def are_tiles(kernel: Kernel, nests: Nests, held: Sequence[int]) -> Rows:
+    """Return in which nests all regions are tiles; broadcasts to the grid."""
+    rows = np.ones((1,) * len(nests.shape), dtype=np.bool_)
+    for depth, operand in zip(held, kernel.operands, strict=True):
+        needed = [d for d in range(len(kernel.dimensions)) if operand.depends_on(d)]
+        rows = rows & ~_differs(nests, depth, nests.depth, needed)
+    return rows
 
 
 def buffer_choices(kernel: Kernel) -> tuple[tuple[bool, ...], ...]:
@@ -206,6 +203,8 @@ def _waiting_families(kernel: Kernel, spec: AcceleratorSpec, options: _Options) 
     Blocks of M and N are outside, then K. Inside, tiles as large as the scratchpad of psums holds
     go through a block: one operand's part of it stays, and the other one's passes by.
     """
+    if isinstance(kernel.body, Contraction) and kernel.body.is_scaled:
+        return  # a scale is for whole sums, and a bias is added to the first part
     blocks = list(waiting_blocks(kernel, spec, options))
     cuts = [
         k for k in options[Role.K] if k != tuple(kernel.extents[d] for d in kernel.numbers(Role.K))
@@ -372,6 +371,8 @@ def product_options(
     """Return the tile sizes that are tried along groups, M, N and K."""
     flow = DATAFLOWS[spec.array.dataflow]
     grain = {flow.rows: spec.array.rows, flow.columns: spec.array.columns, flow.time: 1}
+    # Each index of K may take the array several steps.
+    grain["K"] = -(-grain["K"] // max(1, kernel.reduction(spec.array).steps(1)))
     found: _Options = {}
     for role in (Role.GROUP, Role.M, Role.N):
         numbers = kernel.numbers(role)

@@ -149,7 +149,8 @@ def _of_partial_sums(kernel: Kernel, index: int, along_k: int) -> Kernel:
         axes=(Axis(size=along_k, offset=index), *output.axes),
         dtype=DTYPES[output.dtype.accumulator],
     )
-    body = Contraction(shift=0, activation="identity", is_partial=True)
+    assert isinstance(kernel.body, Contraction), "a product"
+    body = replace(kernel.body, shift=0, activation="identity", is_partial=True, is_scaled=False)
     return replace(kernel, inputs=kernel.inputs[:2], output=partial, body=body)
 
 
@@ -174,7 +175,9 @@ def reduction(kernel: Kernel, along_k: int) -> Kernel:
         dimensions=(*dimensions, Dimension(name="parts of K", extent=along_k, role=Role.WHOLE)),
         inputs=(partial, *(_renumbered(bias, renumbered) for bias in biases)),
         output=output,
-        body=VectorBody(function="requantize", activation=body.activation, shift=body.shift),
+        body=VectorBody(
+            function=body.result_function, activation=body.activation, shift=body.shift
+        ),
     )
 
 

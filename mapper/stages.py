@@ -511,5 +511,13 @@ def _bound_cycles(
         prod(extents[number] for number in kernel.numbers(role))
         for role in (Role.GROUP, Role.M, Role.N, Role.K)
     )
-    work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=0)
+    work = matmul_work(
+        spec.array,
+        groups=groups,
+        m=m,
+        n=n,
+        k=k,
+        accumulate=0,
+        reduction=kernel.reduction(spec.array),
+    )
     return max(memory, float(work.timing.occupancy_cycles))

@@ -34,7 +34,15 @@ def array_cycles(
         return NOTHING, NOTHING
 
     def cycles(groups: Counts, m: Counts, n: Counts, k: Counts) -> tuple[Counts, Counts]:
-        work = matmul_work(spec.array, groups=groups, m=m, n=n, k=k, accumulate=np.zeros_like(m))
+        work = matmul_work(
+            spec.array,
+            groups=groups,
+            m=m,
+            n=n,
+            k=k,
+            accumulate=np.zeros_like(m),
+            reduction=kernel.reduction(spec.array),
+        )
         occupancy = larger(work.timing.occupancy_cycles, _port_cycles(kernel, spec, work))
         return occupancy, work.timing.latency_cycles - work.timing.occupancy_cycles
 
@@ -51,7 +59,7 @@ def array_cycles(
 def _port_cycles(kernel: Kernel, spec: AcceleratorSpec, work: ArrayWork[Counts]) -> Counts:
     """Return the cycles in which the scratchpads can feed one tile's product."""
     by_scratchpad: dict[str, Any] = {}
-    for operand, size in work.scratchpad_bytes(kernel.inputs[0].dtype).items():
+    for operand, size in work.scratchpad_bytes(*kernel.factors).items():
         name = spec.scratchpad_of(operand).name
         by_scratchpad[name] = by_scratchpad.get(name, 0) + size
     bandwidth = {s.name: s.bandwidth_bytes_per_cycle for s in spec.scratchpads}
@@ -76,7 +84,11 @@ def vector_cycles(
             return NOTHING
     elements = prod((sizes[d] for d in numbers[1:]), start=sizes[numbers[0]]).astype(np.float64)
     cycles: Reals = instruction_cycles(
-        spec.vector, function=function, activation=body.activation, elements=elements
+        spec.vector,
+        function=function,
+        activation=body.activation,
+        elements=elements,
+        row=kernel.row,
     )
     for d in numbers:
         cycles = cycles * nests.parts(nests.depth, d)

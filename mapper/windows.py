@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from foundation.dtype import Dtype
+from foundation.numerics import limits
 from isa.instruction import Operand
 from mapper.kernel import Axis, Contraction, Kernel, Role, VectorBody
 from mapper.maps import (
@@ -18,13 +19,16 @@ from mapper.maps import (
     input_map,
     learned_map,
     output_map,
+    per_output,
     plain,
+    segmented,
     shift_of,
 )
 from workloads.gradients import ConvolutionGradient, PoolGradient
 from workloads.graph import Tensor
 from workloads.layers import Convolution, Pool, Shape, Window
 from workloads.transposed import TransposedConvolution, tap_period
+from workloads.weights import Part, parts_of
 
 
 def convolution(
@@ -32,8 +36,8 @@ def convolution(
     inputs: Sequence[Tensor],
     parameters: Mapping[str, Tensor],
     output: Tensor,
-) -> Kernel:
-    """Return a convolution as a product over taps and channels, one for each group."""
+) -> tuple[Kernel, ...]:
+    """Return a convolution as a product over taps and channels, or one for each part of outputs."""
     tensor = inputs[0]
     sizes, positions, windows = _spatial(tensor.shape, output.shape, operator.windows)
     axes = len(windows)
@@ -48,8 +52,8 @@ def convolution(
         weight=plain(kernel, numbers.taps),
         output=plain(positions, numbers.positions),
     )
-    shift = shift_of(operator.shift, prod(kernel) * in_channels)
-    return _product(operator, sliding, inputs, parameters, shift)
+    reduced = prod(kernel) * in_channels
+    return _products(operator, sliding, inputs, parameters, reduced)
 
 
 def transposed_convolution(
@@ -69,8 +73,8 @@ def transposed_convolution(
     sizes, positions, windows = _spatial(tensor.shape, output.shape, operator.windows)
     in_channels = tensor.shape[-1] // operator.groups
     numbers = _Numbers.of(len(windows))
-    shift = shift_of(operator.shift, operator.reduction(tensor.shape[-1]))
-    kernels = []
+    reduced = operator.reduction(tensor.shape[-1])
+    kernels: list[Kernel] = []
     for firsts in product(*map(range, map(min, positions, [w.stride for w in windows]))):
         each = zip(sizes, positions, windows, firsts, *numbers[:2], strict=True)
         phases = [_phase(*one) for one in each]
@@ -81,12 +85,12 @@ def transposed_convolution(
             positions=tuple(phase.positions for phase in phases),
             taps=tuple(phase.taps for phase in phases),
             # Where no tap reaches, one product with padding makes the zero that gets the bias.
-            channels=1 if is_empty else in_channels,
+            channels=0 if is_empty else in_channels,
             data=tuple(phase.data for phase in phases),
             weight=tuple(phase.weight for phase in phases),
             output=tuple(phase.output for phase in phases),
         )
-        kernels.append(_product(operator, sliding, inputs, parameters, shift))
+        kernels += _products(operator, sliding, inputs, parameters, reduced)
     return tuple(kernels)
 
 
@@ -117,7 +121,7 @@ class _Sliding(NamedTuple):
     positions, taps
         Of the window along each axis.
     channels
-        Of the input that are summed up in a group.
+        Of the input that are summed up in a group; 0 where there is only padding.
     data, weight, output
         The operands along their spatial axes.
     """
@@ -130,39 +134,71 @@ class _Sliding(NamedTuple):
     output: tuple[Axis, ...]
 
 
+def _products(
+    operator: Convolution | TransposedConvolution,
+    sliding: _Sliding,
+    inputs: Sequence[Tensor],
+    parameters: Mapping[str, Tensor],
+    reduced: int,
+) -> tuple[Kernel, ...]:
+    """Return products over taps and channels, one for each part of a group's outputs.
+
+    ``reduced`` is how many products an output adds up.
+    """
+    tensor, groups = inputs[0], operator.groups
+    shape = (tensor.shape[-1] // groups, operator.out_channels // groups)
+    return tuple(
+        _product(operator, sliding, inputs, parameters, reduced, part)
+        for part in parts_of(operator.weights, shape, tensor.dtype)
+    )
+
+
 def _product(
     operator: Convolution | TransposedConvolution,
     sliding: _Sliding,
     inputs: Sequence[Tensor],
     parameters: Mapping[str, Tensor],
-    shift: int,
+    reduced: int,
+    part: Part,
 ) -> Kernel:
-    """Return a product over taps and channels, one for each group."""
+    """Return a product over taps and channels for some outputs of each group."""
     tensor = inputs[0]
-    batch, groups = tensor.shape[0], operator.groups
+    batch, groups, stored = tensor.shape[0], operator.groups, part.stored
     in_channels, out_channels = tensor.shape[-1] // groups, operator.out_channels // groups
+    value, length, segment = tensor.dtype, 1, tensor.dtype
+    if stored is not None:
+        value, length, segment = stored.value, stored.length, stored.segment
     _, _, column, channel = _Numbers.of(len(sliding.taps))
-    at_group, at_batch = plain((groups, batch), (0, 1))
-    at_channel, at_column = plain((in_channels, out_channels), (channel, column))
+    at_group, at_batch, at_column, at_channel, at_segment = plain(
+        (groups, batch, part.size, in_channels, in_channels // length),
+        (0, 1, column, channel, channel),
+    )
+    at_output = Axis(size=out_channels, terms=((column, 1),), offset=part.low)
     dimensions = [
         *dimensions_of(Role.GROUP, G=groups),
         *dimensions_of(Role.M, B=batch, **_named("O", sliding.positions)),
-        *dimensions_of(Role.N, OC=out_channels),
-        *dimensions_of(Role.K, **_named("F", sliding.taps), IC=sliding.channels),
+        *dimensions_of(Role.N, OC=part.size),
+        *dimensions_of(Role.K, **_named("F", sliding.taps), IC=max(1, sliding.channels // length)),
     ]
     if operator.tied:
         axes = (at_group, *sliding.weight, at_column, at_channel)
         weight = input_map(inputs[1], 1, axes, scratchpad="weight", operand=Operand.WEIGHT)
     else:
-        axes = (at_group, *sliding.weight, at_channel, at_column)
-        weight = learned_map("weight", axes, tensor.dtype, "weight")
+        axes = (at_group, *sliding.weight, at_segment, at_column)
+        weight = learned_map(part.role, axes, segment, "weight")
+    data = input_map(tensor, 0, (at_batch, *sliding.data, at_group, at_channel))
     return contraction(
         dimensions,
-        input_map(tensor, 0, (at_batch, *sliding.data, at_group, at_channel)),
+        segmented(data, stored),
         weight,
-        (at_group, at_column) if "bias" in parameters else None,
-        (at_batch, *sliding.output, at_group, at_column),
-        Contraction(shift=shift, activation=operator.activation),
+        per_output(parameters, (at_group, at_output)),
+        (at_batch, *sliding.output, at_group, at_output),
+        Contraction(
+            shift=shift_of(operator.shift, reduced, value),
+            activation=operator.activation,
+            stored=stored,
+            is_scaled="scale" in parameters,
+        ),
     )
 
 
@@ -239,9 +275,11 @@ def convolution_gradient(
             scratchpad="weight",
             operand=Operand.WEIGHT,
         ),
-        None,
+        {},
         (at_group, *plain(taps, at_taps), at_channel, at_column),
-        Contraction(shift=shift_of(None, batch * prod(positions)), activation="identity"),
+        Contraction(
+            shift=shift_of(None, batch * prod(positions), gradient.dtype), activation="identity"
+        ),
     )
 
 
@@ -343,4 +381,5 @@ def _lowest_bits(dtype: Dtype) -> int:
     """Return the bits of the lowest value of a dtype: padding that never wins a max."""
     if dtype.is_integer:
         return 1 << (8 * dtype.size_bytes - 1)
-    return int.from_bytes(np.array(-np.inf, dtype=dtype.numpy).tobytes(), "little")
+    lowest = -np.inf if dtype.bits > 8 else limits(dtype)[0]  # E4M3 has no infinity
+    return int.from_bytes(np.array(lowest, dtype=dtype.numpy).tobytes(), "little")

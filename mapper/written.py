@@ -75,17 +75,15 @@ def _amount(program: Program, core: int, durations: Durations) -> Amount:
     for queue in (Queue.MATRIX, Queue.VECTOR):
         for one in program.streams.get(Stream(core=core, queue=queue), ()):
             if isinstance(one, MatMul):
-                work = durations.matmul_work(one.extents, one.accumulate, one.dataflow)
-                groups, m, n, k = one.extents
-                total += Amount(
-                    macs=groups * m * n * k, folds=work.folds, mapped_pes=work.mapped_pes
-                )
+                work = durations.matmul_work(one)
+                total += Amount(macs=work.macs, folds=work.folds, mapped_pes=work.mapped_pes)
             elif isinstance(one, Vector):
                 total += Amount(
                     operations=vector_operations(
                         function=one.function,
                         activation=one.activation,
                         elements=prod(one.shape),
+                        row=one.row,
                     ),
                     vector_cycles=durations.vector_cycles(one),
                 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import product
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle, product
 from math import atan2, degrees, inf, pi
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,9 +30,14 @@ _SIZE_INCHES = (9.0, 5.6)
 _FULL_AREA = 2600.0
 _LEAST_AREA = 14.0
 _LABELS = 6
+#: Pixels between a dot's name and other names, and other dots, which its halo would cover.
+_GAP = 3
+_GAP_TO_DOTS = 1.5
 #: Where along its line a bandwidth may have its name, first choice first.
 _ALONG = (0.03, 0.16, 0.3, 0.44, 0.58)
 _POINTS_PER_INCH = 72
+#: The least share of the time that is 1 % when rounded.
+_LEAST_SHARE = 0.005
 
 
 def write_roofline(roofline: Roofline, paths: Iterable[Path]) -> None:
@@ -38,6 +45,58 @@ def write_roofline(roofline: Roofline, paths: Iterable[Path]) -> None:
 
     Dots are layers of equal work: area is their share of the time, colour what bounds them.
     """
+    with _written(paths) as figure:
+        _draw(figure.add_subplot(), figure, roofline)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Points in the order in which a line joins them: ``x`` and ``y`` have equal lengths.
+
+    Parameters
+    ----------
+    label
+        What the legend calls it.
+    x, y
+        The points.
+    is_marked
+        Whether each has a mark.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    is_marked: bool = True
+
+
+def write_curves(
+    curves: Sequence[Curve], paths: Iterable[Path], *, title: str, x_label: str, y_label: str
+) -> None:
+    """Draw curves into files, both axes linear and y from 0. Equal input, equal bytes."""
+    with _written(paths) as figure:
+        axes = figure.add_subplot()
+        _style(axes, title, x_label, y_label)
+        colours = (_UNIT_COLOURS["array"], *_MEMORY_COLOURS)
+        for curve, colour in zip(curves, cycle(colours)):
+            axes.plot(
+                curve.x,
+                curve.y,
+                color=colour,
+                marker="o" if curve.is_marked else "",
+                markersize=4,
+                linewidth=1.4,
+                label=curve.label,
+                clip_on=False,
+            )
+        axes.set_ylim(0, 1.1 * max((y for curve in curves for y in curve.y), default=1.0))
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x:,g}")
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:,g}")
+        axes.legend(loc="lower right", frameon=False, fontsize=8)
+
+
+@contextmanager
+def _written(paths: Iterable[Path]) -> Iterator[Figure]:
+    """Give a figure to draw on, which is then saved: equal drawings, equal bytes."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -45,10 +104,19 @@ def write_roofline(roofline: Roofline, paths: Iterable[Path]) -> None:
     with mpl.rc_context({"svg.hashsalt": "rooftile", "font.size": 9, "svg.fonttype": "path"}):
         figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
         FigureCanvasAgg(figure)
-        _draw(figure.add_subplot(), figure, roofline)
+        yield figure
         for path in paths:
             metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
             figure.savefig(path, dpi=150, metadata=metadata)
+
+
+def _style(axes: Axes, title: str, x_label: str, y_label: str) -> None:
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.grid(True, which="major", color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _draw(axes: Axes, figure: Figure, roofline: Roofline) -> None:
@@ -56,14 +124,14 @@ def _draw(axes: Axes, figure: Figure, roofline: Roofline) -> None:
 
     x_range, y_range = _limits(roofline)
     axes.set(xscale="log", yscale="log", xlim=x_range, ylim=y_range)
-    axes.set_title(roofline.title, loc="left", fontsize=11)
-    axes.set_xlabel("arithmetic intensity (operations per main-memory byte)")
-    axes.set_ylabel("performance (operations/s)")
+    _style(
+        axes,
+        roofline.title,
+        "arithmetic intensity (operations per main-memory byte)",
+        "performance (operations/s)",
+    )
     axes.yaxis.set_major_formatter(EngFormatter(unit="OP/s"))
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,g}")
-    axes.grid(True, which="major", color="#e6e6e6", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
     figure.draw_without_rendering()  # fixes the axes' place, on which the slopes' angle depends
     colours = _colours(roofline.dots)
     _draw_dots(axes, roofline.dots, colours)
@@ -222,18 +290,21 @@ def _label_dots(
     axes: Axes, dots: Sequence[Dot], texts: Sequence[Bbox], dot_boxes: Sequence[Bbox]
 ) -> None:
     """Name the dots that take most of the time, as far as there is room for their names."""
-    placed = list(texts)
+    placed, drawn = list(texts), [box.padded(_GAP_TO_DOTS) for box in dot_boxes]
     by_time = sorted(dots, key=lambda dot: -dot.time_share)
     for dot in by_time[:_LABELS]:
         away = (_area(dot) / pi) ** 0.5 + 2
+        aside = away / 2**0.5
         sides = (
             (0, -away, "center", "top"),
             (0, away, "center", "bottom"),
             (away, 0, "left", "center"),
             (-away, 0, "right", "center"),
+            (aside, -aside, "left", "top"),
+            (-aside, aside, "right", "bottom"),
         )
         # A side where nothing is; or, for the largest dot, one where only dots are.
-        crowds = [[*placed, *dot_boxes], *([placed] if dot is by_time[0] else [])]
+        crowds = [[*placed, *drawn], *([placed] if dot is by_time[0] else [])]
         for occupied, (x, y, ha, va) in product(crowds, sides):
             text = _write(
                 axes,
@@ -248,7 +319,7 @@ def _label_dots(
             box = text.get_window_extent()
             is_inside = axes.bbox.x0 + 3 <= box.x0 and box.x1 <= axes.bbox.x1 - 3
             if is_inside and not _collide([box], occupied):
-                placed.append(box)
+                placed.append(box.padded(_GAP))
                 break
             text.remove()
 
@@ -261,6 +332,10 @@ def _legend(axes: Axes, dots: Sequence[Dot], colours: Mapping[str, str]) -> Lege
         )
         for name, colour in sorted(colours.items(), key=lambda item: -shares[item[0]])
     ]
+    without = 1 - sum(shares.values())
+    if without >= _LEAST_SHARE:  # of layers that only move data, or keep it on the chip
+        label = f"without a dot: {_percent(without)} of the time"
+        handles.append(axes.scatter([], [], s=0, label=label))
     return axes.legend(
         handles=handles, title="bound by (area = share of the time)", loc="lower right",
         frameon=True, framealpha=0.9, edgecolor="none", fontsize=8, title_fontsize=8,
@@ -268,4 +343,4 @@ def _legend(axes: Axes, dots: Sequence[Dot], colours: Mapping[str, str]) -> Lege
 
 
 def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.005 else "<1%"
+    return f"{share:.0%}" if share >= _LEAST_SHARE else "<1%"

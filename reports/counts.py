@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reports.labels import operator_label
+from reports.labels import operator_label, stored_label
 from workloads.graph import Graph, Layer
 from workloads.loaders.yaml import load_zoo, zoo_names
 
@@ -15,14 +15,15 @@ _Rows = Sequence[Sequence[str]]
 def counts_record(graph: Graph) -> dict[str, Any]:
     """Return the counts as plain data.
 
-    ``parameters`` are learned elements, those that layers share once; ``macs`` are of the whole
-    batch.
+    ``parameters`` are learned elements, those that layers share once; ``parameter_bytes`` what is
+    stored of them, with scales and what sparse formats need; ``macs`` are of the whole batch.
     """
     return {
         "name": graph.name,
         "batch": graph.batch,
         "macs": graph.total_macs,
         "parameters": graph.total_parameters,
+        "parameter_bytes": graph.parameter_bytes,
         "notes": list(graph.notes),
         "layers": [
             {
@@ -32,6 +33,7 @@ def counts_record(graph: Graph) -> dict[str, Any]:
                 "dtype": str(graph.tensors[layer.name].dtype),
                 "macs": graph.macs(layer),
                 "parameters": layer_parameters(graph, layer),
+                "parameter_bytes": layer_parameter_bytes(graph, layer),
             }
             for layer in graph.layers
         ],
@@ -43,9 +45,17 @@ def layer_parameters(graph: Graph, layer: Layer) -> int:
     return sum(tensor.trainable_elements for tensor in graph.parameter_tensors(layer).values())
 
 
+def layer_parameter_bytes(graph: Graph, layer: Layer) -> int:
+    """Return the bytes of a layer's parameters as they are stored, shared or not."""
+    return sum(tensor.size_bytes for tensor in graph.parameter_tensors(layer).values())
+
+
 def counts_text(graph: Graph) -> str:
-    """Return the counts as a table, layer by layer and in total."""
-    rows = [("layer", "operator", "output", "parameters", "MACs")]
+    """Return the counts as a table, layer by layer and in total.
+
+    Bytes are shown where some weights aren't stored as the activations are, and how these are.
+    """
+    rows: list[tuple[str, ...]] = [("layer", "operator", "output", "parameters", "MACs")]
     rows += [
         (
             layer.name,
@@ -57,8 +67,22 @@ def counts_text(graph: Graph) -> str:
         for layer in graph.layers
     ]
     rows.append(("total", "", "", f"{graph.total_parameters:,}", f"{graph.total_macs:,}"))
+    if any(tensor.stored is not None for tensor in graph.tensors.values()):
+        more = [("bytes", "weights"), *(_stored_cells(graph, layer) for layer in graph.layers)]
+        more.append((f"{graph.parameter_bytes:,}", ""))
+        rows = [(*row, *cells) for row, cells in zip(rows, more, strict=True)]
     notes = (f"note: {note}" for note in graph.notes)
     return "\n".join([f"{graph.name}, batch {graph.batch}", *_aligned(rows, left=3), *notes])
+
+
+def _stored_cells(graph: Graph, layer: Layer) -> tuple[str, str]:
+    """Return the bytes of a layer's parameters, and how its weights are stored in words."""
+    words = {
+        stored_label(tensor.stored)
+        for tensor in graph.parameter_tensors(layer).values()
+        if tensor.stored is not None
+    }
+    return f"{layer_parameter_bytes(graph, layer):,}", ", ".join(sorted(words))
 
 
 def zoo_text() -> str:

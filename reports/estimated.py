@@ -15,6 +15,7 @@ from reports.report import (
     assembled,
     bound_by,
     bound_cycles,
+    macs_per_cycle,
     transfer_cycles,
 )
 from reports.stats import added
@@ -49,6 +50,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Estimate]) -> WorkRep
             [piece.amount.operations for piece in pieces],
         )
     )
+    rate = macs_per_cycle(work, spec)
     memory_bytes = added(
         {name: piece.count * size for name, size in piece.memory_bytes.items()} for piece in pieces
     )
@@ -76,7 +78,8 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Estimate]) -> WorkRep
         spatial_utilization=mapped / (folds * spec.array.rows * spec.array.columns)
         if folds
         else 0.0,
-        mac_utilization=macs / (spec.pes * total) if total else 0.0,
+        macs_per_cycle=rate,
+        mac_utilization=macs / (spec.pes * rate * total) if total else 0.0,
         dram_bytes=dram_bytes,
         memory_bytes=memory_bytes,
         compulsory_bytes=least.compulsory_bytes,
@@ -88,5 +91,5 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Estimate]) -> WorkRep
         energies_pj={},
         lower_bound_cycles=least.cycles,
         lower_bound_bytes=least.traffic_bytes,
-        bound_cycles=bound_cycles(spec, macs, operations, memory_bytes),
+        bound_cycles=bound_cycles(spec, macs / rate, operations, memory_bytes),
     )

@@ -93,7 +93,7 @@ def _roof_lines(report: Report, layer: LayerReport) -> Iterable[str]:
     if layer.operations:
         yield f"  arithmetic intensity {layer.arithmetic_intensity:.4g} ops/B"
     if work.macs:
-        peak = report.spec.peak_ops_per_s
+        peak = report.peak_ops_per_s
         achieved = layer.operations * report.spec.clock_hz / work.total_cycles
         yield f"  {achieved / 1e12:.4g} of the array's {peak / 1e12:.4g} TOP/s"
 

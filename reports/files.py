@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,15 +81,37 @@ def write_folder(
     OutputError
         When the folder exists or can't be written. Nothing is left half-written.
     """
+
+    def files(partial: Path) -> None:
+        _write_files(partial, report, plan, traces, inputs, tool_version, plots)
+        for name, text in (more or {}).items():
+            (partial / name).write_text(text, encoding="utf-8")
+
+    return write_whole(folder, files)
+
+
+def write_whole(folder: Path, files: Callable[[Path], None]) -> Path:
+    """Write files to a new folder as a whole or not at all, and return it.
+
+    Parameters
+    ----------
+    folder
+        Must not exist; its parent must.
+    files
+        Writes them into the folder that it is given.
+
+    Raises
+    ------
+    OutputError
+        When the folder exists or can't be written. Nothing is left half-written.
+    """
     check_output_folder(folder)
     try:
         partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.absolute().parent))
     except OSError as error:
         raise _cannot_write(folder, error) from None
     try:
-        _write_files(partial, report, plan, traces, inputs, tool_version, plots)
-        for name, text in (more or {}).items():
-            (partial / name).write_text(text, encoding="utf-8")
+        files(partial)
         partial.chmod(0o755)
         partial.rename(folder)
     except OSError as error:
@@ -189,7 +211,7 @@ def _summary(report: Report) -> dict[str, Any]:
         "inferences_per_s": report.inferences_per_s if report.time_fs else None,
         "total_macs": report.total_macs,
         "ops_per_s": report.ops_per_s,
-        "peak_ops_per_s": report.spec.peak_ops_per_s,
+        "peak_ops_per_s": report.peak_ops_per_s,
         "dram_bytes": sum(layer.work.total_dram_bytes for layer in report.layers),
         "compulsory_bytes": sum(layer.work.compulsory_bytes for layer in report.layers),
         # None where the machine doesn't say what its parts take.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
+from foundation.stored import Stored
 from workloads.gradients import ConvolutionGradient, PoolGradient
 from workloads.graph import Graph, Layer
 from workloads.layers import (
@@ -18,6 +19,8 @@ from workloads.layers import (
     Window,
 )
 from workloads.normalization import GroupNormalize
+from workloads.scan import Scan
+from workloads.selection import Sort
 from workloads.transposed import TransposedConvolution
 
 
@@ -28,12 +31,24 @@ def operator_label(layer: Layer) -> str:
             return "depthwise conv" if groups == channels else f"conv g{groups}"
         case Pool(function=function):
             return f"{function} pool"
-        case Elementwise(function=function) | Normalize(function=function):
+        case (
+            Elementwise(function=function) | Normalize(function=function) | Sort(function=function)
+        ):
             return function
         case Reduce(function=function):
             return f"reduce {function}"
         case operator:
             return operator.kind
+
+
+def stored_label(stored: Stored) -> str:
+    """Return how weights are stored in words: ``int8 2:4 nm``, ``int4 with fp16 for 32``."""
+    parts = [str(stored.value)]
+    if stored.nonzeros < stored.length:
+        parts += [f"{stored.kept}:{stored.period}", stored.format]
+    if stored.scale is not None:
+        parts += ["with", str(stored.scale), "for", str(stored.length)]
+    return " ".join(parts)
 
 
 def shape_label(graph: Graph, layer: Layer) -> str:
@@ -59,7 +74,7 @@ def shape_label(graph: Graph, layer: Layer) -> str:
             count = prod(extents[letter] for letter in batch)
             m, n, k = (extents[letter] for letter in roles)
             return f"{count}× M{m} N{n} K{k}" if count > 1 else f"M{m} N{n} K{k}"
-        case Elementwise() | Normalize() | GroupNormalize():
+        case Elementwise() | Normalize() | GroupNormalize() | Sort() | Scan():
             return _sizes(output.shape)
         case _:
             return f"{_sizes(inputs[0].shape)}→{_sizes(output.shape)}"

@@ -80,11 +80,14 @@ def _work_lines(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> Iter
         role.value: prod(tile[d] for d in kernel.numbers(role))
         for role in (Role.GROUP, Role.M, Role.N, Role.K)
     }
+    extent["K"] = kernel.reduction(spec.array).steps(extent["K"])
     flow = DATAFLOWS[mapping.dataflow or spec.array.dataflow]
     chosen = f", {flow.name}" if spec.array.other_dataflows else ""
     rows, columns, time = (extent[name] for name in (flow.rows, flow.columns, flow.time))
     folds = extent["group"] * -(-rows // spec.array.rows) * -(-columns // spec.array.columns)
-    yield f"one matmul: {', '.join(sizes)}"
+    stored = kernel.stored
+    segments = f", of segments {stored}" if stored is not None else ""
+    yield f"one matmul: {', '.join(sizes)}{segments}"
     yield (
         f"  array{chosen}: {flow.rows} {rows} along {spec.array.rows} rows,"
         f" {flow.columns} {columns} along {spec.array.columns} columns,"

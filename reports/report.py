@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,11 +73,11 @@ class WorkReport:
         Array, vector unit (of the core that uses it most) and each main memory to the cycles that
         its work takes at least: a memory's bytes at full bandwidth.
     macs
-        Multiply-accumulates.
+        Multiply-accumulates that the array does: it skips those of sparse weights that it can.
     spatial_utilization
         Mapped PEs over PEs, averaged over folds; 0 without matrix work.
     mac_utilization
-        MACs over PEs times total cycles.
+        MACs over those of all PEs in the total cycles.
     dram_bytes
         Operand (input, weight, output) to main-memory bytes.
     memory_bytes
@@ -99,6 +99,8 @@ class WorkReport:
     lower_bound_cycles, lower_bound_bytes
         The least cycles and main-memory bytes of any mapping onto this machine
         (`mapper.bounds.Bounds`), of its kernels one after the other unless layers run together.
+    macs_per_cycle
+        What a PE can do in a cycle of its fastest product.
     """
 
     compute_cycles: int
@@ -123,6 +125,7 @@ class WorkReport:
     energies_pj: Mapping[str, float]
     lower_bound_cycles: float
     lower_bound_bytes: float
+    macs_per_cycle: float = 1.0
 
     @property
     def cycles_of_lower_bound(self) -> float:
@@ -227,6 +230,12 @@ class Report:
         return 2 * self.total_macs / self.time_s if self.time_fs else 0.0
 
     @property
+    def peak_ops_per_s(self) -> float:
+        """Operations per second of all arrays at full use, at the rate of the fastest product."""
+        rates = [layer.work.macs_per_cycle for layer in self.layers if layer.work.macs]
+        return self.spec.peak_ops_per_s * max(rates, default=1.0)
+
+    @property
     def energies_pj(self) -> dict[str, float]:
         """Picojoules of all layers by component.
 
@@ -302,7 +311,7 @@ def assembled(plan: Plan, works: Sequence[WorkReport], *, engine: str, no_energy
 
     ``no_energy`` says why their energies aren't known, empty if they are.
     """
-    warnings = [*plan.graph.notes, *_capacity_warnings(plan)]
+    warnings = [*plan.graph.notes, *capacity_warnings(plan.spec, plan.memory_bytes)]
     if no_energy and plan.spec.energy is not None:
         warnings.append(f"no energy is reported: {no_energy}")
     return Report(
@@ -338,7 +347,26 @@ def _with_energies(
 def _multiplied(work: Work) -> Dtype:
     """Return the type of what a work's products multiply, or of what it computes on."""
     products = (kernel for kernel in work.kernels if isinstance(kernel.body, Contraction))
-    return next(products, work.kernels[0]).inputs[0].dtype
+    return next(products, work.kernels[0]).multiplied
+
+
+def macs_per_cycle(work: Work, spec: AcceleratorSpec) -> float:
+    """Return the multiply-accumulates that a PE can do in a cycle: of a work's fastest product."""
+    rates = (
+        kernel.reduction(spec.array).macs_per_cycle
+        for kernel in work.kernels
+        if isinstance(kernel.body, Contraction)
+    )
+    return float(max(rates, default=1))
+
+
+def _skipped_operations(work: Work, spec: AcceleratorSpec) -> int:
+    """Return the operations of products with weights that the array skips."""
+    return sum(
+        2 * prod(kernel.extents) * (kernel.stored.length - kernel.reduction(spec.array).macs)
+        for kernel in work.kernels
+        if kernel.stored is not None
+    )
 
 
 def _layer_report(plan: Plan, planned: PlannedLayer, works: Sequence[WorkReport]) -> LayerReport:
@@ -346,7 +374,8 @@ def _layer_report(plan: Plan, planned: PlannedLayer, works: Sequence[WorkReport]
         name=planned.name,
         operator=" + ".join(operator_label(layer) for layer in planned.computing),
         shape=" + ".join(shape_label(plan.graph, layer) for layer in plan.results(planned)),
-        operations=sum(plan.graph.operations(layer) for layer in planned.layers),
+        operations=sum(plan.graph.operations(layer) for layer in planned.layers)
+        - _skipped_operations(plan.works[planned.work], plan.spec),
         work_number=planned.work,
         work=works[planned.work],
     )
@@ -358,6 +387,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
     units, total = cycles.units, cycles.total
     sums = {name: _total(pieces, name) for name in _SUMMED}
     macs, folds = sums["macs"], sums["folds"]
+    rate = macs_per_cycle(work, spec)
     memory_bytes = _total_by(pieces, lambda trace: _bytes_by_memory(spec, trace))
     least = least_of(work, spec)
     resources = {
@@ -377,7 +407,8 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
         spatial_utilization=sums["mapped_pes"] / (folds * spec.array.rows * spec.array.columns)
         if folds
         else 0.0,
-        mac_utilization=macs / (spec.pes * total) if total else 0.0,
+        macs_per_cycle=rate,
+        mac_utilization=macs / (spec.pes * rate * total) if total else 0.0,
         dram_bytes=_total_by(pieces, _bytes_by_operand),
         memory_bytes=memory_bytes,
         compulsory_bytes=least.compulsory_bytes,
@@ -389,7 +420,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Repeated]) -> WorkRep
         tiles=work.tile_count,
         events=sum(piece.trace.events for piece in pieces),
         bound_by=bound_by(resources, total),
-        bound_cycles=bound_cycles(spec, macs, sums["operations"], memory_bytes),
+        bound_cycles=bound_cycles(spec, macs / rate, sums["operations"], memory_bytes),
         energies_pj={},
         lower_bound_cycles=least.cycles,
         lower_bound_bytes=least.traffic_bytes,
@@ -447,19 +478,20 @@ def bound_by(resources: Mapping[str, float], total: int) -> str:
 
 
 def bound_cycles(
-    spec: AcceleratorSpec, macs: int, operations: int, memory_bytes: Mapping[str, int]
+    spec: AcceleratorSpec, steps: float, operations: int, memory_bytes: Mapping[str, int]
 ) -> float:
-    """Return the least cycles that the roofs allow."""
+    """Return the least cycles that the roofs allow; ``steps`` are the cycles of all PEs."""
     vector = operations / peak_operations_per_cycle(spec)
-    return max(macs / spec.pes, vector, *transfer_cycles(spec, memory_bytes).values())
+    return max(steps / spec.pes, vector, *transfer_cycles(spec, memory_bytes).values())
 
 
-def _capacity_warnings(plan: Plan) -> list[str]:
+def capacity_warnings(spec: AcceleratorSpec, memory_bytes: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each main memory that is smaller than the bytes that it holds."""
     return [
-        f"memory '{memory.name}': the tensors need {format_bytes(plan.memory_bytes[memory.name])}"
+        f"memory '{memory.name}': the tensors need {format_bytes(memory_bytes[memory.name])}"
         f" but {format_bytes(memory.capacity_bytes)} are there; simulated as if they were enough"
-        for memory in plan.spec.memories
-        if plan.memory_bytes[memory.name] > memory.capacity_bytes
+        for memory in spec.memories
+        if memory_bytes[memory.name] > memory.capacity_bytes
     ]
 
 

@@ -98,7 +98,9 @@ def _dot(report: Report, layers: list[LayerReport]) -> Dot:
     achieved = first.operations / seconds
     intensity = first.arithmetic_intensity
     is_matrix = first.work.macs > 0
-    peak = spec.peak_ops_per_s if is_matrix else peak_operations_per_cycle(spec) * spec.clock_hz
+    peak = peak_operations_per_cycle(spec) * spec.clock_hz
+    if is_matrix:
+        peak = spec.peak_ops_per_s * first.work.macs_per_cycle
     roof = min(peak, intensity * spec.bandwidth_bytes_per_s)
     if achieved > roof * _SLACK:
         raise SimulationError(
@@ -117,7 +119,7 @@ def _dot(report: Report, layers: list[LayerReport]) -> Dot:
 
 def _ceilings(report: Report) -> Iterable[Ceiling]:
     spec = report.spec
-    array, vector = spec.peak_ops_per_s, peak_operations_per_cycle(spec) * spec.clock_hz
+    array, vector = report.peak_ops_per_s, peak_operations_per_cycle(spec) * spec.clock_hz
     yield Ceiling(label=f"array {format_count(array)}OP/s", is_main=True, ops_per_s=array)
     yield Ceiling(label=f"vector unit {format_count(vector)}OP/s", is_main=False, ops_per_s=vector)
     slopes = [(memory.name, True, memory.bandwidth_bytes_per_s) for memory in spec.memories]

@@ -34,7 +34,7 @@ def compute_report(report: Report) -> str:
         shares = (
             work.mac_utilization,
             work.spatial_utilization,
-            work.macs / (report.spec.pes * work.compute_cycles),
+            work.macs / (report.spec.pes * work.macs_per_cycle * work.compute_cycles),
         )
         cells = (number, work.total_cycles, work.stall_cycles, *(100 * share for share in shares))
         lines.append(", ".join(map(str, cells)))

@@ -82,16 +82,32 @@ def report_table(report: Report) -> str:
 
 
 def aligned(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of text as lines with aligned columns and a rule under the heads."""
+    """Return rows of the table of layers as lines with aligned columns."""
+    return _aligned(heads, body, [right for _, right in COLUMNS])
+
+
+def aligned_columns(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of numbers as lines with aligned columns and a rule under the heads."""
+    return _aligned(heads, body, [True] * len(heads))
+
+
+def _aligned(
+    heads: Sequence[str], body: Sequence[Sequence[str]], is_right: Sequence[bool]
+) -> list[str]:
     table = [list(heads), *body]
     widths = [max(len(row[column]) for row in table) for column in range(len(heads))]
-    is_right = [right for _, right in COLUMNS]
 
     def line(row: Sequence[str]) -> str:
         cells = zip(row, widths, is_right, strict=True)
         return "  ".join(c.rjust(w) if right else c.ljust(w) for c, w, right in cells).rstrip()
 
     return [line(heads), "  ".join("-" * width for width in widths), *map(line, body)]
+
+
+def lines_of(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Return names and what is said of each as lines with aligned columns."""
+    width = max(len(name) for name, _ in pairs)
+    return [f"{name.ljust(width)}  {text}" for name, text in pairs]
 
 
 def html_table(report: Report) -> str:
@@ -118,14 +134,13 @@ def _title(report: Report) -> str:
 
 
 def _totals(report: Report) -> list[str]:
-    peak = report.spec.peak_ops_per_s
+    peak = report.peak_ops_per_s
     compute = sum(layer.work.compute_cycles for layer in report.layers)
     dram_bytes = sum(layer.work.total_dram_bytes for layer in report.layers)
     return [
         f"total        {report.total_cycles:,} cycles: {compute:,} compute,"
         f" {report.total_cycles - compute:,} stall",
-        f"time         {format_time(report.time_fs)},"
-        f" {_rate(report.inferences_per_s)} inferences/s",
+        f"time         {format_time(report.time_fs)}, {rate(report.inferences_per_s)} inferences/s",
         f"throughput   {report.ops_per_s / 1e12:.4g} TOP/s,"
         f" {report.ops_per_s / peak:.1%} of the array's {peak / 1e12:.4g} TOP/s",
         f"main memory  {format_bytes(dram_bytes)}",
@@ -142,7 +157,7 @@ def _energy_lines(report: Report) -> list[str]:
     return [f"energy       {line}"]
 
 
-def _rate(per_s: float) -> str:
+def rate(per_s: float) -> str:
     """Return a rate to four digits, in full where it is large."""
     return f"{per_s:,.0f}" if per_s >= 1000 else f"{per_s:.4g}"
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rooftile.simulation import Result, simulate
+    from workloads.loaders.torch.module import from_module
 
-__all__ = ["Result", "__version__", "simulate"]
+__all__ = ["Result", "__version__", "from_module", "simulate"]
 __version__ = "0.1.0"
 
 
@@ -20,4 +21,6 @@ def __getattr__(name: str) -> Any:
     """Import the simulator when it is first asked for, so that ``rooftile --help`` is quick."""
     if name in ("Result", "simulate"):
         return getattr(import_module("rooftile.simulation"), name)
+    if name == "from_module":
+        return import_module("workloads.loaders.torch.module").from_module
     raise AttributeError(f"module 'rooftile' has no attribute '{name}'")

@@ -99,13 +99,7 @@ def cli() -> None:
 @options.passes("none")
 @options.across
 @options.search
-@click.option(
-    "--engine",
-    type=click.Choice(["cycle", "analytical"]),
-    default="cycle",
-    show_default=True,
-    help="Event by event, or without programs: no timeline, no causes of stalls.",
-)
+@options.engine("cycle")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
 @click.option("--no-plots", is_flag=True, help="Write no roofline pictures.")
 @click.option(
@@ -252,7 +246,9 @@ def check(file: Path) -> None:
 
 
 @cli.command()
-@click.argument("what", type=click.Choice(["network", "hardware", "mapping", "constraints"]))
+@click.argument(
+    "what", type=click.Choice(["network", "hardware", "mapping", "constraints", "scenario"])
+)
 def schema(what: str) -> None:
     """Print the JSON Schema of a kind of files, for editors."""
     if what == "network":
@@ -261,6 +257,8 @@ def schema(what: str) -> None:
         from mapper.mapping_file import schema as json_schema
     elif what == "constraints":
         from mapper.constraints import schema as json_schema
+    elif what == "scenario":
+        from workloads.scenario.load import schema as json_schema
     else:
         from accel.spec_file import schema as json_schema
     click.echo(json.dumps(json_schema(), indent=2))
@@ -431,6 +429,106 @@ def teach(
         f"{len(lesson.frames):,} cycles, {lesson.average_utilization:.0%} of PEs busy on average\n"
         f"page: {output}"
     )
+
+
+@cli.command()
+@click.argument("network")
+@options.hardware
+@options.asked
+@click.option(
+    "--prompt",
+    required=True,
+    metavar="TOKENS",
+    help="Tokens of a prompt, or of each of a batch: 512,64x3.",
+)
+@click.option("--tokens", required=True, type=click.IntRange(1), help="Tokens of an answer.")
+@click.option(
+    "--beams",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="Beginnings of each answer that a beam search goes on with.",
+)
+@options.tolerance
+@options.split
+@options.search
+@options.engine("analytical")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
+def generate(
+    network: str,
+    hardware: str,
+    asked: Asked,
+    prompt: str,
+    tokens: int,
+    beams: int,
+    tolerance: float,
+    split: str,
+    engine: str,
+    output: Path | None,
+    search: SearchOptions,
+) -> None:
+    """Say how long NETWORK, a Hugging Face config.json, takes to answer prompts."""
+    from dataclasses import replace
+
+    from reports.files import check_output_folder
+    from rooftile.generation import generate as simulate_generation
+
+    if output is not None:
+        check_output_folder(output)
+    with progress_line() as show:
+        report = simulate_generation(
+            network,
+            hardware,
+            prompt=prompt,
+            tokens=tokens,
+            asked=replace(asked, beams=beams),
+            tolerance=tolerance,
+            split=split,
+            options=search,
+            engine=engine,
+            progress=show,
+        )
+    click.echo(str(report))
+    if output is not None:
+        click.echo(f"all files: {report.write(output)}")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@options.hardware
+@options.tolerance
+@options.split
+@options.search
+@options.engine("analytical")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
+def scenario(
+    file: Path,
+    hardware: str,
+    tolerance: float,
+    split: str,
+    engine: str,
+    output: Path | None,
+    search: SearchOptions,
+) -> None:
+    """Say how long requests take that run networks as FILE says: chances, loops, traces."""
+    from reports.files import check_output_folder
+    from rooftile.scenario import run_scenario
+
+    if output is not None:
+        check_output_folder(output)
+    with progress_line() as show:
+        report = run_scenario(
+            file,
+            hardware,
+            tolerance=tolerance,
+            split=split,
+            options=search,
+            engine=engine,
+            progress=show,
+        )
+    click.echo(str(report))
+    if output is not None:
+        click.echo(f"all files: {report.write(output)}")
 
 
 cli.add_command(validate)

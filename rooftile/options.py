@@ -38,7 +38,14 @@ _ASKED = (
     click.option(
         "--phase",
         metavar="PHASE",
-        help="Of a language model: prefill:TOKENS, or decode:TOKENS@CONTEXT.",
+        help="Of a language model: prefill:TOKENS, or decode:TOKENS@CONTEXT; of a batch of mixed"
+        " lengths prefill:512,64x3.",
+    ),
+    click.option(
+        "--page",
+        type=click.IntRange(1, 1_000_000),
+        metavar="TOKENS",
+        help="Of a page of the caches of a step of decoding; in one piece by default.",
     ),
     click.option(
         "--allow-unknown-as-vector",
@@ -82,6 +89,7 @@ def asked(command: Callable[..., None]) -> Callable[..., None]:
         dtype: str | None,
         dims: tuple[str, ...],
         phase: str | None,
+        page: int | None,
         unknown_as_vector: bool,
         optimizer: str | None,
         loss: str | None,
@@ -96,6 +104,7 @@ def asked(command: Callable[..., None]) -> Callable[..., None]:
             dtype=dtype,
             dims=dict(map(_dim, dims)),
             phase=phase,
+            page=page,
             unknown_as_vector=unknown_as_vector,
             training=_training(optimizer, loss, recompute, precision),
         )
@@ -167,6 +176,26 @@ def passes(default: str) -> Callable[[Command], Command]:
     )
 
 
+def engine(default: str) -> Callable[[Command], Command]:
+    """Return the option that names the engine, with the one that runs without it."""
+    return click.option(
+        "--engine",
+        type=click.Choice(["cycle", "analytical"]),
+        default=default,
+        show_default=True,
+        help="Event by event, or without programs: no timeline, no causes of stalls.",
+    )
+
+
+#: As in `rooftile.generation.generate`, which help doesn't wait for.
+TOLERANCE = 0.005
+tolerance = click.option(
+    "--tolerance",
+    type=click.FloatRange(0, 1),
+    default=TOLERANCE,
+    show_default=True,
+    help="How far off the sum over all steps may be, as a part of it; 0 simulates every step.",
+)
 across = click.option(
     "--across",
     default="none",

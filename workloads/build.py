@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import prod
 
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
-from workloads.conversions import OneHot
+from foundation.stored import Stored
 from workloads.graph import Graph, Layer, Operator, Parameter, Tensor, TensorKind
-from workloads.layers import Concat, Embedding, Linear, Reshape, Shape, Slice, Transpose
+from workloads.layers import (
+    Concat,
+    Convolution,
+    Embedding,
+    Linear,
+    Reshape,
+    Shape,
+    Slice,
+    Transpose,
+)
+from workloads.transposed import TransposedConvolution
 
 #: More elements than any machine holds: a typing error, and a limit for 64-bit addresses.
 MAX_ELEMENTS = 10**15
-#: The operators that take indices: they look them up, or move them.
-_MOVES = (Embedding, OneHot, Concat, Slice, Reshape, Transpose)
+#: More layers than any network has, and what fits memory.
+MAX_LAYERS = 100_000
+#: The operators that take indices: they only move data, or say so with ``takes_indices``.
+_MOVES = (Embedding, Concat, Slice, Reshape, Transpose)
+#: The operators whose weight may be given.
+_PRODUCTS = (Convolution, TransposedConvolution, Linear)
 
 
 class GraphBuilder:
@@ -31,14 +46,14 @@ class GraphBuilder:
     def __init__(self, name: str, batch: int) -> None:
         self._name = name
         self._batch = batch
-        self._layers: list[Layer] = []
+        self._layers: dict[str, Layer] = {}
         self.tensors: dict[str, Tensor] = {}
 
     @classmethod
     def of(cls, graph: Graph) -> GraphBuilder:
         """Return a builder that has everything of a graph already."""
         builder = cls(graph.name, graph.batch)
-        builder._layers += graph.layers
+        builder._layers.update({layer.name: layer for layer in graph.layers})
         builder.tensors.update(graph.tensors)
         return builder
 
@@ -52,11 +67,18 @@ class GraphBuilder:
         return self._add(f"input '{name}'", name, shape, dtype, TensorKind.INPUT, 0)
 
     def add_learned(
-        self, name: str, shape: Shape, dtype: Dtype, constant: float | None = None
+        self,
+        name: str,
+        shape: Shape,
+        dtype: Dtype,
+        constant: float | None = None,
+        trainable: int | None = None,
     ) -> Tensor:
         """Add a learned tensor that belongs to no layer: a position embedding, a class token.
 
         With ``constant`` nothing is learned: all elements are that number, rounded to the dtype.
+        ``trainable`` is how many parameters it counts as, where those aren't its elements: 0 for a
+        stored table that nobody learns.
 
         Raises
         ------
@@ -65,7 +87,8 @@ class GraphBuilder:
         """
         what = f"learned tensor '{name}'"
         if constant is None:
-            return self._add(what, name, shape, dtype, TensorKind.PARAMETER, prod(shape))
+            count = prod(shape) if trainable is None else trainable
+            return self._add(what, name, shape, dtype, TensorKind.PARAMETER, count)
         held = _held(what, constant, dtype)
         return self._add(what, name, shape, dtype, TensorKind.PARAMETER, 0, held)
 
@@ -87,6 +110,8 @@ class GraphBuilder:
             layer's parameters aren't what it needs.
         """
         what = f"layer '{name}'"
+        if len(self._layers) == MAX_LAYERS:
+            raise WorkloadError(f"{what}: is beyond the {MAX_LAYERS} layers a network may have")
         try:
             _check_types(operator, inputs)
             shape, dtype = operator.output(inputs)
@@ -107,20 +132,23 @@ class GraphBuilder:
                 parameter.dtype,
                 TensorKind.PARAMETER,
                 prod(parameter.shape) if trainable is None else trainable,
+                stored=parameter.stored,
+                pattern_seed=parameter.pattern_seed,
             )
         names = tuple(tensor.name for tensor in inputs)
-        self._layers.append(Layer(name=name, operator=operator, inputs=names, parameters=roles))
-        return self._add(what, name, shape, dtype, TensorKind.ACTIVATION, 0)
+        result = self._add(what, name, shape, dtype, TensorKind.ACTIVATION, 0)
+        self._layers[name] = Layer(name=name, operator=operator, inputs=names, parameters=roles)
+        return result
 
     def _shared(
         self, what: str, other: str, parameters: Mapping[str, Parameter]
     ) -> Mapping[str, str]:
         """Return another layer's parameters by role, if they are the ones that are needed."""
-        roles = next((layer.parameters for layer in self._layers if layer.name == other), None)
-        if roles is None:
+        if other not in self._layers:
             raise WorkloadError(f"{what}: shares parameters with '{other}', which isn't a layer")
-        there = {role: (self.tensors[n].shape, self.tensors[n].dtype) for role, n in roles.items()}
-        needed = {role: (p.shape, p.dtype) for role, p in parameters.items()}
+        roles = self._layers[other].parameters
+        there = {role: _kind_of(self.tensors[n]) for role, n in roles.items()}
+        needed = {role: _kind_of(parameter) for role, parameter in parameters.items()}
         if there != needed:
             raise WorkloadError(
                 f"{what}: needs {_described(needed)} but '{other}' has {_described(there)}; share"
@@ -128,11 +156,31 @@ class GraphBuilder:
             )
         return roles
 
+    def parameter(self, layer: str, role: str) -> Tensor:
+        """Return what a layer has learned in a role, or shares with another one."""
+        return self.tensors[self._layers[layer].parameters[role]]
+
+    def count(self, layer: str, role: str, trainable: int) -> None:
+        """Say as how many parameters a layer's own tensor counts, where not as its elements.
+
+        Raises
+        ------
+        WorkloadError
+            The layer has no such tensor.
+        """
+        name = f"{layer}.{role}"
+        if name not in self.tensors:
+            own = self._layers[layer].parameters if layer in self._layers else ()
+            raise WorkloadError(
+                f"layer '{layer}': has no parameter '{role}' to count; it has"
+                f" {', '.join(own) or 'none'}"
+            )
+        self.tensors[name] = replace(self.tensors[name], trainable_elements=trainable)
+
     def build(self) -> Graph:
         """Return the graph of everything added."""
-        return Graph(
-            name=self._name, batch=self._batch, tensors=self.tensors, layers=tuple(self._layers)
-        )
+        layers = tuple(self._layers.values())
+        return Graph(name=self._name, batch=self._batch, tensors=self.tensors, layers=layers)
 
     def _add(
         self,
@@ -143,6 +191,8 @@ class GraphBuilder:
         kind: TensorKind,
         trainable_elements: int,
         constant: float | None = None,
+        stored: Stored | None = None,
+        pattern_seed: int = 0,
     ) -> Tensor:
         if name in self.tensors:
             raise WorkloadError(f"{what}: a tensor '{name}' exists already; rename one")
@@ -158,11 +208,19 @@ class GraphBuilder:
             kind=kind,
             trainable_elements=trainable_elements,
             constant=constant,
+            stored=stored,
+            pattern_seed=pattern_seed,
         )
         return self.tensors[name]
 
 
-def _described(parameters: Mapping[str, tuple[Shape, Dtype]]) -> str:
+def _kind_of(parameter: Parameter | Tensor) -> tuple[Shape, str]:
+    """Return what layers that share a parameter must agree on: its shape, and its type in words."""
+    stored = "" if parameter.stored is None else f" as {parameter.stored}"
+    return parameter.shape, f"{parameter.dtype}{stored}"
+
+
+def _described(parameters: Mapping[str, tuple[Shape, str]]) -> str:
     """Return parameters in words."""
     found = [f"{role} {list(shape)} {dtype}" for role, (shape, dtype) in parameters.items()]
     return ", ".join(found) or "no parameters"
@@ -181,13 +239,26 @@ def _held(what: str, constant: float, dtype: Dtype) -> float:
     return numerics.real(numerics.stored(constant, dtype), dtype)
 
 
+def _takes_indices(operator: Operator) -> bool:
+    return isinstance(operator, _MOVES) or getattr(operator, "takes_indices", False)
+
+
 def _check_types(operator: Operator, inputs: Sequence[Tensor]) -> None:
     for tensor in inputs:
-        if tensor.dtype.name == "int32" and not isinstance(operator, _MOVES):
+        if tensor.dtype.name == "int32" and not _takes_indices(operator):
             raise WorkloadError(
                 f"'{tensor.name}' is int32, which holds indices and isn't computed on;"
                 " give it another dtype, or look it up with op: embedding"
             )
+        if tensor.stored is not None:
+            raise WorkloadError(
+                f"'{tensor.name}' is stored as {tensor.stored}, which only its own layer reads;"
+                " remove that layer's 'weights'"
+            )
+    if isinstance(operator, _PRODUCTS) and operator.tied and operator.weights is not None:
+        raise WorkloadError(
+            f"has 'weights' but its weight '{inputs[1].name}' is given, as it is; remove 'weights'"
+        )
     if isinstance(operator, Linear) and operator.tied and inputs[0].dtype != inputs[1].dtype:
         raise WorkloadError(
             f"'{inputs[0].name}' is {inputs[0].dtype} but the tied weight '{inputs[1].name}' is"

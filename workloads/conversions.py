@@ -1,4 +1,4 @@
-"""Layers whose result has another type than what they read: a cast, and indices as one-hot rows."""
+"""Layers whose result has another type than what they read: a cast."""
 
 from __future__ import annotations
 
@@ -43,37 +43,3 @@ class Cast:
     def operations(self, inputs: Sequence[Tensor]) -> int:
         """Return one per element."""
         return inputs[0].size_elements * FUNCTIONS["cast"].operations
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OneHot:
-    """For each index a row of zeros with a 1 at the index's place.
-
-    Its parameter, the numbers 0, 1, 2, ... with which indices are compared, isn't learned.
-    """
-
-    kind: ClassVar[str] = "one_hot"
-    entries: int
-    dtype: Dtype
-
-    def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
-        """Return the indices' shape with a last axis of ``entries``."""
-        (indices,) = inputs
-        if indices.dtype.name != "int32":
-            raise WorkloadError(f"indices must be int32 but '{indices.name}' is {indices.dtype}")
-        return (*indices.shape, self.entries), self.dtype
-
-    def parameters(self, inputs: Sequence[Tensor]) -> dict[str, Parameter]:
-        """Return the places, shape (entries,), of which none is learned."""
-        (indices,) = inputs
-        places = Parameter(shape=(self.entries,), dtype=indices.dtype, trainable_elements=0)
-        return {"places": places}
-
-    def macs(self, inputs: Sequence[Tensor]) -> int:
-        """Return zero: the vector unit does it."""
-        del inputs
-        return 0
-
-    def operations(self, inputs: Sequence[Tensor]) -> int:
-        """Return a comparison for each element of the result."""
-        return inputs[0].size_elements * self.entries * FUNCTIONS["equal"].operations

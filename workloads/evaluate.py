@@ -14,13 +14,14 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from foundation import numerics
+from foundation import numerics, segments
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import FUNCTIONS, FunctionKind
-from workloads.conversions import Cast, OneHot
+from workloads.conversions import Cast
 from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
-from workloads.graph import Graph, Layer, Tensor, TensorKind
+from workloads.graph import Fixes, Graph, Layer, Tensor, TensorKind
+from workloads.indexing import FixedGather, Gather, OneHot, RowNumbers
 from workloads.layers import (
     Concat,
     Convolution,
@@ -38,6 +39,9 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import NEIGHBOURS, Interpolate, Repeat
+from workloads.scan import Scan
+from workloads.selection import Sort
+from workloads.sparse import NeighbourSum
 from workloads.transposed import TransposedConvolution
 
 Array = NDArray[Any]
@@ -57,8 +61,8 @@ def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
     -------
     dict
         Tensor name to array: int8 over its full range, biases of a size that shows in the result,
-        indices below their table's entries, floating point with deviation 1; constants, and what
-        an operator fixes, as they are.
+        indices below their table's entries, floating point with deviation 1; weights that obey
+        their pattern, times their scales; constants, and what an operator fixes, as they are.
     """
     generator = np.random.default_rng(seed)
     entries = _table_entries(graph)
@@ -69,20 +73,31 @@ def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
         for tensor in graph.tensors.values()
         if tensor.kind is not TensorKind.ACTIVATION
     }
-    return {**drawn, **_fixed(graph)}
+    return {**drawn, **_fixed(graph), **_in_range(graph, drawn)}
 
 
 def _fixed(graph: Graph) -> dict[str, Array]:
     """Return the values of parameters that follow from their layer's operator."""
     found = {}
     for layer in graph.layers:
-        if isinstance(layer.operator, Interpolate):
-            weight = graph.tensors[layer.parameters["weight"]]
-            real = layer.operator.weights(weight.shape[0])
-            found[weight.name] = numerics.stored(np.array(real), weight.dtype)
-        elif isinstance(layer.operator, OneHot):
-            places = layer.operator.entries
-            found[layer.parameters["places"]] = np.arange(places, dtype=np.int32)
+        if isinstance(layer.operator, Fixes):
+            tensors = graph.parameter_tensors(layer)
+            for role, real in layer.operator.fixed(tensors).items():
+                tensor = tensors[role]
+                values = np.array(real, dtype=np.float64).reshape(tensor.shape)
+                found[tensor.name] = numerics.stored(values, tensor.dtype)
+    return found
+
+
+def _in_range(graph: Graph, drawn: dict[str, Array]) -> dict[str, Array]:
+    """Return floating-point scales that bring scaled weights into the range of activations."""
+    found = {}
+    for layer in graph.layers:
+        scale = layer.parameters.get("scale")
+        if scale is not None and not graph.tensors[scale].dtype.is_integer:
+            weight = next(name for role, name in layer.parameters.items() if _is_weight(role))
+            largest = segments.largest_value(graph.tensors[weight].dtype)
+            found[scale] = drawn[scale] / np.float32(largest)
     return found
 
 
@@ -95,17 +110,41 @@ def _table_entries(graph: Graph) -> dict[str, int]:
     """Return, for each tensor that indexes tables, the entries of the smallest of them."""
     entries: dict[str, int] = {}
     for layer in reversed(graph.layers):
-        limit = entries.get(layer.name)  # what moves indices passes their limit on
-        if isinstance(layer.operator, Embedding | OneHot):
-            limit = layer.operator.entries
+        names, passed = layer.inputs, entries.get(layer.name)
+        if isinstance(layer.operator, Gather):  # what moves indices passes their limit on
+            names, moved = names[1:], names[0]
+            if passed is not None:
+                entries[moved] = min(passed, entries.get(moved, passed))
+        limit = _entries_of(graph, layer) or passed
         if limit is not None:
-            entries.update({name: min(limit, entries.get(name, limit)) for name in layer.inputs})
+            entries.update({name: min(limit, entries.get(name, limit)) for name in names})
     return entries
 
 
+def _entries_of(graph: Graph, layer: Layer) -> int | None:
+    """Return the entries of the table that a layer's indices choose from, if it has any."""
+    match layer.operator:
+        case Embedding(entries=entries):
+            return entries
+        case Gather():
+            return graph.tensors[layer.inputs[0]].shape[0]
+        case RowNumbers(rows=rows):
+            return rows
+        case OneHot(classes=classes):
+            return classes
+        case _:
+            return None
+
+
 def _random(generator: np.random.Generator, tensor: Tensor, entries: int | None) -> Array:
+    if tensor.stored is not None:
+        *outer, reduced, outputs = tensor.shape
+        shape = (*outer, reduced // tensor.stored.length, outputs)
+        return segments.joined(
+            segments.draw(generator, shape, tensor.stored, pattern_seed=tensor.pattern_seed)
+        )
     if not tensor.dtype.is_integer:
-        return generator.standard_normal(tensor.shape).astype(tensor.dtype.numpy)
+        return numerics.saturate(generator.standard_normal(tensor.shape), tensor.dtype)
     low, high = (-128, 128) if tensor.dtype.name == "int8" else (-20_000, 20_000)
     if entries is not None:
         low, high = 0, entries
@@ -159,14 +198,50 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
             return _group_normalize(operator, inputs[0], learned, dtype)
         case Embedding():
             return learned["table"][inputs[0]]
+        case Gather():
+            return np.take(inputs[0], inputs[1], axis=0)
+        case FixedGather():
+            return np.take(inputs[0], learned["indices"], axis=0)
+        case RowNumbers() as operator:
+            return _row_numbers(operator, inputs[0], learned["offset"])
+        case OneHot():
+            return numerics.equal(inputs[0][..., np.newaxis], learned["numbers"], dtype)
+        case Scan() as operator:
+            decay, added = (np.moveaxis(values, operator.axis, -1) for values in inputs)
+            return np.moveaxis(numerics.scan(decay, added, dtype), -1, operator.axis)
+        case Sort() as operator:
+            return _sorted(operator, inputs[0])
+        case NeighbourSum():
+            weight = learned["weight"][..., np.newaxis]
+            return numerics.dot(inputs[0], weight, (1,), dtype)
         case Interpolate() as operator:
             return _interpolated(operator, inputs[0], learned["weight"], dtype)
-        case OneHot():
-            return numerics.equal(inputs[0][..., np.newaxis], learned["places"], dtype)
         case Cast():
             return numerics.cast(inputs[0], dtype)
         case operator:
             return _moved(operator, inputs)
+
+
+def _row_numbers(operator: RowNumbers, indices: Array, offset: Array) -> Array:
+    batch = operator.batch_axes
+    shared = indices.shape[batch:]
+    between = (1,) * (len(operator.tables) - batch)
+    spread = indices.reshape(*indices.shape[:batch], *between, *shared)
+    result: Array = spread + offset.reshape(*offset.shape, *(1 for _ in shared))
+    return result
+
+
+def _sorted(operator: Sort, values: Array) -> Array:
+    """Sort with Python's own sort, which keeps the order of equals."""
+
+    def places(row: Array) -> list[int]:
+        listed = row.tolist()
+        return sorted(range(len(listed)), key=listed.__getitem__, reverse=True)
+
+    order = np.apply_along_axis(places, operator.axis, values).astype(np.int32)
+    if operator.function == "argsort":
+        return order
+    return np.take_along_axis(values, order, axis=operator.axis)
 
 
 def _moved(operator: object, inputs: Sequence[Array]) -> Array:
@@ -208,15 +283,41 @@ def _finish(
     dtype: Dtype,
 ) -> Array:
     """Return products of ``reduction`` terms with bias, requantized, and activated."""
-    shift = numerics.default_shift(reduction) if operator.shift is None else operator.shift
-    result = numerics.requantize(products, learned.get("bias"), shift, dtype)
+    shift = operator.shift
+    if shift is None:
+        shift = numerics.default_shift(reduction, _weight_bits(operator, dtype))
+    bias = learned.get("bias")
+    if "scale" in learned:
+        result = numerics.rescale(products, learned["scale"], bias, shift, dtype)
+    else:
+        result = numerics.requantize(products, bias, shift, dtype)
     return numerics.unary(operator.activation, result, dtype)
+
+
+def _weight_bits(
+    operator: Linear | MatMul | Convolution | TransposedConvolution, dtype: Dtype
+) -> int:
+    """Return the bits of a product's weights."""
+    if isinstance(operator, MatMul) or operator.weights is None:
+        return dtype.bits
+    return (operator.weights.dtype or dtype).bits
+
+
+def _is_weight(role: str) -> bool:
+    """Whether a role is that of a product's weights, or of those of some of its outputs."""
+    return role.startswith("weight")
+
+
+def _weight(learned: Mapping[str, Array]) -> Array:
+    """Return all weights of a product: of its parts side by side along its outputs."""
+    parts = [values for role, values in learned.items() if _is_weight(role)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
 
 
 def _linear(
     operator: Linear, inputs: Sequence[Array], learned: Mapping[str, Array], dtype: Dtype
 ) -> Array:
-    weight = inputs[1].T if operator.tied else learned["weight"]
+    weight = inputs[1].T if operator.tied else _weight(learned)
     products = _products("...k,kn->...n", inputs[0], weight, dtype)
     return _finish(products, len(weight), learned, operator, dtype)
 
@@ -241,7 +342,7 @@ def _window_weight(
     learned: Mapping[str, Array],
 ) -> Array:
     """Return a convolution's weight, shape (G, FY, FX, IC/G, OC/G)."""
-    return inputs[1].swapaxes(-1, -2) if operator.tied else learned["weight"]
+    return inputs[1].swapaxes(-1, -2) if operator.tied else _weight(learned)
 
 
 def _slid(
@@ -330,14 +431,24 @@ def _windows(image: Array, windows: Sequence[Window], fill: float) -> Array:
     axes = tuple(range(1, len(windows) + 1))
     pads = ((0, 0), *((w.pad_before, w.pad_after) for w in windows), (0, 0))
     padded = np.pad(image, pads, constant_values=fill)
-    view = sliding_window_view(padded, [w.span for w in windows], axis=axes)
+    view = _sliding(padded, [w.span for w in windows], axes)
     strides = (slice(None, None, window.stride) for window in windows)
     dilations = (slice(None, None, window.dilation) for window in windows)
     return view[(slice(None), *strides, slice(None), *dilations)]
 
 
+def _sliding(values: Array, spans: Sequence[int], axes: tuple[int, ...]) -> Array:
+    """Return `sliding_window_view`, of any dtype: NumPy doesn't slide over float8_e5m2."""
+    bits = values.view(f"u{values.itemsize}")
+    result: Array = sliding_window_view(bits, spans, axis=axes).view(values.dtype)
+    return result
+
+
 def _pool(operator: Pool, image: Array, dtype: Dtype) -> Array:
-    lowest = np.iinfo(dtype.numpy).min if dtype.is_integer else -np.inf
+    if dtype.is_integer:
+        lowest: float = np.iinfo(dtype.numpy).min
+    else:
+        lowest = -np.inf if dtype.bits > 8 else numerics.limits(dtype)[0]
     view = _windows(image, operator.windows, lowest if operator.function == "max" else 0)
     taps = tuple(range(image.ndim, view.ndim))
     return numerics.reduction(operator.function, view, taps, dtype)
@@ -347,7 +458,7 @@ def _interpolated(operator: Interpolate, values: Array, weight: Array, dtype: Dt
     """Return the neighbours of each element, weighted anew for each output."""
     last = np.moveaxis(values, operator.axis, -1)
     padded = np.pad(last, [(0, 0)] * (last.ndim - 1) + [(1, 1)])
-    neighbours = sliding_window_view(padded, NEIGHBOURS, axis=-1)[..., np.newaxis, :]
+    neighbours = _sliding(padded, [NEIGHBOURS], (-1,))[..., np.newaxis, :]
     spread = np.broadcast_to(weight, (*neighbours.shape[:-2], *weight.shape[-2:]))
     result = numerics.dot(neighbours, spread, (last.ndim + 1,), dtype)
     return np.moveaxis(result.reshape(*last.shape[:-1], -1), -1, operator.axis)

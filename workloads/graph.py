@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from math import prod
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from foundation.dtype import Dtype
+from foundation.stored import Stored
 
 
 class TensorKind(Enum):
@@ -39,6 +40,11 @@ class Tensor:
         normalization's bias counts its gamma and beta, twice its size; a constant counts nothing.
     constant
         The real number that every element of a parameter is, exactly; None for learned values.
+    stored
+        How a product's weights are stored, if not as they are: in segments along the axis before
+        the last one.
+    pattern_seed
+        Of the places at which such weights aren't zero.
     """
 
     name: str
@@ -47,6 +53,8 @@ class Tensor:
     kind: TensorKind
     trainable_elements: int = 0
     constant: float | None = None
+    stored: Stored | None = None
+    pattern_seed: int = 0
 
     @property
     def size_elements(self) -> int:
@@ -56,6 +64,8 @@ class Tensor:
     @property
     def size_bytes(self) -> int:
         """Bytes in memory."""
+        if self.stored is not None:
+            return self.size_elements // self.stored.length * self.stored.size_bytes
         return self.size_elements * self.dtype.size_bytes
 
 
@@ -79,13 +89,26 @@ class Operator(Protocol):
         """Return the operations: 2 per MAC, or those of the vector function per element."""
 
 
+@runtime_checkable
+class Fixes(Protocol):
+    """An operator that says what some of its parameters are: they aren't learned."""
+
+    def fixed(self, parameters: Mapping[str, Tensor]) -> Mapping[str, Sequence[Any]]:
+        """Return real numbers for each of those roles, nested or row-major."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """What an operator has to learn: ``trainable_elements`` is None where it is the size."""
+    """What an operator has to learn: ``trainable_elements`` is None where it is the size.
+
+    ``stored`` and ``pattern_seed`` are as in `Tensor`.
+    """
 
     shape: tuple[int, ...]
     dtype: Dtype
     trainable_elements: int | None = None
+    stored: Stored | None = None
+    pattern_seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +177,19 @@ class Graph:
         """Return the operations of ``layer``: 2 per MAC, or those of its vector function."""
         return layer.operator.operations(self.input_tensors(layer))
 
+    def only(self, layers: Sequence[Layer]) -> Graph:
+        """Return the graph of some of the layers; what the others compute is given."""
+        own = {layer.name for layer in layers}
+        names = own.union(*((*layer.inputs, *layer.parameters.values()) for layer in layers))
+        tensors = {
+            name: replace(tensor, kind=TensorKind.INPUT)
+            if tensor.kind is TensorKind.ACTIVATION and name not in own
+            else tensor
+            for name, tensor in self.tensors.items()
+            if name in names
+        }
+        return replace(self, tensors=tensors, layers=tuple(layers))
+
     @property
     def total_macs(self) -> int:
         """Multiply-accumulates of the whole network."""
@@ -163,6 +199,15 @@ class Graph:
     def total_parameters(self) -> int:
         """Learned elements of the whole network, shared tensors once."""
         return sum(tensor.trainable_elements for tensor in self.tensors.values())
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of all parameters as they are stored, scales and metadata included."""
+        return sum(
+            tensor.size_bytes
+            for tensor in self.tensors.values()
+            if tensor.kind is TensorKind.PARAMETER
+        )
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -14,8 +14,9 @@ from typing import ClassVar, NamedTuple
 
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
-from foundation.functions import FUNCTIONS
+from foundation.functions import FUNCTIONS, INDEXING
 from workloads.graph import Parameter, Tensor
+from workloads.weights import Weights, parts_of
 
 Shape = tuple[int, ...]
 
@@ -86,6 +87,38 @@ class _NoOperations(_NoMacs, _NoParameters):
         return 0
 
 
+def product_parameters(
+    weights: Weights | None, shape: Shape, dtype: Dtype, outputs: int
+) -> dict[str, Parameter]:
+    """Return the weights of a product, by role, and its scales if it has any.
+
+    Parameters
+    ----------
+    weights
+        How they are stored.
+    shape
+        Of all of them, (..., K, N).
+    dtype
+        Type of the activations.
+    outputs
+        Number of outputs of all groups.
+    """
+    found = {
+        part.role: Parameter(
+            shape=(*shape[:-1], part.size),
+            dtype=dtype if part.stored is None else part.stored.value,
+            stored=part.stored,
+            pattern_seed=0 if weights is None else weights.seed,
+        )
+        for part in parts_of(weights, shape, dtype)
+    }
+    scales = 0 if weights is None else weights.scale_count(outputs, dtype)
+    if scales:
+        accumulator = DTYPES[dtype.accumulator]
+        found["scale"] = Parameter(shape=(scales,), dtype=accumulator, trainable_elements=0)
+    return found
+
+
 def _epilogue_parameters(
     channels: int, dtype: Dtype, *, bias: bool, batch_norm: bool
 ) -> dict[str, Parameter]:
@@ -117,6 +150,7 @@ class Convolution:
     activation: str = "identity"
     shift: int | None = None
     tied: bool = False
+    weights: Weights | None = None
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return ``[batch, OY, OX, OC]``, with OZ before OY for a volume."""
@@ -144,9 +178,9 @@ class Convolution:
             tensor.shape[-1] // self.groups,
             self.out_channels // self.groups,
         )
-        weight = Parameter(shape=shape, dtype=tensor.dtype)
+        weights = product_parameters(self.weights, shape, tensor.dtype, self.out_channels)
         return {
-            **({} if self.tied else {"weight": weight}),
+            **({} if self.tied else weights),
             **_epilogue_parameters(
                 self.out_channels, tensor.dtype, bias=self.bias, batch_norm=self.batch_norm
             ),
@@ -191,6 +225,7 @@ class Linear:
     activation: str = "identity"
     tied: bool = False
     shift: int | None = None
+    weights: Weights | None = None
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return the input's shape with its last axis replaced by N."""
@@ -207,9 +242,10 @@ class Linear:
     def parameters(self, inputs: Sequence[Tensor]) -> dict[str, Parameter]:
         """Return weight, shape (K, N), unless tied, and bias, shape (N,)."""
         tensor = inputs[0]
-        weight = Parameter(shape=(tensor.shape[-1], self.out_features), dtype=tensor.dtype)
+        shape = (tensor.shape[-1], self.out_features)
+        weights = product_parameters(self.weights, shape, tensor.dtype, self.out_features)
         return {
-            **({} if self.tied else {"weight": weight}),
+            **({} if self.tied else weights),
             **_epilogue_parameters(
                 self.out_features, tensor.dtype, bias=self.bias, batch_norm=False
             ),
@@ -353,7 +389,7 @@ class Pool(_NoMacs, _NoParameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reduce(_NoMacs, _NoParameters):
-    """The sum, mean or max over some axes, which disappear."""
+    """The sum, mean or max over some axes, which disappear; or the max's number, row-major."""
 
     kind: ClassVar[str] = "reduce"
     function: str
@@ -368,7 +404,8 @@ class Reduce(_NoMacs, _NoParameters):
         (tensor,) = inputs
         axes = self.positive_axes(len(tensor.shape))
         kept = tuple(size for axis, size in enumerate(tensor.shape) if axis not in axes)
-        return kept or (1,), tensor.dtype
+        dtype = DTYPES["int32"] if self.function in INDEXING else tensor.dtype
+        return kept or (1,), dtype
 
     def operations(self, inputs: Sequence[Tensor]) -> int:
         """Return one per input element."""

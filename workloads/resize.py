@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -93,6 +93,10 @@ class Interpolate:
             [_weights(element, place, self.factor, size) for place in range(self.factor)]
             for element in range(size)
         ]
+
+    def fixed(self, parameters: Mapping[str, Tensor]) -> dict[str, list[list[list[float]]]]:
+        """Return the weights."""
+        return {"weight": self.weights(parameters["weight"].shape[0])}
 
     def macs(self, inputs: Sequence[Tensor]) -> int:
         """Return zero: the vector unit does it."""

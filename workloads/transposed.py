@@ -10,7 +10,8 @@ from typing import ClassVar
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from workloads.graph import Parameter, Tensor
-from workloads.layers import Convolution, Shape, Window, check_tied
+from workloads.layers import Convolution, Shape, Window, check_tied, product_parameters
+from workloads.weights import Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class TransposedConvolution:
     activation: str = "identity"
     shift: int | None = None
     tied: bool = False
+    weights: Weights | None = None
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return ``[batch, OY, OX, OC]``: ``(size - 1) · stride + span - padding`` along an axis.
@@ -64,13 +66,13 @@ class TransposedConvolution:
         one is the transposition of: the order in which they meet neighbouring inputs.
         """
         found = self._pointwise().parameters(inputs)
-        weight = found.pop("weight")
+        groups, *_, in_channels, out_channels = found.pop("weight").shape
         if self.tied:
             return found
-        groups, *_, in_channels, out_channels = weight.shape
         kernel = (window.kernel for window in self.windows)
         shape = (groups, *kernel, in_channels, out_channels)
-        return {"weight": Parameter(shape=shape, dtype=weight.dtype), **found}
+        weights = product_parameters(self.weights, shape, inputs[0].dtype, self.out_channels)
+        return {**weights, **found}
 
     def macs(self, inputs: Sequence[Tensor]) -> int:
         """Return input elements times the window's taps times OC/G.

@@ -41,7 +41,8 @@ class MappingCache:
     folder
         Made when the first entry is written.
     warn
-        Called with one line the first time that an entry is damaged, or can't be written.
+        Called with one line the first time that an entry is damaged, or can't be written; may be
+        set anew.
     largest_count
         Entries that are kept.
 
@@ -60,7 +61,7 @@ class MappingCache:
         largest_count: int = LARGEST_COUNT,
     ) -> None:
         self._folder = folder
-        self._warn = warn
+        self.warn = warn
         self._largest_count = largest_count
         self._has_warned = False
         self._room = 0
@@ -74,11 +75,11 @@ class MappingCache:
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._say(f"mapping cache '{path}': can't be read ({error.strerror}); it isn't used")
+            self.say(f"mapping cache '{path}': can't be read ({error.strerror}); it isn't used")
             return None
         value = _entry(content, text)
         if value is None:
-            self._say(f"mapping cache '{path}': the entry is damaged; it is made anew")
+            self.say(f"mapping cache '{path}': the entry is damaged; it is made anew")
             return None
         with suppress(OSError):
             os.utime(path)
@@ -92,10 +93,16 @@ class MappingCache:
             self._make_room()
             self._write(self._path(text), _content(text, as_text(value)))
         except OSError as error:
-            self._say(
+            self.say(
                 f"mapping cache '{self._folder}': can't be written ({error.strerror}); it isn't"
                 " used"
             )
+
+    def say(self, message: str) -> None:
+        """Warn, if it is the first time."""
+        if not self._has_warned:
+            self._has_warned = True
+            self.warn(message)
 
     def _path(self, key_text: str) -> Path:
         return self._folder / f"{digest(key_text)}.json"
@@ -138,11 +145,6 @@ class MappingCache:
                 Path(path).unlink()
         # Others may write as well: half of the room is left to them.
         self._room = max(1, (self._largest_count - len(ages) + surplus) // 2)
-
-    def _say(self, message: str) -> None:
-        if not self._has_warned:
-            self._has_warned = True
-            self._warn(message)
 
 
 def _content(key_text: str, value_text: str) -> str:

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from math import inf
-from typing import NamedTuple
 
 import numpy as np
 
 from mapper.cost import NestCosts
-from mapper.nest import Counts, Reals
-from mapper.search.problem import Deadline, Effort, Problem, Result, Site
+from mapper.search.problem import Deadline, Effort, OpenSite, Problem, Result, Site
 from mapper.search.shortlist import Shortlist
 
 #: Nests that are scored at once: the first few set the mark for the others.
 _FIRST_BATCH = 256
 _LARGEST_BATCH = 1 << 14
-
-
-class OpenSite(NamedTuple):
-    """Nests of a site that fit, those with the lowest bounds first."""
-
-    site: Site
-    numbers: Counts
-    bounds: Reals
 
 
 def exhaustive(problem: Problem, effort: Effort) -> Result:
@@ -35,24 +25,35 @@ def exhaustive(problem: Problem, effort: Effort) -> Result:
     good ones come early.
     """
     deadline = Deadline(effort)
-    best, scored, remaining = problem.shortlist(), 0, inf
-    open_sites: list[OpenSite] = []
-    for site, costs in problem.sites():
-        if deadline.is_over and open_sites:
-            remaining = problem.floor
-            break
-        found = open_site(problem, site, costs)
-        if len(found.numbers):
-            open_sites.append(found)
-    open_sites.sort(key=lambda one: float(one.bounds[0]))
-    for one in open_sites:
+    opened, are_all = open_sites(problem, deadline)
+    best, scored, remaining = problem.shortlist(), 0, inf if are_all else problem.floor
+    for one in opened:
         count, left = search_site(problem, one, best, deadline)
         scored += count
         remaining = min(remaining, left)
     is_complete = remaining == inf
-    return problem.result(
+    result = problem.result(
         best, scored, bound=remaining, pruned=is_complete, is_complete=is_complete
     )
+    return result._replace(opened=tuple(opened))
+
+
+def open_sites(problem: Problem, deadline: Deadline) -> tuple[list[OpenSite], bool]:
+    """Return the sites with nests that fit, the lowest bound first, and whether all are there."""
+    opened: list[OpenSite] = []
+    for site, costs in problem.sites():
+        if deadline.is_over and opened:
+            break
+        found = open_site(problem, site, costs)
+        if len(found.numbers):
+            opened.append(found)
+    else:
+        return sorted(opened, key=_first_bound), True
+    return sorted(opened, key=_first_bound), False
+
+
+def _first_bound(one: OpenSite) -> float:
+    return float(one.bounds[0])
 
 
 def open_site(problem: Problem, site: Site, costs: NestCosts) -> OpenSite:

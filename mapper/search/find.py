@@ -56,6 +56,8 @@ class SearchOptions:
         where it can without driving a DRAM. None takes the closed form's word.
     cache
         Where found mappings are kept for later runs; None for nowhere.
+    processes
+        How many search at the same time, for different layers; by default one for each core.
 
     Raises
     ------
@@ -68,6 +70,7 @@ class SearchOptions:
     effort: Effort = field(default_factory=Effort)
     refine: Refine | None = exact_cycles
     cache: MappingCache | None = None
+    processes: int | None = None
 
     def __post_init__(self) -> None:
         """Check the names."""

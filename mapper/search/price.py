@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from accel.spec import AcceleratorSpec
 from mapper.held import memory_of
 from mapper.kernel import Kernel
@@ -21,9 +23,13 @@ def can_price(kernel: Kernel, spec: AcceleratorSpec) -> bool:
     return is_plain(spec) and not any(operand.is_kept for operand in kernel.operands)
 
 
-def exact_cycles(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> float:
-    """Return the cycles of a mapped kernel on one core, piece after piece as it will run."""
+def exact_cycles(kernel: Kernel, spec: AcceleratorSpec, mappings: Sequence[Mapping]) -> list[float]:
+    """Return the cycles of a kernel in each of some mappings: on one core, piece after piece."""
     pipeline = Pipeline(spec)
+    return [_cycles(kernel, spec, pipeline, mapping) for mapping in mappings]
+
+
+def _cycles(kernel: Kernel, spec: AcceleratorSpec, pipeline: Pipeline, mapping: Mapping) -> float:
     cycles = 0
     for part in cut(kernel, mapping):
         piece, own = part.piece(0), part.piece_mapping

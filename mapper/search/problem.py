@@ -18,7 +18,7 @@ from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import COSTS, COSTS_WITH_ENERGY, NestCosts
 from mapper.energy_counts import least_energy_pj
 from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes, touched_bytes
-from mapper.nest import Counts, Nests
+from mapper.nest import Counts, Nests, Reals
 from mapper.search.objective import Bounds, Objective, objective_of
 from mapper.search.shortlist import Scored, Shortlist
 from mapper.space import Family, Rows, buffer_choices, map_space
@@ -98,13 +98,6 @@ class Coverage:
         return 0.0 if self.is_proved else min(1.0, 1 - self.bound / self.least)
 
 
-class Result(NamedTuple):
-    """What a search found: the best mappings, nothing if nothing fits."""
-
-    shortlist: Shortlist
-    coverage: Coverage
-
-
 class Site(NamedTuple):
     """Some nests of a family, with operands held at one place.
 
@@ -135,6 +128,25 @@ class Site(NamedTuple):
         where = (*(slice(None),) * axis, choices)
         rows = self.rows[where] if self.rows.shape[axis] > 1 else self.rows
         return self._replace(nests=self.nests.within(axis, choices), rows=rows)
+
+
+class OpenSite(NamedTuple):
+    """Nests of a site that fit, those with the lowest bounds first."""
+
+    site: Site
+    numbers: Counts
+    bounds: Reals
+
+
+class Result(NamedTuple):
+    """What a search found: the best mappings, nothing if nothing fits.
+
+    ``opened`` are all sites with nests that fit, if it has looked at all.
+    """
+
+    shortlist: Shortlist
+    coverage: Coverage
+    opened: tuple[OpenSite, ...] = ()
 
 
 class Problem:
@@ -317,7 +329,7 @@ class Problem:
             case Contraction():
                 computing = iterations / spec.array.pes
             case VectorBody() as body:
-                pace = pass_cycles(spec.vector, body.function, body.activation)
+                pace = pass_cycles(spec.vector, body.function, body.activation, kernel.row)
                 computing = iterations * pace / spec.vector.lanes
         return max(moved, computing) * (1 - 1e-12)
 

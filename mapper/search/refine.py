@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from accel.spec import AcceleratorSpec
 from mapper.kernel import Kernel
 from mapper.layouts import with_layouts
 from mapper.mapping import Mapping
-from mapper.search.exhaustive import exhaustive
-from mapper.search.problem import Effort, Problem, Result
+from mapper.search.exhaustive import open_sites, search_site
+from mapper.search.problem import Deadline, Effort, OpenSite, Problem, Result
 from mapper.search.shortlist import Candidate
-from mapper.space import tile_by_tile
+from mapper.space import are_tiles
 
-#: The cycles of a mapping with its layouts, by a more exact model than the closed form.
-Refine = Callable[[Kernel, AcceleratorSpec, Mapping], float]
+#: The cycles of mappings with their layouts, by a more exact model than the closed form.
+Refine = Callable[[Kernel, AcceleratorSpec, Sequence[Mapping]], list[float]]
 
 #: Mappings that are priced again.
 FINALISTS = 8
@@ -30,25 +32,43 @@ def refined(
     Among them is the best that holds one tile of each operand, twice: a mapping that has no more
     refined cycles than that is always found.
     """
-    finalists = list(result.shortlist.finalists(FINALISTS - 1))
-    plain = Problem(
-        problem.kernel,
-        problem.spec,
-        [tile_by_tile(problem.kernel, family) for family in problem.families],
-        problem.objective,
-        problem.buffers[:1],
-    )
-    if plain.counted:
-        finalists += exhaustive(plain, effort).shortlist.chosen()[:1]
-    priced = [_priced(problem, one, refine) for one in finalists]
+    finalists = [
+        *result.shortlist.finalists(FINALISTS - 1),
+        *best_tile_by_tile(problem, result.opened, effort),
+    ]
+    mappings = [with_layouts(problem.kernel, one.mapping, problem.spec) for one in finalists]
+    times = refine(problem.kernel, problem.spec, mappings)
+    costs = [
+        one.cost.at_cycles(cycles, problem.spec)
+        for one, cycles in zip(finalists, times, strict=True)
+    ]
+    priced = [
+        Candidate(mapping=mapping, cost=cost, value=float(problem.objective.value(cost)))
+        for mapping, cost in zip(mappings, costs, strict=True)
+    ]
     then = problem.objective.then
     return tuple(
         sorted(priced, key=lambda one: [one.value, *(getattr(one.cost, name) for name in then)])
     )
 
 
-def _priced(problem: Problem, one: Candidate, refine: Refine) -> Candidate:
-    mapping = with_layouts(problem.kernel, one.mapping, problem.spec)
-    cycles = float(refine(problem.kernel, problem.spec, mapping))
-    cost = one.cost.at_cycles(cycles, problem.spec)
-    return Candidate(mapping=mapping, cost=cost, value=float(problem.objective.value(cost)))
+def best_tile_by_tile(
+    problem: Problem, opened: Sequence[OpenSite], effort: Effort
+) -> tuple[Candidate, ...]:
+    """Return the best mapping that holds one tile of each operand, twice; none if none fits."""
+    deadline = Deadline(effort)
+    twice = Problem(
+        problem.kernel, problem.spec, problem.families, problem.objective, problem.buffers[:1]
+    )
+    best = twice.shortlist()
+    for one in opened or open_sites(problem, deadline)[0]:
+        search_site(twice, _tile_by_tile(problem.kernel, one), best, deadline)
+    return best.chosen()[:1]
+
+
+def _tile_by_tile(kernel: Kernel, one: OpenSite) -> OpenSite:
+    """Return the nests of a site in which regions are tiles."""
+    site = one.site
+    rows = np.broadcast_to(are_tiles(kernel, site.nests, site.held), site.nests.shape)
+    kept = rows.reshape(-1)[one.numbers]
+    return OpenSite(site, one.numbers[kept], one.bounds[kept])

@@ -32,7 +32,8 @@ def sample_mappings(
 ) -> list[Mapping]:
     """Return mappings that fit, drawn evenly from the map space: at most ``count``.
 
-    Those of more than ``most_tiles`` tiles are left out where there are others.
+    Those of more than ``most_tiles`` tiles are left out; if all have more, those of the fewest
+    tiles are left.
     """
     draws = np.random.default_rng(seed)
     found: list[_Drawn] = []
@@ -46,6 +47,7 @@ def sample_mappings(
             for row in np.flatnonzero(np.isfinite(scored.value)).tolist():
                 mapping = in_dataflow(scored.candidate(row), dataflow).mapping
                 found.append(_Drawn(mapping=mapping, tiles=mapping.tile_count(kernel.extents)))
-    few = [one for one in found if one.tiles <= most_tiles] or found
+    few = [one for one in found if one.tiles <= most_tiles]
+    few = few or sorted(found, key=lambda one: one.tiles)[:count]
     chosen = draws.choice(len(few), size=min(count, len(few)), replace=False)
     return [few[number].mapping for number in sorted(chosen.tolist())]

@@ -213,7 +213,7 @@ def _both(kernel: Kernel, mapping: Mapping, spec: AcceleratorSpec) -> tuple[int,
     """Return the cycles of a mapping by both engines, on one core and with tensors in a row."""
     places: dict[str, Placement] = {}
     used = {memory.name: 0 for memory in spec.memories}
-    for operand in kernel.operands:
+    for operand in kernel.tensors:
         name = memory_of(operand, spec).name
         places[operand.role] = Placement(memory=name, address=used[name])
         used[name] += aligned(operand.tensor_bytes)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from accel.spec import AcceleratorSpec
 from foundation.dtype import Dtype
+from foundation.segments import encode, segmented
 from isa.semantics import Kept, run_program
 from mapper.mapping_file import MappingFile
 from mapper.plan import Plan
@@ -23,7 +24,11 @@ Array = NDArray[Any]
 
 #: Largest difference between a program's floating-point result and NumPy's, relative to the
 #: largest value: both accumulate in fp32, but in another order, and round once to the dtype.
-FLOAT_TOLERANCE = {"fp32": 1e-4, "fp16": 4e-3, "bf16": 3e-2}
+FLOAT_TOLERANCE = {
+    **{"fp32": 1e-4, "tf32": 4e-3, "fp16": 4e-3, "bf16": 3e-2},
+    # A step of the last of 3, or of 2, bits of mantissa.
+    **{"fp8_e4m3": 0.13, "fp8_e5m2": 0.26},
+}
 
 
 def validate_program(
@@ -115,7 +120,12 @@ def filled_memories(plan: Plan, tensors: Mapping[str, Array]) -> dict[str, Array
     """Return main memories by name, as bytes, with these tensors in their places."""
     memories = {name: np.zeros(size, dtype=np.uint8) for name, size in plan.memory_bytes.items()}
     for name, values in tensors.items():
-        tensor_view(memories, plan, name)[...] = values
+        stored = plan.graph.tensors[name].stored
+        if stored is None:
+            tensor_view(memories, plan, name)[...] = values
+        else:
+            data = encode(segmented(values, stored.length), stored).reshape(-1)
+            _bytes_of(memories, plan, name)[...] = data
     return memories
 
 
@@ -136,6 +146,11 @@ def difference(actual: Array, expected: Array) -> float:
 
 def tensor_view(memories: Mapping[str, Array], plan: Plan, name: str) -> Array:
     """Return a tensor's bytes in main memory as an array of its shape and dtype."""
+    tensor = plan.graph.tensors[name]
+    return _bytes_of(memories, plan, name).view(tensor.dtype.numpy).reshape(tensor.shape)
+
+
+def _bytes_of(memories: Mapping[str, Array], plan: Plan, name: str) -> Array:
+    """Return the bytes that a tensor has in main memory: what is stored must fit exactly."""
     tensor, place = plan.graph.tensors[name], plan.placements[name]
-    data = memories[place.memory][place.address : place.address + tensor.size_bytes]
-    return data.view(tensor.dtype.numpy).reshape(tensor.shape)
+    return memories[place.memory][place.address : place.address + tensor.size_bytes]

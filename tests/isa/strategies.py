@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from foundation.dtype import DTYPES
+from foundation.formats import FORMATS
 from foundation.functions import FUNCTIONS
+from foundation.stored import Stored
 from isa.fields import FORMS, Kind
 from isa.instruction import DATAFLOW_NAMES, Access, Instruction, Operand, Queue
 from isa.program import Program, Semaphore, Space, Stream
@@ -33,8 +35,25 @@ def values(kind: Kind, spaces: int, semaphores: int) -> st.SearchStrategy[object
         Kind.OPERAND: st.sampled_from(list(Operand)),
         Kind.FLAG: st.booleans(),
         Kind.DATAFLOW: st.none() | st.sampled_from(DATAFLOW_NAMES),
+        Kind.STORED: st.none() | stored(),
     }
     return found[kind]
+
+
+@st.composite
+def stored(draw: DrawFn) -> Stored:
+    """Any way in which weights may be stored."""
+    block, blocks = draw(st.integers(1, 4)), draw(st.integers(1, 6))
+    dtypes = st.sampled_from(list(DTYPES.values()))
+    return Stored(
+        value=draw(dtypes),
+        length=draw(st.integers(1, 4)) * blocks * block,
+        kept=draw(st.integers(1, blocks)) * block,
+        period=blocks * block,
+        block=block,
+        format=draw(st.sampled_from(list(FORMATS))),
+        scale=draw(st.none() | dtypes),
+    )
 
 
 @st.composite

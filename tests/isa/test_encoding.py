@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from foundation.errors import AssemblyError
 from isa.assembler import assemble, disassemble
-from isa.encoding import DTYPE_CODES, FUNCTION_CODES, MAGIC, decode, encode
+from isa.encoding import DTYPE_CODES, FORMAT_CODES, FUNCTION_CODES, MAGIC, decode, encode
 from isa.fields import FORM_OF_OPCODE, FORMS
 from isa.instruction import DATAFLOW_NAMES, Access, Operand, Queue, Signal, Store
 from isa.program import Program, Semaphore, Space, Stream
@@ -100,18 +100,32 @@ def test_codes_never_change() -> None:
     assert {opcode: form.mnemonic for opcode, (form, _) in FORM_OF_OPCODE.items()} == {
         **{form.opcode: form.mnemonic for form in FORMS.values()},
         0x21: "matmul",
+        0x22: "matmul",
+        0x23: "matmul",
     }
     assert DATAFLOW_NAMES == ("OS", "WS", "IS")
-    assert DTYPE_CODES == ("int8", "int32", "fp16", "bf16", "fp32")
+    assert DTYPE_CODES == (
+        "int8",
+        "int32",
+        "fp16",
+        "bf16",
+        "fp32",
+        "fp8_e4m3",
+        "fp8_e5m2",
+        "tf32",
+        "int4",
+    )
+    assert FORMAT_CODES == ("dense", "nm", "bitmap", "csr", "blocked_ell")
     assert (
         *("identity", "relu", "relu6", "gelu", "silu", "sigmoid", "tanh", "hard_swish"),
         *("add", "subtract", "multiply", "maximum", "requantize", "batch_norm"),
         *("sum", "mean", "max", "softmax", "layer_norm", "rms_norm"),
         *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
-        *("erf", "divide", "minimum", "dot"),
+        *("erf", "divide", "minimum", "dot", "equal", "argmax", "sort", "argsort", "scan"),
+        *("greater", "rescale"),
         *("relu_gradient", "relu6_gradient", "sigmoid_gradient", "tanh_gradient"),
         *("hard_sigmoid_gradient", "gelu_gradient", "silu_gradient", "hard_swish_gradient"),
-        *("absolute_gradient", "erf_gradient", "cast", "equal", "max_gradient"),
+        *("absolute_gradient", "erf_gradient", "cast", "max_gradient"),
     ) == FUNCTION_CODES
     assert [operand.name for operand in Operand] == ["INPUT", "WEIGHT", "BIAS", "OUTPUT", "INDEX"]
     assert [queue.name for queue in Queue] == ["LOAD", "MATRIX", "VECTOR", "STORE"]

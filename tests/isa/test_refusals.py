@@ -383,6 +383,12 @@ def test_a_table_outside_its_memory() -> None:
             {"input_dtype": DTYPES["int32"], "output_dtype": DTYPES["int32"]},
             "'relu' has no table for int32; use int8",
         ),
+        (
+            {"function": "equal", "inputs": (pad(0, 1),) * 2},
+            "'equal' to int8 reads int32 but has int8",
+        ),
+        ({"function": "argsort"}, "'argsort' makes int32 but has int8"),
+        ({"function": "argmax", "reduced": 1}, "'argmax' makes int32 but has int8"),
         ({"shift": 1}, "shift 1 of 'relu' to int8 must lie in 0..0"),
         (
             {"function": "requantize", "input_dtype": DTYPES["int32"], "shift": 32},

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from math import prod
 
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from foundation.dtype import DTYPES, Dtype
 from foundation.functions import FunctionKind, names
+from workloads.adjacency import Adjacency
 from workloads.build import GraphBuilder
-from workloads.conversions import Cast, OneHot
+from workloads.conversions import Cast
+from workloads.experts import Collect, Dispatch, Mixture, Routing, add_mixture
 from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Graph, Operator, Tensor
+from workloads.indexing import Gather, OneHot, RowNumbers, add_gather, add_scatter_add
 from workloads.layers import (
     Concat,
     Convolution,
@@ -30,6 +34,15 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.scan import Scan
+from workloads.selection import Sort, add_top_k
+from workloads.sparse import (
+    GraphConvolution,
+    Neighbours,
+    NeighbourSum,
+    NodeOrder,
+    add_graph_convolution,
+)
 from workloads.transposed import TransposedConvolution
 
 Shape = tuple[int, ...]
@@ -40,8 +53,8 @@ WIDEST_ROW_BYTES = 1024
 LARGEST_REDUCED_BYTES = 5376
 #: Functions that make of a small difference a large one: of rounded values only, in no chain.
 STEEP = (
-    *("divide", "exp", "log", "reciprocal", "sqrt", "relu_gradient", "relu6_gradient"),
-    *("hard_sigmoid_gradient", "absolute_gradient"),
+    *("greater", "divide", "exp", "log", "reciprocal", "sqrt"),
+    *("relu_gradient", "relu6_gradient", "hard_sigmoid_gradient", "absolute_gradient"),
 )
 
 
@@ -55,8 +68,7 @@ class Draft:
 
     def functions(self, kind: FunctionKind) -> list[str]:
         """Return the functions that may come next: after rounded layers no steep ones."""
-        is_exact = self.dtype.is_integer or not self._layers
-        return [name for name in names(kind) if is_exact or name not in STEEP]
+        return [name for name in names(kind) if self.is_exact or name not in STEEP]
 
     def add_input(self, shape: Shape, dtype: Dtype | None = None) -> Tensor:
         name = f"x{len(self._builder.tensors)}"
@@ -69,6 +81,16 @@ class Draft:
     def add(self, operator: Operator, inputs: Sequence[Tensor]) -> Tensor:
         self._layers += 1
         return self._builder.add_layer(f"layer{self._layers - 1}", operator, inputs)
+
+    def compose(self, add: Callable[..., Tensor], *arguments: object) -> Tensor:
+        """Add a composition of layers: a function of a builder, a name, and the arguments."""
+        self._layers += 1
+        return add(self._builder, f"layer{self._layers - 1}", *arguments)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether values are those of NumPy in every bit: a choice among them is the same one."""
+        return self.dtype.is_integer or not self._layers
 
     def graph(self) -> Graph:
         return self._builder.build()
@@ -342,9 +364,170 @@ def add_cast(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(Cast(dtype=builder.dtype), [changed])
 
 
+def _add_indices(draw: DrawFn, builder: Draft, shape: Shape, entries: int) -> Tensor:
+    """Add indices: given ones, or, where values are exact, the places of the largest of others."""
+    if not builder.is_exact or draw(st.booleans()):
+        return builder.add_input(shape, DTYPES["int32"])
+    values = builder.add_input((*shape, entries))
+    return builder.add(Reduce(function="argmax", axes=(-1,)), [values])
+
+
+def add_gathered(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    fits = [
+        axis
+        for axis in range(len(tensor.shape))
+        if prod(tensor.shape[axis + 1 :]) * builder.dtype.size_bytes <= WIDEST_ROW_BYTES // 2
+    ]
+    axis = draw(st.sampled_from(fits))
+    batch_axes = draw(st.integers(0, axis))
+    shape = (*tensor.shape[:batch_axes], draw(st.integers(1, 4)))
+    if draw(st.booleans()):
+        shape = (*shape, 2)
+    indices = _add_indices(draw, builder, shape, tensor.shape[axis])
+    return builder.compose(add_gather, tensor, indices, axis, batch_axes)
+
+
+def add_scattered(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    rank = draw(st.integers(1, min(3, len(tensor.shape))))
+    rows = draw(st.integers(1, 9))
+    indices = _add_indices(draw, builder, tensor.shape[:rank], rows)
+    return builder.compose(add_scatter_add, tensor, indices, rows)
+
+
+def add_sorted(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    axis = draw(st.integers(-len(tensor.shape), len(tensor.shape) - 1))
+    return builder.add(Sort(function="sort", axis=axis), [tensor])
+
+
+def add_chosen(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add the largest elements of each row by their places."""
+    if not builder.is_exact or tensor.shape[-1] > WIDEST_ROW_BYTES // 8:
+        return add_sorted(draw, builder, tensor)
+    rank, count = len(tensor.shape), draw(st.integers(1, tensor.shape[-1]))
+    places = builder.compose(add_top_k, tensor, count, -1, "argsort")
+    return builder.compose(add_gather, tensor, places, -1, rank - 1)
+
+
+def add_rows(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a look-up of rows along the first axis, nothing else."""
+    rows = builder.add_input((draw(st.integers(1, 30)), *tensor.shape[3:]))
+    indices = builder.add_input(tensor.shape[:2], DTYPES["int32"])
+    return builder.add(Gather(), [rows, indices])
+
+
+def add_row_numbers(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    batch_axes = draw(st.integers(0, 2))
+    indices = builder.add_input((*tensor.shape[:batch_axes], 5), DTYPES["int32"])
+    operator = RowNumbers(rows=7, tables=tensor.shape[:2], batch_axes=batch_axes)
+    return builder.add(operator, [indices])
+
+
 def add_one_hot(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     indices = builder.add_input(tensor.shape[:2], DTYPES["int32"])
-    return builder.add(OneHot(entries=draw(st.integers(1, 30)), dtype=builder.dtype), [indices])
+    return builder.add(OneHot(classes=draw(st.integers(1, 30)), dtype=builder.dtype), [indices])
+
+
+def add_places(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add int32 places of elements: the largest one's, or those of all in order."""
+    axis = draw(st.integers(0, len(tensor.shape) - 1))
+    if draw(st.booleans()):
+        return builder.add(Sort(function="argsort", axis=axis), [tensor])
+    last = range(draw(st.integers(0, axis)), axis + 1)
+    return builder.add(Reduce(function="argmax", axes=tuple(last)), [tensor])
+
+
+def _routing(draw: DrawFn, tokens: int) -> Routing:
+    experts = draw(st.integers(1, 5))
+    return Routing(
+        tokens=tokens,
+        experts=experts,
+        per_token=draw(st.integers(1, min(3, experts))),
+        skew=draw(st.sampled_from([0.0, 1.5])),
+        seed=draw(st.integers(0, 9)),
+        capacity=draw(st.sampled_from([None, 0.5, 1.25])),
+    )
+
+
+def add_experts(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    tokens, features = prod(tensor.shape[:-1]), tensor.shape[-1]
+    if features * builder.dtype.size_bytes > WIDEST_ROW_BYTES // 2 or tensor.size_elements > 500:
+        return add_unary(draw, builder, tensor)
+    mixture = Mixture(
+        hidden=draw(st.integers(1, 6)),
+        activation=draw(ACTIVATIONS),
+        gated=draw(st.booleans()),
+        normalized=builder.is_exact and draw(st.booleans()),
+    )
+    return builder.compose(add_mixture, tensor, _routing(draw, tokens), mixture)
+
+
+def add_dispatch(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    routing = _routing(draw, tensor.shape[1])
+    crew = draw(st.sampled_from(routing.crews))
+    tokens = builder.add_input((tensor.shape[1], tensor.shape[-1]))
+    return builder.add(Dispatch(routing=routing, rows=crew.rows), [tokens])
+
+
+def add_collect(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    routing = _routing(draw, tensor.shape[1])
+    shape = (routing.rows + bool(routing.dropped), tensor.shape[-1])
+    return builder.add(Collect(routing=routing), [builder.add_input(shape)])
+
+
+def _adjacency(draw: DrawFn, nodes: int) -> Adjacency:
+    copies = draw(st.sampled_from([1, 1, nodes]))
+    each = nodes // copies
+    return Adjacency(
+        nodes=nodes,
+        copies=copies,
+        edges=draw(st.integers(0, min(3 * each, each * (each - 1)))),
+        exponent=draw(st.sampled_from([0.0, 1.0])),
+        seed=draw(st.integers(0, 9)),
+        weights=draw(st.sampled_from(["symmetric", "mean", "sum"])),
+        self_loops=draw(st.booleans()),
+    )
+
+
+def add_graph_conv(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    features = tensor.shape[-1]
+    if features * builder.dtype.size_bytes > WIDEST_ROW_BYTES // 2 or tensor.size_elements > 500:
+        return add_unary(draw, builder, tensor)
+    rows = builder.add(Reshape(shape=(-1, features)), [tensor])
+    convolution = GraphConvolution(
+        features=draw(st.integers(1, 9)),
+        bias=draw(st.booleans()),
+        activation=draw(ACTIVATIONS),
+        order=draw(st.sampled_from([None, "A(XW)", "(AX)W"])),
+    )
+    adjacency = _adjacency(draw, rows.shape[0])
+    return builder.compose(add_graph_convolution, rows, adjacency, convolution)
+
+
+def add_neighbours(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    adjacency = _adjacency(draw, tensor.shape[1])
+    width = draw(st.sampled_from(sorted(adjacency.parts)))
+    rows = builder.add_input((tensor.shape[1], tensor.shape[-1]))
+    return builder.add(Neighbours(adjacency=adjacency, width=width), [rows])
+
+
+def add_neighbour_sum(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    adjacency = _adjacency(draw, tensor.shape[1])
+    width = draw(st.sampled_from(sorted(adjacency.parts)))
+    shape = (len(adjacency.parts[width].rows), width, tensor.shape[-1])
+    operator = NeighbourSum(adjacency=adjacency, width=width)
+    return builder.add(operator, [builder.add_input(shape)])
+
+
+def add_node_order(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    rows = builder.add_input((tensor.shape[1], tensor.shape[-1]))
+    return builder.add(NodeOrder(adjacency=_adjacency(draw, rows.shape[0])), [rows])
+
+
+def add_scan(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    axis = draw(st.integers(-len(tensor.shape), len(tensor.shape) - 1))
+    if tensor.shape[axis] * builder.dtype.size_bytes > WIDEST_ROW_BYTES // 2:
+        return add_unary(draw, builder, tensor)
+    return builder.add(Scan(axis=axis), [tensor, builder.add_input(tensor.shape)])
 
 
 Adder = Callable[[DrawFn, Draft, Tensor], Tensor]
@@ -368,6 +551,25 @@ ON_ALL: dict[str, Adder] = {
     "reshape": add_reshape,
     "repeat": add_repeat,
     "interpolate": add_interpolate,
+    "gather": add_gathered,
+    "scatter_add": add_scattered,
+    "sort": add_sorted,
+    "scan": add_scan,
+    "top_k": add_chosen,
+    "mixture": add_experts,
+    "graph_conv": add_graph_conv,
+}
+#: Operators that read or make indices, or need sizes of their own: they are in no chain.
+INDEXING: dict[str, Adder] = {
+    "rows": add_rows,
+    "row_numbers": add_row_numbers,
+    "one_hot": add_one_hot,
+    "places": add_places,
+    "dispatch": add_dispatch,
+    "collect": add_collect,
+    "neighbours": add_neighbours,
+    "neighbour_sum": add_neighbour_sum,
+    "node_order": add_node_order,
 }
 OPERATORS: dict[str, Adder] = {
     **ON_IMAGES,
@@ -379,7 +581,7 @@ OPERATORS: dict[str, Adder] = {
     "tied_conv": add_tied_conv,
     "flip": add_flip,
     "cast": add_cast,
-    "one_hot": add_one_hot,
+    **INDEXING,
 }
 WINDOWED = (
     *("conv", "conv_transpose", "pool", "upsampling"),
@@ -388,6 +590,7 @@ WINDOWED = (
 #: Operators that may be several layers, or whose layers may have several kernels, or none.
 NOT_ONE_KERNEL = (
     *("concat", "conv_transpose", "reshape", "upsampling"),
+    *("gather", "scatter_add", "top_k", "mixture", "graph_conv"),
     *("cast", "flip", "pool_gradient", "tied_conv"),
 )
 
@@ -402,33 +605,34 @@ def single_layers(draw: DrawFn, operator: str, dtype: str) -> Graph:
 
 
 @st.composite
-def chains(draw: DrawFn, dtype: str) -> Graph:
+def chains(draw: DrawFn, dtype: str, without: Collection[str] = ()) -> Graph:
     """Draw a graph of two to five layers, each on any tensor there is by then."""
     builder = Draft(DTYPES[dtype])
     tensors = [builder.add_input(image(draw))]
     for _ in range(draw(st.integers(2, 5))):
-        tensors.append(add_any(draw, builder, draw(st.sampled_from(tensors))))
+        tensors.append(add_any(draw, builder, draw(st.sampled_from(tensors)), without))
     return builder.graph()
 
 
 @st.composite
-def branches(draw: DrawFn, dtype: str) -> Graph:
+def branches(draw: DrawFn, dtype: str, without: Collection[str] = ()) -> Graph:
     """Draw a graph of two to four branches of one or two layers, which may begin on each other."""
     builder = Draft(DTYPES[dtype])
     roots = [builder.add_input(image(draw)) for _ in range(draw(st.integers(1, 2)))]
     for _ in range(draw(st.integers(2, 4))):
-        first = add_any(draw, builder, draw(st.sampled_from(roots)))
+        first = add_any(draw, builder, draw(st.sampled_from(roots)), without)
         if draw(st.booleans()):
-            add_any(draw, builder, first)
+            add_any(draw, builder, first, without)
         if draw(st.booleans()):
             roots.append(first)
     return builder.graph()
 
 
-def add_any(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
-    """Add any layer that a tensor's shape and size allow."""
+def add_any(draw: DrawFn, builder: Draft, tensor: Tensor, without: Collection[str] = ()) -> Tensor:
+    """Add any layer that a tensor's shape and size allow, but some."""
     large_enough = len(tensor.shape) == 4 and min(tensor.shape[1:3]) >= 3
     choices = {**ON_ALL, **(ON_IMAGES if large_enough else {})}
+    choices = {name: add for name, add in choices.items() if name not in without}
     if tensor.size_elements > 2000:
         choices = {"reduce": add_reduce, "slice": add_slice}
     if tensor.size_elements > LARGEST_REDUCED_BYTES:

@@ -24,6 +24,7 @@ from tests.laws.machines import ALL_DTYPES, MACHINES
 from workloads.graph import Graph, TensorKind
 from workloads.layers import Convolution, Elementwise, MatMul, Normalize, Pool, Reduce, Window
 from workloads.loaders.yaml import load_zoo
+from workloads.resize import Interpolate
 
 relaxed = settings(
     max_examples=60,
@@ -107,6 +108,20 @@ def test_steps_that_overlap_may_share_an_input_that_stays(
     rows = draft.add(Normalize(function="softmax"), [draft.add_input((1, 5, 3, 3))])
     windows = tuple(Window(k, 1, 1, *pad) for k, pad in zip((2, 4), pads, strict=True))
     draft.add(Convolution(out_channels=1, windows=windows), [rows])
+    for spec in MACHINES:
+        validation = validate_program(draft.graph(), spec, seed=0, across=("fusion",))
+        assert validation.passed, validation.text
+
+
+@pytest.mark.parametrize(("groups", "axis"), [(2, 3), (1, 2)], ids=["axis in parts", "axis of 1"])
+def test_padding_along_an_axis_that_is_none_of_the_tensor_s(groups: int, axis: int) -> None:
+    draft = Draft(DTYPES["int8"])
+    windows = (Window(2, 2, 1, 2, 2), Window(3, 3, 1, 0, 1))
+    image = draft.add(
+        Convolution(out_channels=8, windows=windows, groups=groups, bias=True),
+        [draft.add_input((2, 4, 4, 4))],
+    )
+    draft.add(Interpolate(axis=axis, factor=4), [image])
     for spec in MACHINES:
         validation = validate_program(draft.graph(), spec, seed=0, across=("fusion",))
         assert validation.passed, validation.text

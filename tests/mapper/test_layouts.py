@@ -25,10 +25,10 @@ from tests.laws.machines import MACHINES
 from tests.reports.runs import SMALL, run
 from workloads.graph import Graph
 from workloads.layers import Convolution, Linear, Window
-from workloads.loaders.yaml import load_zoo
+from workloads.loaders.yaml import load_zoo, parse_network
 
 #: The first networks of the zoo, and of those that came later some with other operators. All others
-#: have none either, but for one.
+#: have none either, but for two.
 WITHOUT_CONFLICTS = (
     *("alexnet", "bert_base", "bert_large", "gpt2", "gpt3_175b_decode", "gpt3_175b_prefill"),
     *("mobilenet_v2", "resnet18", "resnet50", "vgg16", "vit_b16"),
@@ -72,12 +72,13 @@ def test_programs_compute_the_same_in_every_layout(
 
 def conflicting(preset: str, network: str) -> list[str]:
     """Return the layers of a network that have conflicts on one core of a preset."""
-    return conflicting_layers(replace(load_preset(preset), cores=1, network=None), network)
+    graph = load_zoo(network, dtype="int8")
+    return conflicting_layers(replace(load_preset(preset), cores=1, network=None), graph)
 
 
-def conflicting_layers(spec: AcceleratorSpec, network: str) -> list[str]:
+def conflicting_layers(spec: AcceleratorSpec, graph: Graph) -> list[str]:
     """Return the layers of a network that have conflicts."""
-    plan = make_plan(load_zoo(network, dtype="int8"), spec)
+    plan = make_plan(graph, spec)
     return [
         planned.layer.name
         for planned in plan.layers
@@ -92,10 +93,14 @@ def test_the_zoo_has_layouts_without_conflicts(network: str) -> None:
     assert conflicting("npu_4core", network) == []
 
 
-def test_masks_of_windows_are_the_only_conflicts_of_the_zoo() -> None:
+def test_where_the_zoo_has_conflicts() -> None:
     assert conflicting("mesh_64core", "swin_t") == []
     masks = {name.rpartition(".")[2] for name in conflicting("npu_4core", "swin_t")}
     assert masks == {"masked"}
+    larger = "{name: larger, op: resize, factor: [8, 1], mode: linear}"  # as deeplabv3_resnet50's
+    text = f"name: n\ninputs: {{scores: [batch, 65, 65, 21]}}\nlayers: [{larger}]"
+    spec = replace(load_preset("npu_4core"), cores=1, network=None)
+    assert conflicting_layers(spec, parse_network(text, "n.yaml")) == ["larger"]
 
 
 def test_a_power_of_two_of_banks_is_no_good_for_windows_that_step_by_one() -> None:
@@ -103,7 +108,7 @@ def test_a_power_of_two_of_banks_is_no_good_for_windows_that_step_by_one() -> No
     spec = load_preset("npu_4core")
     pads = tuple(replace(p, banks=32 if p.banks == 37 else p.banks) for p in spec.scratchpads)
     spec = replace(spec, cores=1, network=None, scratchpads=pads)
-    assert conflicting_layers(spec, "vit_b16") == ["patches"]
+    assert conflicting_layers(spec, load_zoo("vit_b16", dtype="int8")) == ["patches"]
 
 
 def conflicts_in_trace(plan: Plan, name: str) -> int:

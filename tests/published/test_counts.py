@@ -14,7 +14,18 @@ from workloads.loaders.yaml import load_zoo, zoo_names
 #: two normalized convolutions (768 to 128 channels, 1x1, and 128 to 768, 5x5) and a linear layer.
 INCEPTION_V3_AUXILIARY = (768 * 128 + 2 * 128) + (128 * 768 * 5 * 5 + 2 * 768) + (768 * 1000 + 1000)
 
-#: torchvision 0.15, torchvision/models/*.py and models/detection/ssd.py, each network's weights:
+#: The same of DeepLabV3's: a normalized 3x3 convolution, 1024 to 256 channels, and the scores of 21
+#: classes, at 65x65 positions.
+DEEPLABV3_AUXILIARY = (9 * 1024 * 256 + 2 * 256) + (256 * 21 + 21)
+DEEPLABV3_AUXILIARY_MACS = 65 * 65 * (9 * 1024 * 256 + 256 * 21)
+
+#: Channels of ResNet-50's normalizations. RetinaNet's are frozen, so that torchvision doesn't count
+#: their two parameters a channel.
+RESNET50_CHANNELS = 64 + sum(
+    width * (blocks * (1 + 1 + 4) + 4) for width, blocks in ((64, 3), (128, 4), (256, 6), (512, 3))
+)
+
+#: torchvision 0.15, torchvision/models/*.py, detection/*.py and video/*.py, each network's weights:
 #: ``num_params`` and ``_ops`` (1e9 multiply-accumulates of one image, to three decimals), then the
 #: exact MACs.
 TORCHVISION = {
@@ -44,6 +55,8 @@ TORCHVISION = {
     "vit_l16": (304_326_632, 61.555, 61_554_712_576),
     "swin_t": (28_288_354, 4.491, 4_490_566_656),
     "ssd300_vgg16": (35_641_826, 34.858, 34_858_153_472),
+    "r3d_18": (33_371_472, 40.697, 40_696_553_472),
+    "retinanet_resnet50_fpn": (34_014_999 + 2 * RESNET50_CHANNELS, 151.54, 151_540_437_248),
 }
 
 
@@ -54,6 +67,13 @@ def test_torchvision_counts(name: str) -> None:
     assert graph.total_parameters == parameters
     assert graph.total_macs == macs
     assert round(macs / 1e9, 3) == giga_macs
+
+
+def test_deeplabv3_without_its_auxiliary_classifier() -> None:
+    # torchvision 0.15, models/segmentation/deeplabv3.py, deeplabv3_resnet50.
+    graph = load_zoo("deeplabv3_resnet50")
+    assert graph.total_parameters == 42_004_074 - DEEPLABV3_AUXILIARY
+    assert round((graph.total_macs + DEEPLABV3_AUXILIARY_MACS) / 1e9, 3) == 178.722
 
 
 def _macs_of(graph: Graph, *operators: type) -> int:

@@ -124,6 +124,30 @@ def test_t5_small() -> None:
     assert graph.total_macs == 6 * (macs_of_encoder + macs_of_decoder) + head
 
 
+@pytest.mark.parametrize(
+    ("name", "hidden", "published"),
+    [("transformer_base", 512, 65e6), ("transformer_big", 1024, 213e6)],
+)
+def test_transformer(name: str, hidden: int, published: float) -> None:
+    # A. Vaswani et al., NeurIPS 2017, table 3: 65 and 213 million; "about 37000" words.
+    graph, source, target, words = load_zoo(name), 32, 32, 37000
+    attention, feed_forward = 4 * hidden**2, 8 * hidden**2
+    vectors = 4 * hidden, (4 + 1) * hidden, 2 * hidden  # of projections, feed-forward and a norm
+    encoder = attention + feed_forward + vectors[0] + vectors[1] + 2 * vectors[2]
+    decoder = encoder + attention + vectors[0] + vectors[2]
+    parameters = words * hidden + 6 * (encoder + decoder)
+    assert graph.total_parameters == parameters == pytest.approx(published, rel=0.03)
+    macs_of_encoder = source * (attention + feed_forward) + attention_macs(source, source, hidden)
+    macs_of_decoder = (
+        target * (attention + feed_forward)
+        + attention_macs(target, target, hidden)
+        + (target + source) * attention // 2
+        + attention_macs(target, source, hidden)
+    )
+    head = target * hidden * words
+    assert graph.total_macs == 6 * (macs_of_encoder + macs_of_decoder) + head
+
+
 def test_whisper_tiny() -> None:
     # A. Radford et al., ICML 2023, table 1: 39M; openai-whisper's tiny has 37,184,640 parameters.
     graph, source, target, hidden = load_zoo("whisper_tiny"), 1500, 448, 384
@@ -186,3 +210,46 @@ def test_dlrm() -> None:
     biases = sum((*bottom[1:], *top[1:]))
     assert graph.total_parameters == 33_762_577 * 16 + weights + biases == 540_677_217
     assert graph.total_macs == weights + 27 * 27 * 16
+
+
+def lstm(size: int, hidden: int) -> int:
+    """Return the weights of an LSTM layer: four gates, of its input and of its state."""
+    return 4 * hidden * (size + hidden)
+
+
+def test_lstm_ptb() -> None:
+    # W. Zaremba et al., arXiv:1409.2329, section 4.1, large: two layers of 1500 units, 10000 words,
+    # 35 steps. S. Merity et al., ICLR 2018, table 1: 66M parameters. PyTorch has two biases a gate.
+    graph, words, hidden, steps = load_zoo("lstm_ptb"), 10_000, 1500, 35
+    weights = 2 * lstm(hidden, hidden) + hidden * words
+    parameters = words * hidden + weights + 2 * 2 * 4 * hidden + words
+    assert graph.total_parameters == parameters == pytest.approx(66e6, rel=0.001)
+    assert graph.total_macs == steps * weights
+
+
+def test_deepspeech2() -> None:
+    # D. Amodei et al., ICML 2016, section 3; github.com/SeanNaren/deepspeech.pytorch, model.py:
+    # 41x11 by 2x2 and 21x11 by 2x1 over frequencies and frames, 32 channels, normalized, so
+    # that model.py's biases before are no parameters of their own; five LSTM layers of both
+    # directions, whose sum is normalized; 29 characters without bias.
+    graph, hidden, steps = load_zoo("deepspeech2"), 1024, 25
+    filters = (41 * 11 * 32, 21 * 11 * 32 * 32)
+    features = 41 * 32
+    recurrent = 2 * (lstm(features, hidden) + 4 * lstm(hidden, hidden))
+    biases = 2 * 5 * 2 * 4 * hidden
+    norms = 5 * 2 * hidden
+    parameters = sum(filters) + 2 * 2 * 32 + recurrent + biases + norms + hidden * 29
+    assert graph.total_parameters == parameters == 86_618_336
+    convolutions = steps * (81 * filters[0] + 41 * filters[1])
+    assert graph.total_macs == convolutions + steps * (recurrent + hidden * 29)
+
+
+def test_alphago_zero() -> None:
+    # D. Silver et al., Nature 550, 2017, Methods: a convolution and 20 blocks of two, 256 filters
+    # of 3x3; heads of two filters and one, 362 moves, 256 hidden units.
+    graph, board, filters = load_zoo("alphago_zero"), 19 * 19, 256
+    convolutions = 9 * filters * (17 + 40 * filters) + filters * (2 + 1)
+    linears = 2 * board * (board + 1) + board * 256 + 256
+    vectors = 2 * (41 * filters + 2 + 1) + (board + 1) + 256 + 1
+    assert graph.total_parameters == convolutions + linears + vectors
+    assert graph.total_macs == board * convolutions + linears

@@ -5,13 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from itertools import combinations
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from accel.spec_file import load_preset
 from reports.charts import write_roofline
-from reports.roofline import make_roofline
+from reports.roofline import Roofline, make_roofline
+from rooftile.simulation import Result
 from tests.reports.runs import DRAWN, VIEWS, run, small, zoo_run
 
 
@@ -42,6 +45,41 @@ def test_networks_are_drawn_without_warnings(network: str, hardware: str, tmp_pa
         warnings.simplefilter("error")
         write_roofline(roofline, [tmp_path / "roofline.svg"])
     assert (tmp_path / "roofline.svg").stat().st_size > 0
+
+
+def pictured(result: Result, monkeypatch: pytest.MonkeyPatch) -> tuple[Roofline, Figure]:
+    """Return a run's roofline, and its picture with everything in its place."""
+    figures: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *_, **__: figures.append(figure))
+    roofline = make_roofline(result.report)
+    write_roofline(roofline, [Path("unwritten.png")])
+    return roofline, figures[0]
+
+
+@pytest.mark.parametrize("network", ["resnet50", "gpt2", "dlrm"])
+def test_names_of_dots_cover_no_other(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    roofline, figure = pictured(zoo_run(network, "tpu_v1"), monkeypatch)
+    labels = {dot.label for dot in roofline.dots}
+    boxes = {
+        text.get_text(): text.get_window_extent()
+        for text in figure.axes[0].texts
+        if text.get_text() in labels
+    }
+    assert max(roofline.dots, key=lambda dot: dot.time_share).label in boxes
+    assert not any(a.padded(1).overlaps(b) for a, b in combinations(boxes.values(), 2))
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_the_legend_accounts_for_all_of_the_time(
+    moves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roofline, figure = pictured(small() if moves else zoo_run("resnet50", "tpu_v1"), monkeypatch)
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    *_, last = (text.get_text() for text in legend.get_texts())
+    without = 1 - sum(dot.time_share for dot in roofline.dots)
+    assert (without >= 0.005) == moves
+    assert (last == f"without a dot: {without:.0%} of the time") == moves
 
 
 @pytest.mark.parametrize("module", ["files", "tables", "explain", "timeline", "report"])

@@ -38,7 +38,9 @@ def test_a_record_has_totals_and_layers() -> None:
         "dtype": "int8",
         "macs": 512_000,
         "parameters": 513_000,
+        "parameter_bytes": 512_000 + 4 * 1000,
     }
+    assert sum(layer["parameter_bytes"] for layer in record["layers"]) == record["parameter_bytes"]
 
 
 def test_the_zoo_is_listed_with_its_counts() -> None:

@@ -97,7 +97,8 @@ SCALESIM = ("validate", "scalesim", "--reference")
         ),
         (
             (*RUN_TINY, "--dtype", "int7"),
-            "dtype 'int7': must be one of int8, fp16, bf16, fp32; did you mean 'int8'?",
+            "dtype 'int7': must be one of int8, fp16, bf16, fp32, fp8_e4m3, fp8_e5m2, tf32;"
+            " did you mean 'int8'?",
         ),
         (
             ("run", "tiny.yaml", "--hw", "small.yaml"),

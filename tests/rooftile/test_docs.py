@@ -28,6 +28,7 @@ COMMANDS = [
 def documented(rooftile: Command) -> Command:
     for name, text in zip(FILES, re.findall(r"```yaml\n(.*?)```", README, re.DOTALL), strict=True):
         Path(name).write_text(text)
+    Path("scenario.yaml").write_text("name: one\nrun: {network: tiny.yaml}\n")
     Path("out").mkdir()
     return rooftile
 
@@ -52,6 +53,8 @@ def test_the_readmes_table_names_real_commands(documented: Command) -> None:
         "FILE": "tiny.yaml",
         "NETWORK": "tiny.yaml",
         "SPEC": "edge_64x64.yaml",
+        "SCENARIO": "scenario.yaml",
+        "CONFIG": str(ROOT / "tests/workloads/huggingface/configs/gpt2.json"),
     }
     for row in rows:
         for command in re.findall(r"`rooftile (.*?)`", row):

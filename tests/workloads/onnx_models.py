@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,28 @@ def model(
 def read(proto: ModelProto, asked: Asked = AS_IT_IS) -> Imported:
     """Return what the loader makes of a model."""
     return imported(contents_of(proto), "model", asked)
+
+
+def outside(name: str, shape: Sequence[int]) -> TensorProto:
+    """Return an fp32 array whose values are said to lie in ``weights.bin``."""
+    tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=shape)
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "weights.bin"
+    return tensor
+
+
+def large_model(folder: Path, layers: int) -> Path:
+    """Write a model of ``layers`` products of 256 MiB of weights each, all in ``weights.bin``."""
+    names = ["x", *(f"h{number}" for number in range(1, layers)), "y"]
+    nodes = [
+        node("Gemm", [names[number], f"w{number}"], [names[number + 1]]) for number in range(layers)
+    ]
+    proto = model(nodes, {"x": (1, 8192)})
+    proto.graph.initializer.extend(outside(f"w{n}", (8192, 8192)) for n in range(layers))
+    path = folder / "large.onnx"
+    path.write_bytes(proto.SerializeToString())
+    return path
 
 
 def random_inputs(proto: ModelProto, *, seed: int = 0, positive: bool = False) -> dict[str, Array]:

@@ -188,11 +188,19 @@ def test_a_classifier_tied_to_its_embedding_learns_once() -> None:
     assert graph.notes == ()
 
 
-def test_a_weight_of_several_layers_is_counted_for_each_and_noted() -> None:
+def test_a_weight_of_several_layers_is_shared_and_counted_once() -> None:
     nodes = [node("MatMul", ["x", "w"], ["a"]), node("MatMul", ["a", "w"], ["y"])]
     graph = check(model(nodes, {"x": (2, 4)}, {"w": _random(4, 4)})).graph
-    assert graph.total_parameters == 32
-    assert graph.notes == ("weight 'w' is read by 2 layers and counted for each of them",)
+    assert graph.total_parameters == 16
+    assert graph.layers[0].parameters == graph.layers[1].parameters
+    assert graph.notes == ()
+
+
+def test_a_weight_that_is_stored_twice_is_counted_once_and_noted() -> None:
+    nodes = [node("MatMul", ["x", "w"], ["a"]), node("Add", ["a", "w"], ["y"])]
+    graph = check(model(nodes, {"x": (4, 4)}, {"w": _random(4, 4)})).graph
+    assert graph.total_parameters == 16
+    assert graph.notes == ("weight 'w' is stored for 2 layers and counted once",)
 
 
 def _pair(name: str, source: str, scale: str = "scale", zero: str = "zero") -> list[Any]:
@@ -259,3 +267,13 @@ def test_functions_of_the_file_are_read(tmp_path: Path) -> None:
     onnx.save(proto, tmp_path / "function.onnx")
     (layer,) = load_file(tmp_path / "function.onnx").layers
     assert layer.operator == Elementwise(function="multiply", activation="exp")
+
+
+def test_a_guard_against_what_is_no_number_costs_nothing() -> None:
+    nodes = [
+        node("Softmax", ["x"], ["s"]),
+        node("IsNaN", ["s"], ["n"]),
+        node("Where", ["n", "zero", "s"], ["y"]),
+    ]
+    graph = check(model(nodes, {"x": (2, 4)}, {"zero": np.zeros((), "f")})).graph
+    assert [layer.operator.kind for layer in graph.layers] == ["normalize"]

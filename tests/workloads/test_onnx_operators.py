@@ -229,7 +229,7 @@ def test_batch_normalization_folds_into_the_convolution(has_bias: bool, groups: 
     (layer,) = graph.layers
     assert isinstance(layer.operator, Convolution)
     assert (layer.operator.batch_norm, layer.operator.activation) == (True, "relu")
-    assert graph.total_parameters == 4 * 4 // groups * 9 + 2 * 4
+    assert graph.total_parameters == 4 * 4 // groups * 9 + 2 * 4 + 4 * has_bias
 
 
 @pytest.mark.parametrize(

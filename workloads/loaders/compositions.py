@@ -5,21 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from foundation.dtype import Dtype
-from workloads.build import GraphBuilder
+from workloads.build import MAX_LAYERS, GraphBuilder
+from workloads.experts import Mixture, add_mixture
 from workloads.graph import Tensor
+from workloads.indexing import add_gather, add_scatter_add
 from workloads.layers import Reduce
-from workloads.loaders.expand import MAX_LAYERS, Place
-from workloads.loaders.models import (
+from workloads.loaders.expand import Place
+from workloads.loaders.layer_models import (
     EmbeddingBagLayer,
-    LayerItem,
+    GatherLayer,
+    GraphConvLayer,
+    MixtureLayer,
     RecurrentLayer,
     ResizeLayer,
+    ScatterAddLayer,
+    SelectiveScanLayer,
+    SparseProductLayer,
+    SuppressionLayer,
+    TopKLayer,
 )
+from workloads.loaders.models import LayerItem
 from workloads.loaders.operators import (
+    adjacency_of,
     check_count,
     embedding_of,
     operator_of,
     per_axis,
+    routing_of,
     spatial_axes,
 )
 from workloads.recurrent import (
@@ -30,6 +42,10 @@ from workloads.recurrent import (
     add_recurrence,
 )
 from workloads.resize import add_resize
+from workloads.scan import add_selective_scan
+from workloads.selection import add_top_k
+from workloads.sparse import GraphConvolution, add_graph_convolution, add_sparse_product
+from workloads.suppression import LAYERS_A_BOX, add_suppression
 
 #: Adds the layers of an entry to a graph: the builder, the last one's name, and whose parameters
 #: they share.
@@ -47,7 +63,19 @@ def adder_of(
         Wrong number of inputs, or an attribute out of its range.
     """
     match item:
-        case ResizeLayer() | RecurrentLayer() | EmbeddingBagLayer() if item.share is not None:
+        case (
+            ResizeLayer()
+            | RecurrentLayer()
+            | EmbeddingBagLayer()
+            | GatherLayer()
+            | ScatterAddLayer()
+            | TopKLayer()
+            | MixtureLayer()
+            | SparseProductLayer()
+            | GraphConvLayer()
+            | SelectiveScanLayer()
+            | SuppressionLayer()
+        ) if item.share is not None:
             raise place.failure(
                 f"{item.op} is several layers, which share no parameters with others; leave 'share'"
                 " out",
@@ -59,6 +87,21 @@ def adder_of(
             return _recurrent(item, place, inputs)
         case EmbeddingBagLayer():
             return _embedding_bag(item, place, inputs, default_dtype)
+        case GatherLayer():
+            return _gather(item, place, inputs)
+        case ScatterAddLayer():
+            return _scatter_add(item, place, inputs)
+        case TopKLayer():
+            return _top_k(item, place, inputs)
+        case SelectiveScanLayer():
+            check_count(item, place, inputs)
+            return lambda builder, name, _: add_selective_scan(builder, name, *inputs)
+        case SuppressionLayer():
+            return _suppression(item, place, inputs)
+        case MixtureLayer():
+            return _mixture(item, place, inputs)
+        case SparseProductLayer() | GraphConvLayer():
+            return _sparse(item, place, inputs)
         case _:
             operator = operator_of(item, place, inputs, default_dtype)
             return lambda builder, name, share: builder.add_layer(name, operator, inputs, share)
@@ -77,6 +120,75 @@ def _embedding_bag(
         return builder.add_layer(name, reduction, [rows])
 
     return add
+
+
+def _gather(item: GatherLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    check_count(item, place, inputs)
+    data, indices = inputs
+    axis = place.integer(item.axis, "axis")
+    batch_axes = place.integer(item.batch_axes, "batch_axes")
+    return lambda builder, name, _: add_gather(builder, name, data, indices, axis, batch_axes)
+
+
+def _scatter_add(item: ScatterAddLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    check_count(item, place, inputs)
+    updates, indices = inputs
+    rows = place.integer(item.out, "out", minimum=1)
+    return lambda builder, name, _: add_scatter_add(builder, name, updates, indices, rows)
+
+
+def _top_k(item: TopKLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    check_count(item, place, inputs)
+    (tensor,) = inputs
+    count, axis = place.integer(item.k, "k"), place.integer(item.axis, "axis")
+    function = "sort" if item.result == "values" else "argsort"
+    return lambda builder, name, _: add_top_k(builder, name, tensor, count, axis, function)
+
+
+def _mixture(item: MixtureLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    check_count(item, place, inputs)
+    (tensor,) = inputs
+    routing = routing_of(item, place, tensor.size_elements // tensor.shape[-1])
+    mixture = Mixture(
+        hidden=place.integer(item.hidden, "hidden", minimum=1),
+        activation=item.activation,
+        gated=item.gated,
+        normalized=item.normalized,
+    )
+    return lambda builder, name, _: add_mixture(builder, name, tensor, routing, mixture)
+
+
+def _sparse(
+    item: SparseProductLayer | GraphConvLayer, place: Place, inputs: Sequence[Tensor]
+) -> Adder:
+    check_count(item, place, inputs)
+    (tensor,) = inputs
+    adjacency = adjacency_of(item, place, tensor.shape[0])
+    if isinstance(item, SparseProductLayer):
+        return lambda builder, name, _: add_sparse_product(builder, name, tensor, adjacency)
+    convolution = GraphConvolution(
+        features=place.integer(item.out, "out", minimum=1),
+        bias=item.bias,
+        activation=item.activation,
+        order=None if item.order == "auto" else item.order,
+    )
+    return lambda builder, name, _: add_graph_convolution(
+        builder, name, tensor, adjacency, convolution
+    )
+
+
+def _suppression(item: SuppressionLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    check_count(item, place, inputs)
+    boxes, scores = inputs
+    count = place.integer(item.out, "out")
+    if count * LAYERS_A_BOX > MAX_LAYERS:
+        raise place.failure(
+            f"out is {count} but at most {MAX_LAYERS // LAYERS_A_BOX} are possible", "out"
+        )
+    threshold = float(item.threshold)
+    return lambda builder, name, _: add_suppression(
+        builder, name, boxes, scores, count, threshold, item.result
+    )
 
 
 def _resize(item: ResizeLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:

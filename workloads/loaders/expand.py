@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from foundation.document import Document, Path_, dotted
 from foundation.errors import WorkloadError, nearest
+from workloads.build import MAX_LAYERS
 from workloads.loaders.expression import evaluate
 from workloads.loaders.models import (
     BlockUse,
@@ -17,7 +18,6 @@ from workloads.loaders.models import (
     TensorEntry,
 )
 
-MAX_LAYERS = 100_000
 #: What layers learn: ``LAYER.ROLE`` is a tensor that others may read.
 ROLES = ("weight", "bias", "gamma", "beta", "table")
 MAX_BLOCK_NESTING = 50
@@ -89,6 +89,7 @@ class FlatTensor:
     entry: TensorEntry
     place: Place
     constant: float | None = None
+    trainable: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,8 +202,10 @@ class Expander:
             )
             self._claim(full, place)
             scope.names[name] = self._outputs[full] = full
-            constant = entry.constant if isinstance(entry, LearnedEntry) else None
-            flats.append(FlatTensor(name=full, entry=entry, place=place, constant=constant))
+            flat = FlatTensor(name=full, entry=entry, place=place)
+            if isinstance(entry, LearnedEntry):
+                flat = replace(flat, constant=entry.constant, trainable=entry.trainable)
+            flats.append(flat)
 
     def _claim(self, name: str, place: Place) -> None:
         """Note who has a name, which must be the only one."""

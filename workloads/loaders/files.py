@@ -19,7 +19,9 @@ FORMATS = {
     ".json": "workloads.loaders.huggingface.load",
     ".csv": "workloads.loaders.scalesim",
     ".onnx": "workloads.loaders.onnx.load",
+    ".pt2": "workloads.loaders.torch.load",
     ".prototxt": "workloads.loaders.caffe.load",
+    ".tflite": "workloads.loaders.tflite.load",
 }
 
 

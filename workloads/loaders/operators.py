@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from foundation.dtype import DTYPES, Dtype
-from workloads.conversions import Cast, OneHot
+from foundation.errors import WorkloadError
+from workloads.adjacency import Adjacency, file_digest
+from workloads.conversions import Cast
+from workloads.experts import Collect, Dispatch, Routing
 from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Operator, Tensor
+from workloads.indexing import OneHot, RowNumbers
 from workloads.layers import (
     Concat,
     Convolution,
@@ -24,22 +29,28 @@ from workloads.layers import (
     Window,
 )
 from workloads.loaders.expand import Place
-from workloads.loaders.models import (
+from workloads.loaders.layer_models import (
     BinaryLayer,
     CastLayer,
+    CollectLayer,
     ConcatLayer,
     ConvGradientLayer,
     ConvLayer,
+    DispatchLayer,
     EmbeddingBagLayer,
     EmbeddingLayer,
     FlipLayer,
+    GatherLayer,
     GlobalPoolLayer,
+    GraphConvLayer,
     GroupNormLayer,
     InstanceNormLayer,
     InterpolateLayer,
-    LayerItem,
     LinearLayer,
     MatMulLayer,
+    MixtureLayer,
+    NeighboursLayer,
+    NodeOrderLayer,
     NormalizeLayer,
     OneHotLayer,
     PoolGradientLayer,
@@ -47,14 +58,26 @@ from workloads.loaders.models import (
     ReduceLayer,
     RepeatLayer,
     ReshapeLayer,
+    RowNumbersLayer,
+    ScanLayer,
+    ScatterAddLayer,
+    SelectiveScanLayer,
     SliceLayer,
     SoftmaxLayer,
+    SortLayer,
+    SparseProductLayer,
+    SuppressionLayer,
     TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
 )
+from workloads.loaders.models import LayerItem
+from workloads.loaders.weights import weights_of
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.scan import Scan
+from workloads.selection import Sort
+from workloads.sparse import Neighbours, NeighbourSum, NodeOrder
 from workloads.transposed import TransposedConvolution
 
 
@@ -87,11 +110,6 @@ def operator_of(
             return _window_gradient(item, place, inputs)
         case CastLayer():
             return Cast(dtype=DTYPES[item.dtype])
-        case OneHotLayer():
-            return OneHot(
-                entries=place.integer(item.entries, "entries", minimum=1),
-                dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
-            )
         case FlipLayer():
             return Flip(axis=place.integer(item.axis, "axis"))
         case LinearLayer():
@@ -120,10 +138,79 @@ def operator_of(
             return Interpolate(
                 axis=place.integer(item.axis, "axis"), factor=place.integer(item.factor, "factor")
             )
+        case RowNumbersLayer():
+            return RowNumbers(
+                rows=place.integer(item.rows, "rows", minimum=1),
+                tables=place.integers(item.tables, "tables", 1),
+                batch_axes=place.integer(item.batch_axes, "batch_axes"),
+            )
+        case DispatchLayer():
+            routing = routing_of(item, place, place.integer(item.tokens, "tokens", minimum=1))
+            return Dispatch(routing=routing, rows=place.integer(item.rows, "rows", minimum=1))
+        case CollectLayer():
+            tokens = place.integer(item.tokens, "tokens", minimum=1)
+            return Collect(routing=routing_of(item, place, tokens))
+        case NeighboursLayer():
+            adjacency = adjacency_of(item, place, place.integer(item.nodes, "nodes", minimum=1))
+            operator = Neighbours if item.op == "neighbours" else NeighbourSum
+            width = place.integer(item.width, "width", minimum=1)
+            return operator(adjacency=adjacency, width=width)
+        case NodeOrderLayer():
+            nodes = place.integer(item.nodes, "nodes", minimum=1)
+            return NodeOrder(adjacency=adjacency_of(item, place, nodes))
+        case ScanLayer():
+            return Scan(axis=place.integer(item.axis, "axis"))
+        case OneHotLayer():
+            return OneHot(
+                classes=place.integer(item.out, "out", minimum=1),
+                dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
+            )
+        case SortLayer():
+            return Sort(function=item.op, axis=place.integer(item.axis, "axis"))
         case ConcatLayer() | SliceLayer() | ReshapeLayer() | TransposeLayer() | RepeatLayer():
             return _mover(item, place)
         case _:
             raise AssertionError(f"{item.op} is composed of layers")
+
+
+def routing_of(
+    item: MixtureLayer | DispatchLayer | CollectLayer, place: Place, tokens: int
+) -> Routing:
+    """Return the routing of so many tokens."""
+    return Routing(
+        tokens=tokens,
+        experts=place.integer(item.experts, "experts", minimum=1),
+        per_token=place.integer(item.per_token, "per_token", minimum=1),
+        skew=float(item.skew),
+        seed=place.integer(item.seed, "seed"),
+        capacity=None if item.capacity is None else float(item.capacity),
+    )
+
+
+def adjacency_of(
+    item: SparseProductLayer | GraphConvLayer | NeighboursLayer | NodeOrderLayer,
+    place: Place,
+    nodes: int,
+) -> Adjacency:
+    """Return the adjacency of so many nodes; its file is beside the network's."""
+    file = digest = None
+    if item.graph is not None:
+        path = (Path(place.document.name).parent / item.graph).resolve()
+        try:
+            file, digest = str(path), file_digest(path)
+        except WorkloadError as error:
+            raise place.failure(str(error), "graph") from None
+    return Adjacency(
+        nodes=nodes,
+        copies=place.integer(item.copies, "copies", minimum=1),
+        edges=0 if item.edges is None else place.integer(item.edges, "edges"),
+        exponent=float(item.exponent),
+        seed=place.integer(item.seed, "seed"),
+        file=file,
+        digest=digest,
+        weights=item.weights,
+        self_loops=item.self_loops,
+    )
 
 
 def embedding_of(
@@ -170,7 +257,15 @@ def check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None
     """Raise WorkloadError when an entry has another number of inputs than it needs."""
     count = len(inputs)
     match item:
-        case BinaryLayer() | MatMulLayer() | ConvGradientLayer():
+        case (
+            BinaryLayer()
+            | MatMulLayer()
+            | GatherLayer()
+            | ScatterAddLayer()
+            | ScanLayer()
+            | SuppressionLayer()
+            | ConvGradientLayer()
+        ):
             needed = 2
         case ConvLayer() | TransposedConvLayer():
             needed = 2 if count == 2 else 1
@@ -178,6 +273,8 @@ def check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None
             needed = 3 if item.function == "max" else 1
         case LinearLayer():
             needed = 2 if item.tied_to else 1
+        case SelectiveScanLayer():
+            needed = 4
         case ConcatLayer():
             needed = max(2, count)
         case _:
@@ -214,6 +311,7 @@ def _linear(item: LinearLayer, place: Place, inputs: Sequence[Tensor]) -> Linear
         activation=item.activation,
         tied=tied,
         shift=_shift(item, place),
+        weights=weights_of(item.weights, place),
     )
 
 
@@ -240,6 +338,7 @@ def _windowed(
                 activation=item.activation,
                 shift=_shift(item, place),
                 tied=len(inputs) == 2,
+                weights=weights_of(item.weights, place),
             )
         case TransposedConvLayer():
             windows, output_padding = _transposed_windows(item, place, tensor)
@@ -252,6 +351,7 @@ def _windowed(
                 activation=item.activation,
                 shift=_shift(item, place),
                 tied=len(inputs) == 2,
+                weights=weights_of(item.weights, place),
             )
 
 

@@ -7,9 +7,12 @@ import re
 from collections.abc import Sequence
 
 from foundation.errors import WorkloadError
-from workloads.conversions import Cast, OneHot
+from workloads.adjacency import Adjacency
+from workloads.conversions import Cast
+from workloads.experts import Collect, Dispatch, Routing
 from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Graph, Layer, Tensor, TensorKind
+from workloads.indexing import Gather, OneHot, RowNumbers
 from workloads.layers import (
     Concat,
     Convolution,
@@ -25,9 +28,14 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.loaders.weights import weights_text
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.scan import Scan
+from workloads.selection import Sort
+from workloads.sparse import Neighbours, NeighbourSum, NodeOrder
 from workloads.transposed import TransposedConvolution
+from workloads.weights import Weights
 
 _PLAIN = re.compile(r"(?!(?:null|true|false)\Z)[a-z_][a-z0-9_./-]*\Z", re.IGNORECASE)
 
@@ -56,6 +64,7 @@ def _tensor_lines(key: str, graph: Graph, kind: TensorKind) -> list[str]:
     lines = [
         f"  {_text(tensor.name)}: {{shape: {list(tensor.shape)}, dtype: {tensor.dtype}"
         + ("" if tensor.constant is None else f", constant: {json.dumps(tensor.constant)}")
+        + _trainable(tensor)
         + (", idle: true" if kind is TensorKind.PARAMETER and tensor.name not in read else "")
         + "}"
         f"  # {tensor.size_bytes} bytes"
@@ -63,6 +72,26 @@ def _tensor_lines(key: str, graph: Graph, kind: TensorKind) -> list[str]:
         if tensor.kind is kind and tensor.name not in owned
     ]
     return [f"{key}:", *lines] if lines else []
+
+
+def _trainable(tensor: Tensor) -> str:
+    """Return the key of a stored tensor that counts as other than its elements."""
+    is_stored = tensor.kind is TensorKind.PARAMETER and tensor.constant is None
+    if not is_stored or tensor.trainable_elements == tensor.size_elements:
+        return ""
+    return f", trainable: {tensor.trainable_elements}"
+
+
+def _counted(graph: Graph, layer: Layer) -> dict[str, int]:
+    """Return the roles of a layer's own tensors that count as other than the operator says."""
+    expected = layer.operator.parameters(graph.input_tensors(layer))
+    found = {}
+    for role, tensor in graph.parameter_tensors(layer).items():
+        trainable = expected[role].trainable_elements
+        own = tensor.size_elements if trainable is None else trainable
+        if tensor.trainable_elements != own:
+            found[role] = tensor.trainable_elements
+    return found
 
 
 def _comment(graph: Graph, layer: Layer) -> str:
@@ -88,6 +117,8 @@ def _entry(graph: Graph, layer: Layer) -> list[str]:
     owner = _owner(graph, layer)
     if owner != layer.name:
         attributes["share"] = _text(owner)
+    elif counted := _counted(graph, layer):
+        attributes["trainable"] = json.dumps(counted)
     names = [_text(name) for name in inputs]
     sources = {"input": names[0]} if len(names) == 1 else {"inputs": f"[{', '.join(names)}]"}
     entry = {"name": _text(layer.name), "op": operator_name(operator), **sources, **attributes}
@@ -112,7 +143,7 @@ def operator_name(operator: object) -> str:
     match operator:
         case Pool():
             return "max_pool" if operator.function == "max" else "average_pool"
-        case Elementwise() | Normalize():
+        case Elementwise() | Normalize() | Sort():
             return operator.function
         case (
             Convolution()
@@ -128,11 +159,19 @@ def operator_name(operator: object) -> str:
             | Repeat()
             | Interpolate()
             | GroupNormalize()
+            | Gather()
+            | RowNumbers()
+            | OneHot()
+            | Dispatch()
+            | Collect()
+            | Neighbours()
+            | NeighbourSum()
+            | NodeOrder()
+            | Scan()
             | ConvolutionGradient()
             | PoolGradient()
             | Flip()
             | Cast()
-            | OneHot()
         ):
             return operator.kind
         case _:
@@ -150,6 +189,7 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
                 "bias": _flag(operator.bias),
                 "batch_norm": _flag(operator.batch_norm),
                 **_epilogue(operator.activation, operator.shift),
+                **_weights(operator.weights),
             }
         case TransposedConvolution():
             return {
@@ -159,12 +199,14 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
                 "groups": operator.groups,
                 "bias": _flag(operator.bias),
                 **_epilogue(operator.activation, operator.shift),
+                **_weights(operator.weights),
             }
         case Linear():
             return {
                 "out": operator.out_features,
                 "bias": _flag(operator.bias),
                 **_epilogue(operator.activation, operator.shift),
+                **_weights(operator.weights),
             }
         case MatMul():
             equation = json.dumps(operator.equation)
@@ -208,16 +250,60 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
             return {"axis": operator.axis}
         case Cast():
             return {"dtype": operator.dtype}
-        case OneHot():
-            return {"entries": operator.entries, "dtype": operator.dtype}
         case Repeat():
             return {"factors": list(operator.factors)}
         case Interpolate():
             return {"axis": operator.axis, "factor": operator.factor}
+        case RowNumbers():
+            return {
+                "rows": operator.rows,
+                "tables": list(operator.tables),
+                "batch_axes": operator.batch_axes,
+            }
+        case Neighbours() | NeighbourSum():
+            return {**_adjacency(operator.adjacency), "width": operator.width}
+        case NodeOrder():
+            return _adjacency(operator.adjacency)
+        case Dispatch():
+            return {**_routing(operator.routing), "rows": operator.rows}
+        case Collect():
+            return _routing(operator.routing)
+        case OneHot():
+            return {"out": operator.classes, "dtype": operator.dtype}
+        case Sort() | Scan():
+            return {"axis": operator.axis}
         case Transpose():
             return {"permutation": list(operator.permutation)}
         case _:
             return {}
+
+
+def _routing(routing: Routing) -> dict[str, object]:
+    return {
+        "tokens": routing.tokens,
+        "experts": routing.experts,
+        "per_token": routing.per_token,
+        "skew": routing.skew,
+        "seed": routing.seed,
+        **({} if routing.capacity is None else {"capacity": routing.capacity}),
+    }
+
+
+def _adjacency(adjacency: Adjacency) -> dict[str, object]:
+    source: dict[str, object] = {"graph": json.dumps(adjacency.file)}
+    if adjacency.file is None:
+        source = {
+            "edges": adjacency.edges,
+            "exponent": adjacency.exponent,
+            "seed": adjacency.seed,
+        }
+    return {
+        "nodes": adjacency.nodes,
+        **source,
+        "copies": adjacency.copies,
+        "weights": adjacency.weights,
+        "self_loops": _flag(adjacency.self_loops),
+    }
 
 
 def _windows(windows: Sequence[Window]) -> dict[str, object]:
@@ -231,6 +317,10 @@ def _windows(windows: Sequence[Window]) -> dict[str, object]:
 
 def _epilogue(activation: str, shift: int | None) -> dict[str, object]:
     return {"activation": activation, **({} if shift is None else {"shift": shift})}
+
+
+def _weights(weights: Weights | None) -> dict[str, object]:
+    return {} if weights is None else {"weights": weights_text(weights)}
 
 
 def _flag(value: bool) -> str:

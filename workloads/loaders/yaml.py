@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -114,11 +114,7 @@ def _network(document: Document, asked: Asked) -> Graph:
     from workloads.loaders.models import NetworkFile
 
     asked.check()
-    if asked.phase is not None:
-        raise WorkloadError(
-            f"{document.name}: a YAML network is one phase but '{asked.phase}' is asked for; leave"
-            " --phase out"
-        )
+    asked.check_one_phase(f"{document.name}: a YAML network")
     network = document.validate(NetworkFile)
     for name in asked.dims:
         if name not in network.parameters:
@@ -134,9 +130,11 @@ def _network(document: Document, asked: Asked) -> Graph:
 
 
 def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype) -> Graph:
+    from workloads.activations import density_note
     from workloads.build import GraphBuilder
     from workloads.loaders.compositions import adder_of
     from workloads.loaders.expand import Expander
+    from workloads.loaders.weights import with_default
 
     expansion = Expander(document, network, batch).expand()
     _check_all_read(expansion.inputs + expansion.learned, expansion.layers)
@@ -148,15 +146,25 @@ def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype
     for flat in expansion.learned:
         shape = flat.place.integers(flat.entry.shape, "shape", 1)
         with _located(flat.place):
-            builder.add_learned(flat.name, shape, _dtype(flat, dtype), flat.constant)
-    for layer in _ordered(expansion.layers):
+            builder.add_learned(
+                flat.name, shape, _dtype(flat, dtype), flat.constant, flat.trainable
+            )
+    for layer in _ordered(expansion.layers, set(builder.tensors)):
         inputs = [_input(layer, name, builder.tensors) for name in layer.inputs]
         if layer.tied_to:
             inputs.append(_tied(layer, builder.tensors))
-        add = adder_of(layer.item, layer.place, inputs, dtype)
+        item = with_default(layer.item, network.weights)
+        add = adder_of(item, layer.place, inputs, dtype)
         with _located(layer.place):
             add(builder, layer.name, layer.share)
-    return replace(builder.build(), notes=tuple(network.notes))
+            for role, trainable in layer.item.trainable.items():
+                builder.count(layer.name, role, trainable)
+    notes = [
+        density_note(builder.tensors[layer.name], known.density, known.format)
+        for layer in expansion.layers
+        if (known := layer.item.activations) is not None
+    ]
+    return replace(builder.build(), notes=(*network.notes, *notes))
 
 
 @contextmanager
@@ -211,8 +219,11 @@ def _check_all_read(flats: Sequence[FlatTensor], layers: Sequence[FlatLayer]) ->
             )
 
 
-def _ordered(layers: Sequence[FlatLayer]) -> list[FlatLayer]:
-    """Return the layers so that each comes after what it reads, otherwise in the file's order."""
+def _ordered(layers: Sequence[FlatLayer], declared: Collection[str]) -> list[FlatLayer]:
+    """Return the layers so that each comes after what it reads, otherwise in the file's order.
+
+    What is ``declared`` as an input or learned is no layer's, whatever its name.
+    """
     from workloads.loaders.expand import learned_by
 
     by_name = {layer.name: layer for layer in layers}
@@ -223,9 +234,8 @@ def _ordered(layers: Sequence[FlatLayer]) -> list[FlatLayer]:
         stack = {start.name: None} if start.name not in done else {}
         while stack:
             layer = by_name[next(reversed(stack))]
-            read = (*layer.inputs, layer.tied_to)
-            owners = [learned_by(name) for name in read if name is not None]
-            needed = (*read, *owners, layer.share)
+            read = [n for n in (*layer.inputs, layer.tied_to) if n and n not in declared]
+            needed = (*read, *map(learned_by, read), layer.share)
             missing = next((n for n in needed if n in by_name and n not in done), None)
             if missing is None:
                 done.add(stack.popitem()[0])

@@ -37,6 +37,8 @@ def _fold(sweep: Sweep, layer: Layer) -> Change | None:
         return None
     if sweep.tensors[layer.name].dtype.is_integer or "weight" not in product.parameters:
         return None
+    if operator.weights is not None:
+        return None  # a scale of their own would make weights of another grid
     weight = sweep.tensors[product.parameters["weight"]]
     assert weight.kind is TensorKind.PARAMETER
     if isinstance(operator, Convolution):

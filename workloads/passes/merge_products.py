@@ -49,13 +49,18 @@ def _groups(
     """Return the layers to merge by the name of the first of each group."""
     alike: dict[object, list[Layer]] = defaultdict(list)
     for layer in layers:
-        if isinstance(layer.operator, Linear) and not layer.operator.tied:
+        if isinstance(layer.operator, Linear) and not _is_apart(layer.operator):
             alike[layer.inputs, replace(layer.operator, out_features=0)].append(layer)
     return {
         group[0].name: group
         for group in alike.values()
         if len(group) > 1 and (not only_paying or _pays(graph, group))
     }
+
+
+def _is_apart(operator: Linear) -> bool:
+    """Whether its weights can't be put beside others: an embedding's, or those with a pattern."""
+    return operator.tied or operator.weights is not None
 
 
 def _pays(graph: Graph, group: Sequence[Layer]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from foundation.functions import INDEXING
 from workloads.graph import Graph, Layer
 from workloads.layers import MatMul, Reduce, Reshape, Shape, Transpose
 from workloads.passes.rewritten import Rewritten
@@ -32,7 +33,7 @@ def _rule(graph: Graph) -> Rule:
                 return _transpose(sweep, layer, operator)
             case MatMul() as operator:
                 return _matmul(sweep, layer, operator, needed)
-            case Reduce() as operator:
+            case Reduce() as operator if operator.function not in INDEXING:
                 return _reduce(sweep, layer, operator)
             case _:
                 return None

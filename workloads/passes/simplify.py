@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from foundation.functions import FUNCTIONS, FunctionKind
+from foundation.functions import FUNCTIONS, INDEXING, FunctionKind
 from workloads.graph import Graph, Layer, TensorKind
 from workloads.layers import Concat, Elementwise, Pool, Reduce, Reshape, Slice
 from workloads.passes.arithmetic import simpler_binary, simpler_unary
@@ -53,7 +53,7 @@ def _rule(*, may_drop: bool) -> Rule:
                 return _slice(sweep, layer, operator, may_drop=may_drop)
             case Concat() as operator:
                 return _concat(sweep, layer, operator)
-            case Reduce() as operator:
+            case Reduce() as operator if operator.function not in INDEXING:
                 return _reduce(sweep, layer, operator)
             case Pool() as operator:
                 return _pool(layer, operator)

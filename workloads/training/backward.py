@@ -53,14 +53,18 @@ _RULES: Mapping[type, Rule] = {
 
 
 def wanted_tensors(graph: Graph) -> frozenset[str]:
-    """Return what gradients are needed of: what is learned, and what is computed from that."""
+    """Return what gradients are needed of: what is learned, and what is computed from that.
+
+    Indices have none, whatever they are computed from.
+    """
     wanted = {
         tensor.name
         for tensor in graph.tensors.values()
         if tensor.kind is TensorKind.PARAMETER and tensor.trainable_elements
     }
     for layer in graph.layers:
-        if wanted.intersection((*layer.inputs, *layer.parameters.values())):
+        is_computed_on = graph.output_tensor(layer).dtype.name != "int32"
+        if is_computed_on and wanted.intersection((*layer.inputs, *layer.parameters.values())):
             wanted.add(layer.name)
     return frozenset(wanted)
 
@@ -114,7 +118,7 @@ def _shares(
 ) -> list[tuple[str, Tensor]]:
     """Return the gradients of what a layer reads."""
     operator = layer.operator
-    rule = _rule(layer)
+    rule = _rule(graph, layer)
     steps = draft.under(f"backward.{layer.name}")
     activation = getattr(operator, "activation", "identity")
     gradient = functions.function_gradient(
@@ -126,11 +130,14 @@ def _shares(
     return list(rule(node))
 
 
-def _rule(layer: Layer) -> Rule:
+def _rule(graph: Graph, layer: Layer) -> Rule:
+    learned = graph.parameter_tensors(layer)
     match layer.operator:
         case Convolution(tied=True) | TransposedConvolution(tied=True) as operator:
             what = f"{operator.kind} with a given weight"
-        case Elementwise(function=what) if what.endswith("_gradient"):
+        case operator if "scale" in learned or any(one.stored for one in learned.values()):
+            what = f"{operator.kind} with scaled, sparse or packed weights"
+        case Elementwise(function=what) if what not in functions.WITH_GRADIENT:
             pass
         case operator:
             rule = _RULES.get(type(operator))

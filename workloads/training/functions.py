@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from foundation.functions import FUNCTIONS, SLOPES, FunctionKind
+from foundation.functions import FUNCTIONS, SLOPES, FunctionKind, names
 from workloads.graph import Tensor
 from workloads.layers import Elementwise
 from workloads.training.draft import Steps
@@ -13,6 +13,13 @@ from workloads.training.node import Node
 #: Functions whose gradient depends on the operand, where the result doesn't tell it.
 FROM_OPERAND = frozenset(
     {*(name for name, where in SLOPES.items() if where == "operand"), "softplus", "log"}
+)
+#: Functions of layers that have a gradient.
+WITH_GRADIENT = frozenset(
+    {
+        *names(FunctionKind.UNARY),
+        *("add", "subtract", "multiply", "divide", "maximum", "minimum"),
+    }
 )
 
 

@@ -7,8 +7,8 @@ from math import prod
 
 from foundation.dtype import DTYPES
 from workloads.build import GraphBuilder
-from workloads.conversions import OneHot
 from workloads.graph import Graph, Tensor
+from workloads.indexing import OneHot
 from workloads.layers import Normalize
 from workloads.training.draft import Draft, Steps
 
@@ -69,7 +69,7 @@ def _cross_entropy(
         chances = steps.add("softmax", Normalize(function="softmax"), output)
     rows, classes = prod(output.shape[:-1]), output.shape[-1]
     indices = builder.add_input(target, output.shape[:-1] or (1,), DTYPES["int32"])
-    places = steps.add("target", OneHot(entries=classes, dtype=output.dtype), indices)
+    places = steps.add("target", OneHot(classes=classes, dtype=output.dtype), indices)
     places = steps.reshape("target.shaped", places, output.shape)
     error = steps.apply("error", "subtract", chances, places)
     hit = steps.apply("hit", "multiply", chances, places)

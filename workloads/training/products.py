@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import prod
 
-from workloads.conversions import OneHot
 from workloads.gradients import ConvolutionGradient, Flip
 from workloads.graph import Tensor
+from workloads.indexing import OneHot
 from workloads.layers import Convolution, Embedding, Linear, MatMul, Slice, Transpose, Window
 from workloads.training.draft import Steps
 from workloads.training.node import Node
@@ -118,7 +118,7 @@ def embedding(node: Node) -> Iterator[tuple[str, Tensor]]:
         return
     rows = prod(gradient.shape[:-1])
     indices = steps.reshape("indices", node.operand(), (rows,))
-    places = steps.add("places", OneHot(entries=operator.entries, dtype=gradient.dtype), indices)
+    places = steps.add("places", OneHot(classes=operator.entries, dtype=gradient.dtype), indices)
     flat = steps.reshape("rows", gradient, (rows, operator.features))
     yield table.name, steps.add("table", MatMul(equation="re,rf->ef"), places, flat)
 

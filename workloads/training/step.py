@@ -85,7 +85,9 @@ def build_step(graph: Graph, training: Training) -> TrainingStep:
     wanted = wanted_tensors(forward)
     outputs = [name for name in forward.outputs if name in wanted]
     if not outputs:
-        raise WorkloadError(f"training: '{graph.name}' has no output that depends on a parameter")
+        raise WorkloadError(
+            f"training: '{graph.name}' has no floating-point output that depends on a parameter"
+        )
     builder = GraphBuilder.of(forward)
     draft = Draft(builder)
     ends = [len(forward.layers)]

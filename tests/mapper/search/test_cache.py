@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -241,8 +242,8 @@ def test_what_a_search_had_no_time_for_is_not_kept(cache: MappingCache, tmp_path
     assert not (tmp_path / "cache").exists()
 
 
-def unknown(_kernel: Kernel, _spec: AcceleratorSpec, mapping: Mapping) -> float:
-    return float(len(mapping.loops))
+def unknown(_kernel: Kernel, _spec: AcceleratorSpec, mappings: Sequence[Mapping]) -> list[float]:
+    return [float(len(mapping.loops)) for mapping in mappings]
 
 
 def test_what_unknown_code_has_refined_is_not_kept(cache: MappingCache, tmp_path: Path) -> None:

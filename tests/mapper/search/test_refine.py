@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
@@ -17,8 +18,8 @@ from mapper.search.exhaustive import exhaustive
 from mapper.search.find import DEFAULT, find_mapping
 from mapper.search.objective import objective_of
 from mapper.search.problem import Effort, Problem
-from mapper.search.refine import FINALISTS
-from mapper.space import map_space, tile_by_tile
+from mapper.search.refine import FINALISTS, best_tile_by_tile
+from mapper.space import map_space
 from tests.mapper.energies import with_all_energies
 from tests.mapper.search.brute_force import all_fitting
 from tests.mapper.search.small import small_kernel, small_machine
@@ -49,11 +50,14 @@ def test_the_part_tile_by_tile_is_that_of_a_scan() -> None:
         plain = [
             cost.cycles for mapping, cost in all_fitting(kernel, spec) if is_plain(kernel, mapping)
         ]
-        families = [tile_by_tile(kernel, family) for family in map_space(kernel, spec)]
-        buffers = ((True,) * len(kernel.operands),)
-        problem = Problem(kernel, spec, families, objective_of("latency"), buffers)
-        found = exhaustive(problem, Effort()).coverage.least
-        assert found == pytest.approx(min(plain, default=float("inf")), rel=1e-12)
+        problem = Problem(kernel, spec, map_space(kernel, spec), objective_of("latency"))
+        for opened in (exhaustive(problem, Effort()).opened, ()):
+            found = best_tile_by_tile(problem, opened, Effort())
+            assert bool(found) == bool(plain)
+            for one in found:
+                assert is_plain(kernel, replace(one.mapping, num_buffers=(2,) * 9))
+                least = min(plain) * (1 - 1e-12)
+                assert least <= one.value <= least * (1 + problem.objective.tie) + 1e-9
 
 
 def test_a_model_is_asked_for_few_different_mappings_near_the_best() -> None:
@@ -61,9 +65,9 @@ def test_a_model_is_asked_for_few_different_mappings_near_the_best() -> None:
     (kernel,) = kernels_of(graph, graph.layers[0])
     seen: list[Mapping] = []
 
-    def refine(_kernel: Kernel, _spec: AcceleratorSpec, mapping: Mapping) -> float:
-        seen.append(mapping)
-        return estimate(kernel, spec, mapping).cycles
+    def refine(_kernel: Kernel, _spec: AcceleratorSpec, mappings: Sequence[Mapping]) -> list[float]:
+        seen.extend(mappings)
+        return [estimate(kernel, spec, mapping).cycles for mapping in mappings]
 
     found = find_mapping(kernel, spec, "layer", replace(DEFAULT, refine=refine))
     assert 2 <= len(seen) <= FINALISTS
@@ -81,8 +85,10 @@ class AnyPrice:
         self._random = Random(seed)
         self.prices: dict[Mapping, float] = {}
 
-    def __call__(self, _kernel: Kernel, _spec: AcceleratorSpec, mapping: Mapping) -> float:
-        return self.prices.setdefault(mapping, self._random.uniform(1, 100))
+    def __call__(
+        self, _kernel: Kernel, _spec: AcceleratorSpec, mappings: Sequence[Mapping]
+    ) -> list[float]:
+        return [self.prices.setdefault(one, self._random.uniform(1, 100)) for one in mappings]
 
 
 def test_the_cheapest_by_the_model_is_taken_and_never_a_worse_one_than_tile_by_tile() -> None:

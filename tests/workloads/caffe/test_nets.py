@@ -106,7 +106,9 @@ def test_pools_round_up(
     given_ = random_tensors(graph, seed=0)
     expected = brute_force_pool(given_["data"][0, :, :, 0], kernel, stride, pad, kind)
     assert graph.tensors["pool"].shape == (1, *expected.shape, 1)
-    np.testing.assert_allclose(evaluate(graph, given_)["pool"][0, :, :, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        evaluate(graph, given_)["pool"][0, :, :, 0], expected, rtol=1e-5, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize("size", [1, 3, 5])
@@ -322,6 +324,14 @@ def test_bad_nets(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(WorkloadError) as caught:
         load(text, tmp_path)
     assert str(caught.value) == f"{tmp_path / 'net.prototxt'}:{message}"
+
+
+@pytest.mark.parametrize("kind", ["Concat", "Eltwise", "Pooling"])
+def test_a_layer_reads_something(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(source(1, 3, 8, 8) + layer("a", kind, ""))
+    with pytest.raises(WorkloadError, match=r"layer 'a': .*bottom"):
+        load_file(path)
 
 
 def test_products_flatten_what_they_get(tmp_path: Path) -> None:

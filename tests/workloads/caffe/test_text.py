@@ -59,6 +59,12 @@ def test_what_is_written_is_read(fields: object, style: int) -> None:
     assert read(parse(written(fields, style), "a.prototxt")) == plain(fields)
 
 
+def test_an_empty_list_gives_nothing() -> None:
+    message = parse("a: [] b: [] b: 2", "net")
+    assert message.fields.keys() == {"b"}
+    assert message.integer("a", 7, 1) == 7
+
+
 def test_lines_lists_and_joined_texts() -> None:
     message = parse('a: [1, 2,\n 3]\nb: "x" # remark\n "y"\nc { d: -1.5e3f }\n', "a.prototxt")
     assert message.fields["a"] == [Value("1", 1), Value("2", 1), Value("3", 2)]

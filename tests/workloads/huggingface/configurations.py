@@ -61,6 +61,19 @@ _EXPERTS = {
     "first_k_dense_replace": 1,
 }
 
+_TRANSLATION = {
+    "d_model": 24,
+    "encoder_layers": 1,
+    "encoder_attention_heads": 3,
+    "encoder_ffn_dim": 40,
+    "decoder_layers": 2,
+    "decoder_attention_heads": 4,
+    "decoder_ffn_dim": 32,
+    "max_position_embeddings": 64,
+}
+
+#: Those whose prompt is an encoder's.
+TRANSLATED = ("bart", "fsmt", "marian", "t5")
 #: Small networks of every family, by a name of their own.
 TINY: dict[str, dict[str, Any]] = {
     "bert": {
@@ -131,6 +144,9 @@ TINY: dict[str, dict[str, Any]] = {
         "max_source_positions": 10,
         "max_target_positions": 64,
     },
+    "bart": {"model_type": "bart", **_TRANSLATION, "vocab_size": 50},
+    "marian": {"model_type": "marian", **_TRANSLATION, "vocab_size": 50, "scale_embedding": True},
+    "fsmt": {"model_type": "fsmt", **_TRANSLATION, "src_vocab_size": 40, "tgt_vocab_size": 50},
     "vit": {
         "model_type": "vit",
         "hidden_size": 24,

@@ -31,7 +31,7 @@ def _without(config: dict[str, Any], key: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({**LLAMA, "model_type": "lama"}, "2: model_type: must be one of bert, "),
+        ({**LLAMA, "model_type": "lama"}, "2: model_type: must be one of bart, bert, "),
         ({**LLAMA, "model_type": "lama"}, " but is 'lama'; did you mean 'llama'?"),
         ({**LLAMA, "model_type": 3}, "but is 3"),
         ({"name": "left-pad"}, "isn't a Hugging Face configuration: key 'model_type' is missing"),
@@ -77,7 +77,11 @@ def _without(config: dict[str, Any], key: str) -> dict[str, Any]:
             "add_cross_attention is true but isn't built",
         ),
         ({**TINY["t5"], "feed_forward_proj": "gelu"}, "must be relu or gated-gelu but is 'gelu'"),
-        (TINY["mamba"], "several tokens need a selective scan, an operator that is missing"),
+        (
+            {**TINY["marian"], "decoder_vocab_size": 51},
+            "vocab_size is 50 but decoder_vocab_size is 51; make them equal, or give",
+        ),
+        ({**TINY["bart"], "d_model": 25}, "must be a multiple of encoder_attention_heads"),
     ],
 )
 def test_bad_configurations(data: object, message: str, tmp_path: Path) -> None:
@@ -87,6 +91,11 @@ def test_bad_configurations(data: object, message: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "asked", "message"),
     [
+        (
+            "mamba",
+            {"phase": "decode:2@9"},
+            "a step of decoding computes 1 token but 2 are asked for",
+        ),
         ("bert", {"phase": "prefill:9"}, "has no phase 'prefill:9': it generates no tokens"),
         ("vit", {"phase": "decode:1@9"}, "leave --phase out"),
         ("vit", {"dims": {"seq": 9}}, "has no dimension 'seq' but none to choose"),

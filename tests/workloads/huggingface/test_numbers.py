@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.workloads.huggingface.configurations import TINY, built
+from tests.workloads.huggingface.configurations import TINY, TRANSLATED, built
 from workloads.evaluate import evaluate, random_tensors
 from workloads.graph import Graph, TensorKind
 
@@ -72,10 +72,10 @@ def test_a_step_of_decoding_gives_the_logits_of_a_whole_pass(
 ) -> None:
     # Without a mask every token sees all others, so that what a pass leaves for its last tokens is
     # what a step finds that reads the other keys and values from caches.
-    target = "target" if name in ("t5", "whisper") else "seq"
-    dims = {target: TOKENS, **({"seq": 6} if name == "t5" else {})}
+    target = "target" if name in (*TRANSLATED, "whisper") else "seq"
+    dims = {target: TOKENS, **({"seq": 6} if name in TRANSLATED else {})}
     whole = built(tmp_path, TINY[name], dtype="fp32", batch=BATCH, dims=dims)
-    source = {"dims": {"seq": 6}} if name == "t5" else {}
+    source = {"dims": {"seq": 6}} if name in TRANSLATED else {}
     phase = f"decode:{new}@{TOKENS}"
     step = built(tmp_path, TINY[name], dtype="fp32", batch=BATCH, phase=phase, **source)
     values = _values(whole)
@@ -84,6 +84,18 @@ def test_a_step_of_decoding_gives_the_logits_of_a_whole_pass(
     last = whole.layers[-1].name
     assert found[last].shape == (BATCH, new, 50)
     np.testing.assert_allclose(found[last], computed[last][:, -new:], rtol=2e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "deepseek_v3", "marian"])
+def test_beams_have_the_scores_of_the_logits(name: str, tmp_path: Path) -> None:
+    plain = built(tmp_path, TINY[name], dtype="fp32", batch=6, phase="decode:1@5")
+    search = built(tmp_path, TINY[name], dtype="fp32", batch=2, beams=3, phase="decode:1@5")
+    values = _values(search)
+    logits = evaluate(plain, values)["head"]
+    scores = np.log(_softmax(logits)) + values["beam_scores"]
+    found = evaluate(search, values)
+    np.testing.assert_allclose(found["scores"], scores, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found["best_score"], scores.max(-1), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "gemma2", "deepseek_v3"])
@@ -186,6 +198,46 @@ def test_a_step_of_mamba_computes_what_its_pytorch_module_does(tmp_path: Path) -
     values = _values(graph)
     found = evaluate(graph, values)["head"][:, 0]
     np.testing.assert_allclose(found, _mamba(values, layers=2), rtol=1e-3, atol=1e-3)
+
+
+def _mamba_prompt(values: dict[str, Array], layers: int) -> Array:
+    """Return the logits of the last token as ``slow_forward`` without a cache does."""
+    x = values["token_embedding.table"][values["tokens"]]
+    batch, tokens, _ = x.shape
+    for layer in range(layers):
+
+        def of(name: str, at: int = layer) -> Array:
+            return values[f"decoder.{at}.{name}"]
+
+        y = _rms(x, of("norm.gamma"))
+        expanded, z = y @ of("expand.weight"), y @ of("gate.weight")
+        kernel = of("conv.weight")[:, :, 0, 0].T
+        padded = np.pad(expanded, ((0, 0), (len(kernel) - 1, 0), (0, 0)))
+        state = np.zeros((batch, *of("scan.decay_rate").shape))
+        outputs = []
+        for token in range(tokens):
+            u = (padded[:, token : token + len(kernel)] * kernel).sum(1) + of("conv.bias")
+            u = u / (1 + np.exp(-u))
+            rank = u @ of("time_rank.weight") @ of("time.weight") + of("time.bias")
+            time = np.log1p(np.exp(rank))
+            state = state * np.exp(time[..., None] * of("scan.decay_rate"))
+            state = state + (time * u)[..., None] * (u @ of("write.weight"))[:, None]
+            read = (state * (u @ of("read.weight"))[:, None]).sum(-1)
+            gate = z[:, token] / (1 + np.exp(-z[:, token]))
+            outputs.append((read + u * of("skip_weight")) * gate)
+        x = x + np.stack(outputs, axis=1) @ of("contract.weight")
+    logits: Array = _rms(x[:, -1], values["norm.gamma"]) @ values["token_embedding.table"].T
+    return logits
+
+
+def test_a_prompt_of_mamba_computes_what_its_pytorch_module_does(tmp_path: Path) -> None:
+    graph = built(tmp_path, TINY["mamba"], dtype="fp32", batch=BATCH, phase="prefill:7")
+    values = _values(graph)
+    for name in values:
+        if name.endswith("decay_rate"):  # a state decays
+            values[name] = -np.abs(values[name])
+    found = evaluate(graph, values)["head"][:, 0]
+    np.testing.assert_allclose(found, _mamba_prompt(values, layers=2), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(("tokens", "rows"), [(10, (5, 5, 5, 5)), (3, (2, 2, 1, 1)), (1, (1, 1))])

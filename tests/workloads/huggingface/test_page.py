@@ -28,13 +28,13 @@ def test_commands_print_what_the_page_says(
     rooftile = Command(monkeypatch, capsys)
     (config,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
     Path("llama3-8b.json").write_text(config)
-    (block,) = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
-    steps = re.findall(r"^\$ rooftile (.*)\n((?:[^$].*\n)+)", block, re.MULTILINE)
-    assert len(steps) == 3
+    blocks = "\n".join(re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL))
+    steps = re.findall(r"^\$ rooftile (.*)\n((?:(?:[^$\n].*)?\n)+)", blocks, re.MULTILINE)
+    assert len(steps) == 5
     for command, shown in steps:
         done = rooftile(*shlex.split(command))
         assert done.status == 0
-        assert shown in done.out
+        assert shown.strip() in done.out
 
 
 def test_bad_questions_end_in_one_line(

@@ -18,7 +18,9 @@ from workloads.loaders.yaml import load_zoo, parse_network, to_yaml
 #: Mixtral-8x7B-v0.1, Qwen/Qwen2-7B and Qwen3-0.6B, google/gemma-2b, gemma-2-2b and
 #: vit-base-patch16-224, google-t5/t5-small, google/flan-t5-small, openai/whisper-tiny,
 #: deepseek-ai/DeepSeek-V2-Lite and DeepSeek-V3 (without its layer for several tokens, with the
-#: correction of its router), state-spaces/mamba-130m-hf. GPT-3: the closed form of the zoo's tests.
+#: correction of its router), state-spaces/mamba-130m-hf, facebook/bart-base, and
+#: Helsinki-NLP/opus-mt-en-de (of which transformers' documentation says: 298 MB of fp32).
+#: GPT-3: the closed form of the zoo's tests.
 PARAMETERS = {
     "bert_base": 109_482_240,
     "roberta_base": 124_645_632,
@@ -41,9 +43,11 @@ PARAMETERS = {
     "t5_small": 60_506_624,
     "flan_t5_small": 76_961_152,
     "whisper_tiny": 37_760_640,
+    "bart_base": 139_420_416,
+    "opus_mt_en_de": 74_410_496,
 }
 #: Those whose decoding needs other parameters than the whole: the encoder's are missing.
-OF_TWO_PARTS = ("t5_small", "flan_t5_small", "whisper_tiny")
+OF_TWO_PARTS = ("bart_base", "opus_mt_en_de", "t5_small", "flan_t5_small", "whisper_tiny")
 ENCODERS = ("bert_base", "roberta_base", "vit_base")
 
 
@@ -58,8 +62,9 @@ def test_a_phase_has_the_same_parameters(name: str) -> None:
     assert published(name, phase="decode:1@64", batch=3).total_parameters == PARAMETERS[name]
 
 
-def test_mamba_decodes_with_the_published_parameters() -> None:
-    assert published("mamba_130m", phase="decode:1@1").total_parameters == 129_135_360
+def test_mamba_has_the_published_parameters_in_both_phases() -> None:
+    for phase in ("decode:1@1", "prefill:100"):
+        assert published("mamba_130m", phase=phase).total_parameters == 129_135_360
 
 
 @pytest.mark.parametrize(
@@ -150,3 +155,19 @@ def test_weights_of_experts_that_nobody_takes_are_not_read() -> None:
 def test_a_file_keeps_weights_that_nobody_reads(tmp_path: Path) -> None:
     step = built(tmp_path, TINY["mixtral"], phase="decode:1@9")
     assert parse_network(to_yaml(step), "a.yaml") == step
+
+
+def test_the_transformer_of_the_zoo_decodes_as_one_of_fairseq(tmp_path: Path) -> None:
+    config = {
+        **TINY["marian"],
+        **dict.fromkeys(("d_model", "encoder_ffn_dim", "decoder_ffn_dim"), 2048),
+        **dict.fromkeys(("encoder_attention_heads", "decoder_attention_heads"), 8),
+        **dict.fromkeys(("encoder_layers", "decoder_layers"), 6),
+        "d_model": 512,
+        "vocab_size": 37000,
+    }
+    whole = built(tmp_path, config, dims={"seq": 32, "target": 32})
+    zoo = load_zoo("transformer_base")
+    positions = 2 * 64 * 512  # sines, which are parameters there
+    assert whole.total_parameters == zoo.total_parameters + positions
+    assert whole.total_macs == zoo.total_macs

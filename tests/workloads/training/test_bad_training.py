@@ -77,13 +77,38 @@ from workloads.training.step import training_step
             "name: nothing\ninputs: {x: [2, 3]}\nlayers: [{name: f, op: relu}]",
             "fp32",
             {},
-            "training: 'nothing' has no output that depends on a parameter",
+            "training: 'nothing' has no floating-point output that depends on a parameter",
+        ),
+        (
+            PERCEPTRON + "  - {name: class, op: reduce, function: argmax, axes: [-1]}",
+            "fp32",
+            {},
+            "training: 'perceptron' has no floating-point output that depends on a parameter",
         ),
         (
             PERCEPTRON + "  - {name: back, op: relu_gradient, inputs: [second, second]}",
             "fp32",
             {},
             "layer 'back': operator 'relu_gradient' has no gradient; train a network without it",
+        ),
+        (
+            PERCEPTRON + "  - {name: above, op: greater, inputs: [second, second]}",
+            "fp32",
+            {},
+            "layer 'above': operator 'greater' has no gradient; train a network without it",
+        ),
+        (
+            PERCEPTRON + "  - {name: in_order, op: sort}",
+            "fp32",
+            {},
+            "layer 'in_order': operator 'sort' has no gradient; train a network without it",
+        ),
+        (
+            PERCEPTRON + "  - {name: packed, op: linear, out: 2, weights: {dtype: int4}}",
+            "fp32",
+            {},
+            "layer 'packed': operator 'linear with scaled, sparse or packed weights' has no"
+            " gradient; train a network without it",
         ),
         (
             CNN + "  - {name: back, op: conv, inputs: [conv, inner.weight], out: 4, kernel: 3}",
@@ -127,7 +152,7 @@ def test_errors(text: str, dtype: str, how: dict[str, object], message: str) -> 
             "sizes [4, 4] make an image [2, 4, 4, 2] but 'x' is [2, 5, 5, 2]",
         ),
         ("- {name: b, op: cast, input: x, dtype: int8}", "a cast goes from floating point to"),
-        ("- {name: b, op: one_hot, input: x, entries: 4}", "indices must be int32 but 'x' is fp32"),
+        ("- {name: b, op: one_hot, input: x, out: 4}", "indices must be int32 but 'x' is fp32"),
         ("- {name: b, op: flip, input: x, axis: 4}", "axis 4 must lie in -4..3"),
         (
             "- {name: b, op: add, inputs: [x, sum.weight]}",

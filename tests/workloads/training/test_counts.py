@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.laws.graphs import chains
 from tests.workloads.training.networks import TRANSFORMER
-from tests.workloads.training.test_gradients import has_gradients, learned
+from tests.workloads.training.test_gradients import WITHOUT_GRADIENT, has_gradients, learned
 from workloads.graph import Graph
 from workloads.layers import Reshape
 from workloads.loaders.yaml import load_zoo, parse_network, zoo_path
@@ -92,7 +92,7 @@ def test_activations_of_a_transformer_layer(
 
 
 @settings(max_examples=25)
-@given(graph=chains("fp32"), optimizer=st.sampled_from(["sgd", "adam"]))
+@given(graph=chains("fp32", WITHOUT_GRADIENT), optimizer=st.sampled_from(["sgd", "adam"]))
 def test_memory_is_what_a_walk_over_the_layers_finds(graph: Graph, optimizer: str) -> None:
     """A tensor is there from its layer to its last reader; views and updates are no new ones."""
     if not has_gradients(graph):

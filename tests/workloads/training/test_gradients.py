@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from foundation.dtype import DTYPES, Dtype
+from foundation.errors import WorkloadError
 from foundation.functions import SLOPES, FunctionKind, names
-from tests.laws.graphs import OPERATORS, branches, chains, single_layers
+from tests.laws.graphs import INDEXING, OPERATORS, branches, chains, single_layers
 from workloads.build import GraphBuilder
 from workloads.conversions import Cast
 from workloads.evaluate import Array, evaluate, random_tensors
@@ -27,7 +28,9 @@ relaxed = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data
 DIFFERENCE = 1e-6
 TOLERANCE = 1e-5
 #: Operators that are of the backward pass themselves.
-ONLY_BACKWARD = ("conv_gradient", "flip", "one_hot", "pool_gradient", "tied_conv", "cast")
+ONLY_BACKWARD = ("conv_gradient", "flip", "pool_gradient", "tied_conv", "cast")
+#: Operators that no gradient goes back through, whose parameters are learned or not.
+WITHOUT_GRADIENT = ("gather", "sort", "scan", "top_k", "mixture", "graph_conv", *INDEXING)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -81,12 +84,12 @@ def check_any(step: TrainingStep, seed: int) -> None:
 
 
 def has_gradients(graph: Graph) -> bool:
-    """Whether no layer is itself a function of the backward pass."""
+    """Whether no layer is a step, or itself a function of the backward pass."""
     functions = [getattr(layer.operator, "function", "") for layer in graph.layers]
-    return not any(function.endswith("_gradient") for function in functions)
+    return not any(name.endswith("_gradient") or name == "greater" for name in functions)
 
 
-@pytest.mark.parametrize("operator", sorted(set(OPERATORS) - set(ONLY_BACKWARD)))
+@pytest.mark.parametrize("operator", sorted(set(OPERATORS) - {*ONLY_BACKWARD, *WITHOUT_GRADIENT}))
 def test_every_operator(operator: str) -> None:
     @settings(relaxed, max_examples=6)
     @given(
@@ -128,7 +131,7 @@ def test_every_function(function: str, is_fused: bool) -> None:
 
 @settings(relaxed, max_examples=40)
 @given(
-    graph=st.one_of(chains("float64"), branches("float64")),
+    graph=st.one_of(chains("float64", WITHOUT_GRADIENT), branches("float64", WITHOUT_GRADIENT)),
     seed=st.integers(0, 999),
     data=st.data(),
 )
@@ -145,6 +148,19 @@ def test_random_graphs_whatever_is_kept(graph: Graph, seed: int, data: st.DataOb
         assert np.array_equal(
             before[kept.gradients[name]], after[dropped.gradients[name]], equal_nan=True
         )
+
+
+@pytest.mark.parametrize("operator", ["gather", "sort", "scan", "top_k", "mixture", "graph_conv"])
+def test_an_operator_without_a_gradient_says_so(operator: str) -> None:
+    @settings(relaxed, max_examples=5)
+    @given(graph=single_layers(operator, "fp32"))
+    def check_operator(graph: Graph) -> None:
+        # Where an operator has no room there is a function of one operand in its place.
+        assume(not isinstance(graph.layers[-1].operator, Elementwise))
+        with pytest.raises(WorkloadError, match=r"has no gradient; train a network without it$"):
+            step_of(learned(graph), "mean_squared_error")
+
+    check_operator()
 
 
 def test_a_cast_gives_its_gradient_back_in_the_type_that_it_came_from() -> None:

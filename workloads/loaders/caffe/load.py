@@ -74,6 +74,8 @@ def _check(node: Node, asked: Asked) -> None:
         raise node.failure(f"type {node.kind} {reason}")
     if TRANSLATIONS.get(node.kind, UNKNOWN).reads_one:
         node.check_inputs(1)
+    if not node.inputs:
+        raise node.failure(f"{node.kind} must have a bottom but has none")
     if len(node.tops) > 1:
         raise node.failure(f"{node.kind} must have 1 top but has {len(node.tops)}")
 

@@ -203,8 +203,9 @@ class _Parser:
                 raise message.failure(f"{message.name} has no '{end}' before the file's end")
             if token.kind != "word":
                 raise self._failure(token, f"a field's name is expected but there is {token.text}")
-            values = message.fields.setdefault(token.text, [])
-            values.extend(self._values(token, depth))
+            values = self._values(token, depth)
+            if values:  # an empty list gives nothing
+                message.fields.setdefault(token.text, []).extend(values)
             if self._next.text in (",", ";") and self._next.kind == "sign":
                 self._take()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workloads.graph import Tensor
+from workloads.loaders.huggingface.caches import cache
+from workloads.loaders.huggingface.language import by_length
 from workloads.loaders.huggingface.network import NetworkBuilder
 from workloads.loaders.huggingface.run import Run
 
@@ -88,24 +90,28 @@ def self_attention(
 ) -> Tensor:
     """Add attention of tokens to themselves, or to what a cache holds, with its projection.
 
-    Approximation: nothing is masked, as in the zoo: all scores of a causal network are computed. A
-    cache is read as if the new rows stood in it already; they are outputs of the network. One with
-    a window holds as many rows.
+    Approximation: nothing is masked, as in the zoo: all scores of a causal network are computed.
     """
     width = shape.key_heads * shape.features
     query = net.linear("query", x, shape.heads * shape.features, bias="query" in shape.biases)
     key = net.linear("key", x, width, bias="key" in shape.biases)
     value = net.linear("value", x, width, bias="value" in shape.biases)
     query = _heads(net, "query", query, shape, rotary)
+    own: tuple[Tensor, ...] = ()
     if run.context is None:
-        keys = _heads(net, "key", key, shape, rotary)
-        values = _heads(net, "value", value, shape)
-    else:
-        if shape.head_norm or rotary is not None:
-            _heads(net, "key", key, shape, rotary)
-        rows = min(run.context, shape.window or run.context)
-        keys, values = _caches(net, run.batch, rows, shape)
-    return _attend(net, query, keys, values, shape, out=x.shape[-1], score_bias=score_bias)
+        own = (_heads(net, "key", key, shape, rotary), _heads(net, "value", value, shape))
+    elif shape.head_norm or rotary is not None:
+        _heads(net, "key", key, shape, rotary)
+
+    def attend(part: Run, query: Tensor, *own: Tensor) -> Tensor:
+        keys, values = own or (
+            cache(net, part, name, shape.key_heads, shape.features, window=shape.window)
+            for name in ("key_cache", "value_cache")
+        )
+        return _attend(net, query, keys, values, shape, score_bias=score_bias)
+
+    merged = by_length(net, run, (query, *own), attend)
+    return net.linear("project", merged, x.shape[-1], bias="project" in shape.biases)
 
 
 def cross_attention(
@@ -126,14 +132,16 @@ def cross_attention(
     query = net.linear("query", x, shape.heads * shape.features, bias="query" in shape.biases)
     if encoded is None:
         query = _heads(net, "query", query, shape)
-        keys, values = _caches(net, run.batch, run.source, shape)
+        sizes = (run.batch, run.source, shape.key_heads, shape.features)
+        keys, values = net.input("key_cache", *sizes), net.input("value_cache", *sizes)
     else:
         key = net.linear("key", encoded, width, bias="key" in shape.biases)
         value = net.linear("value", encoded, width, bias="value" in shape.biases)
         query = _heads(net, "query", query, shape)
         keys = _heads(net, "key", key, shape)
         values = _heads(net, "value", value, shape)
-    return _attend(net, query, keys, values, shape, out=x.shape[-1])
+    merged = _attend(net, query, keys, values, shape)
+    return net.linear("project", merged, x.shape[-1], bias="project" in shape.biases)
 
 
 def _attend(
@@ -143,10 +151,9 @@ def _attend(
     values: Tensor,
     shape: Attention,
     *,
-    out: int,
     score_bias: Tensor | None = None,
 ) -> Tensor:
-    """Add scores, softmax, context and projection.
+    """Add scores, softmax and context, shape (batch, tokens, heads * features).
 
     Heads that share a key are neighbours along the rows of one product: heads of the query are
     stored so that those of one group stand ``key_heads`` apart, which is an order of its weights'
@@ -160,8 +167,6 @@ def _attend(
         Shape (batch, tokens, heads, features).
     keys, values
         Shape (batch, context, key_heads, features).
-    out
-        Features of the result.
     score_bias
         Shape (heads, tokens, context): added to the scores.
     """
@@ -178,8 +183,7 @@ def _attend(
         scores = net.function("biased", "add", scores, score_bias)
     weights = net.normalize("attention", "softmax", scores)
     context = net.product("context", "bhst,bthd->bshd", weights, values)
-    merged = net.reshape("merged", context, batch, tokens, shape.heads * shape.features)
-    return net.linear("project", merged, out, bias="project" in shape.biases)
+    return net.reshape("merged", context, batch, tokens, shape.heads * shape.features)
 
 
 def _heads(
@@ -191,9 +195,3 @@ def _heads(
     if shape.head_norm and name != "value":
         x = net.normalize(f"{name}_norm", "rms_norm", x)
     return x if rotary is None else rotary.turn(net, name, x)
-
-
-def _caches(net: NetworkBuilder, batch: int, rows: int, shape: Attention) -> tuple[Tensor, Tensor]:
-    """Add the inputs that hold keys and values."""
-    sizes = (batch, rows, shape.key_heads, shape.features)
-    return net.input("key_cache", *sizes), net.input("value_cache", *sizes)

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from workloads.graph import Tensor
 from workloads.loaders.huggingface.attention import Rotary
+from workloads.loaders.huggingface.caches import cache
 from workloads.loaders.huggingface.family import Family
 from workloads.loaders.huggingface.feed_forward import Experts, FeedForward, feed_forward
 from workloads.loaders.huggingface.language import language_head, token_embedding
@@ -147,8 +148,8 @@ def _attention(
     if run.context is None:
         merged = _from_heads(net, settings, content, position, latent, key)
     else:
-        latent = net.input("latent_cache", batch, run.context, settings.kv_lora_rank)
-        key = net.input("position_cache", batch, run.context, settings.qk_rope_head_dim)
+        latent = cache(net, run, "latent_cache", settings.kv_lora_rank)
+        key = cache(net, run, "position_cache", settings.qk_rope_head_dim)
         merged = _from_latent(net, settings, content, position, latent, key)
     return net.linear("project", merged, settings.hidden_size, bias=bias)
 

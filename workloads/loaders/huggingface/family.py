@@ -26,9 +26,12 @@ class Family:
         is built where a configuration has no ``architectures``.
     build
         Adds the network of settings, for a run, with a head.
+    mixes_lengths
+        Whether it can be built for a batch of mixed lengths.
     """
 
     settings: type[Settings]
     reads: Reads
     heads: Mapping[str, str]
     build: Callable[[NetworkBuilder, Any, Run, str], None]
+    mixes_lengths: bool = False

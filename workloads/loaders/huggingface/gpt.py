@@ -179,10 +179,12 @@ GPT2 = Family(
     reads=Reads.GENERATED,
     heads={"GPT2LMHeadModel": "words", "GPT2Model": "none"},
     build=_build_gpt2,
+    mixes_lengths=True,
 )
 OPT = Family(
     settings=OptSettings,
     reads=Reads.GENERATED,
     heads={"OPTForCausalLM": "words", "OPTModel": "none"},
     build=_build_opt,
+    mixes_lengths=True,
 )

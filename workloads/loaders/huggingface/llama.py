@@ -298,6 +298,7 @@ def _family(settings: type[LlamaSettings], name: str) -> Family:
         reads=Reads.GENERATED,
         heads={f"{name}ForCausalLM": "words", f"{name}Model": "none"},
         build=_build,
+        mixes_lengths=True,
     )
 
 

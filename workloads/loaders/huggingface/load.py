@@ -11,22 +11,35 @@ from foundation.json_document import read_json
 from foundation.validation import describe
 from workloads.graph import Graph
 from workloads.loaders.asked import AS_IT_IS, Asked
-from workloads.loaders.huggingface import bert, deepseek, gpt, llama, mamba, t5, vit, whisper
+from workloads.loaders.huggingface import (
+    bert,
+    deepseek,
+    gpt,
+    llama,
+    mamba,
+    t5,
+    translation,
+    vit,
+    whisper,
+)
 from workloads.loaders.huggingface.family import Family
 from workloads.loaders.huggingface.network import NetworkBuilder
-from workloads.loaders.huggingface.run import run_of
+from workloads.loaders.huggingface.run import Reads, run_of
 from workloads.loaders.huggingface.settings import DTYPE_NAMES, Settings
 
 #: ``model_type`` to the family that builds it.
 FAMILIES = {
+    "bart": translation.BART,
     "bert": bert.BERT,
     "deepseek_v2": deepseek.DEEPSEEK_V2,
     "deepseek_v3": deepseek.DEEPSEEK_V3,
+    "fsmt": translation.FSMT,
     "gemma": llama.GEMMA,
     "gemma2": llama.GEMMA2,
     "gpt2": gpt.GPT2,
     "llama": llama.LLAMA,
     "mamba": mamba.MAMBA,
+    "marian": translation.MARIAN,
     "mistral": llama.MISTRAL,
     "mixtral": llama.MIXTRAL,
     "opt": gpt.OPT,
@@ -56,11 +69,28 @@ def load(path: Path, asked: Asked = AS_IT_IS) -> Graph:
     name = path.stem if path.stem != "config" else path.resolve().parent.name
     try:
         run = run_of(asked, family.reads, settings)
-        net = NetworkBuilder(name or "network", run.batch, _dtype(settings, asked))
+        if run.parts and not family.mixes_lengths:
+            mixed = [known for known, one in FAMILIES.items() if one.mixes_lengths]
+            raise WorkloadError(
+                f"phase '{asked.phase}': batches of mixed lengths are built for"
+                f" {', '.join(mixed)} only; give one length and --batch"
+            )
+        net = NetworkBuilder(name or "network", run.sequences, _dtype(settings, asked))
         family.build(net, settings, run, head)
     except WorkloadError as error:
         raise WorkloadError(f"{path}: {error}") from None
     return net.graph.build()
+
+
+def reads_of(path: Path) -> Reads:
+    """Return what flows through the network of a configuration file.
+
+    Raises
+    ------
+    WorkloadError
+        When the file is no configuration that is known.
+    """
+    return _family(read_json(path, WorkloadError)).reads
 
 
 def _family(document: Document) -> Family:

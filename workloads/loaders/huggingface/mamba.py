@@ -1,4 +1,4 @@
-"""Mamba: layers with a state instead of attention. Only steps of decoding, one token at a time.
+"""Mamba: layers with a state instead of attention; prompts, and steps of one token.
 
 References
 ----------
@@ -16,7 +16,7 @@ from workloads.layers import Window
 from workloads.loaders.huggingface.family import Family
 from workloads.loaders.huggingface.language import language_head, token_embedding
 from workloads.loaders.huggingface.network import NetworkBuilder
-from workloads.loaders.huggingface.run import Reads, Run
+from workloads.loaders.huggingface.run import USUAL_TOKENS, Reads, Run
 from workloads.loaders.huggingface.settings import Activation, Layers, Settings, Size
 
 
@@ -38,8 +38,8 @@ class MambaSettings(Settings):
 
     @property
     def usual_tokens(self) -> int:
-        """One: nothing else is built."""
-        return 1
+        """As many as are taken where nobody says: a state has no end."""
+        return USUAL_TOKENS
 
     @property
     def inner(self) -> int:
@@ -54,54 +54,62 @@ class MambaSettings(Settings):
 
 
 def _build(net: NetworkBuilder, settings: MambaSettings, run: Run, head: str) -> None:
-    if not run.is_step or run.tokens > 1:
+    if run.is_step and run.tokens > 1:
         raise WorkloadError(
-            "mamba: several tokens need a selective scan, an operator that is missing; only"
-            " --phase decode:1@CONTEXT is built"
+            f"mamba: a step of decoding computes 1 token but {run.tokens} are asked for; give"
+            " --phase decode:1@CONTEXT, or prefill:TOKENS from an empty state"
         )
+    if run.page is not None:
+        raise WorkloadError("mamba: has no keys and values to keep in pages; leave --page out")
     x = token_embedding(net, run, settings.vocab_size, settings.hidden_size)
     for index in range(settings.num_hidden_layers):
         with net.scope(f"decoder.{index}"):
-            y = _mixer(net, settings, run.batch, net.normalize("norm", "rms_norm", x))
+            y = _mixer(net, settings, run, net.normalize("norm", "rms_norm", x))
             x = net.function("add", "add", y, x)
     x = net.normalize("norm", "rms_norm", x)
     if head == "words":
         language_head(net, run, x, settings.vocab_size, tied=settings.tie_word_embeddings)
 
 
-def _mixer(net: NetworkBuilder, settings: MambaSettings, batch: int, x: Tensor) -> Tensor:
-    """Add a step: the token is convolved with those before, and moves a state that it reads.
+def _mixer(net: NetworkBuilder, settings: MambaSettings, run: Run, x: Tensor) -> Tensor:
+    """Add a mixer: every token is convolved with those before, and moves a state that it reads.
 
-    The cache of the convolution is read as if the new token stood in it already. The matrix A is
-    learned as the logarithm of its negative; what is stored here is A.
+    In a step of decoding the cache of the convolution is read as if the new token stood in it
+    already, and the state is given; a prompt starts from zeros. The matrix A is learned as the
+    logarithm of its negative; what is stored here is A.
     """
     inner, kernel = settings.inner, settings.conv_kernel
-    net.linear("expand", x, inner, bias=settings.use_bias)
+    expanded = net.linear("expand", x, inner, bias=settings.use_bias)
     gate = net.linear("gate", x, inner, bias=settings.use_bias, activation=settings.hidden_act)
-    recent = net.input("conv_cache", batch, kernel, inner)
+    before, recent = kernel - 1, expanded
+    if run.is_step:
+        before, recent = 0, net.input("conv_cache", run.batch, kernel, inner)
     token = net.convolution(
         "conv",
         recent,
         inner,
-        Window(kernel),
+        Window(kernel, pad_before=before),
         groups=inner,
         bias=settings.use_conv_bias,
         activation=settings.hidden_act,
     )
-    read = _state(net, settings, batch, token)
+    read = _state(net, settings, run, token)
     skip = net.function("skip", "multiply", token, net.learned("skip_weight", inner))
     both = net.function("read_add", "add", read, skip)
     gated = net.function("gated", "multiply", both, gate)
     return net.linear("contract", gated, settings.hidden_size, bias=settings.use_bias)
 
 
-def _state(net: NetworkBuilder, settings: MambaSettings, batch: int, token: Tensor) -> Tensor:
-    """Add the state's next value and what is read of it, shape (batch, 1, inner)."""
+def _state(net: NetworkBuilder, settings: MambaSettings, run: Run, token: Tensor) -> Tensor:
+    """Add the state's next values and what is read of them, shape (batch, tokens, inner)."""
+    batch = run.batch
     inner, size = settings.inner, settings.state_size
     rank = net.linear("time_rank", token, settings.rank, bias=False)
     write = net.linear("write", token, size, bias=False)
     read = net.linear("read", token, size, bias=False)
     time = net.linear("time", rank, inner, bias=True, activation="softplus")
+    if not run.is_step:
+        return net.scan("scan", token, time, write, read)
     state = net.input("state", batch, inner, size)
     rows = net.reshape("time_rows", time, batch, inner, 1)
     decay = net.function("decay", "multiply", rows, net.learned("decay_rate", inner, size))

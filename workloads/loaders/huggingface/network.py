@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from foundation.dtype import DTYPES, Dtype
 from workloads.build import GraphBuilder
 from workloads.graph import Operator, Tensor
+from workloads.indexing import Gather
 from workloads.layers import (
     Concat,
     Convolution,
@@ -22,6 +23,7 @@ from workloads.layers import (
     Transpose,
     Window,
 )
+from workloads.scan import add_selective_scan
 
 
 class NetworkBuilder:
@@ -50,9 +52,11 @@ class NetworkBuilder:
         yield
         self._prefix = outer
 
-    def add(self, name: str, operator: Operator, *inputs: Tensor) -> Tensor:
-        """Add a layer and return its output."""
-        return self.graph.add_layer(self._prefix + name, operator, inputs)
+    def add(
+        self, name: str, operator: Operator, *inputs: Tensor, share: str | None = None
+    ) -> Tensor:
+        """Add a layer, maybe with another one's parameters, and return its output."""
+        return self.graph.add_layer(self._prefix + name, operator, inputs, share)
 
     def input(self, name: str, *shape: int) -> Tensor:
         """Add a tensor that is given with every inference."""
@@ -66,11 +70,16 @@ class NetworkBuilder:
         """Add a learned tensor that belongs to no layer."""
         return self.graph.add_learned(self._prefix + name, shape, self.dtype)
 
-    def embedding(self, name: str, indices: Tensor, entries: int, features: int) -> Tensor:
-        """Look up a row of a table for every index."""
-        return self.add(
-            name, Embedding(entries=entries, features=features, dtype=self.dtype), indices
-        )
+    def embedding(
+        self, name: str, indices: Tensor, entries: int, features: int, share: str | None = None
+    ) -> Tensor:
+        """Look up a row of a table, maybe that of another embedding, for every index."""
+        operator = Embedding(entries=entries, features=features, dtype=self.dtype)
+        return self.add(name, operator, indices, share=share)
+
+    def gather(self, name: str, indices: Tensor, rows: Tensor) -> Tensor:
+        """Look up a row of a tensor for every index."""
+        return self.add(name, Gather(), rows, indices)
 
     def table(self, name: str) -> Tensor:
         """Return the table of an embedding by its full name."""
@@ -159,6 +168,14 @@ class NetworkBuilder:
         """Put tensors one after the other."""
         return self.add(name, Concat(axis=axis), *tensors)
 
+    def scan(self, name: str, x: Tensor, time: Tensor, write: Tensor, read: Tensor) -> Tensor:
+        """Move a state by every token, and read it."""
+        return add_selective_scan(self.graph, self._prefix + name, x, time, write, read)
+
     def sum(self, name: str, x: Tensor, axis: int) -> Tensor:
         """Add up along an axis."""
         return self.add(name, Reduce(function="sum", axes=(axis,)), x)
+
+    def maximum(self, name: str, x: Tensor, axis: int) -> Tensor:
+        """Return the largest along an axis."""
+        return self.add(name, Reduce(function="max", axes=(axis,)), x)

@@ -17,7 +17,7 @@ from workloads.graph import Tensor
 from workloads.loaders.huggingface.attention import Attention, cross_attention, self_attention
 from workloads.loaders.huggingface.family import Family
 from workloads.loaders.huggingface.feed_forward import FeedForward, feed_forward
-from workloads.loaders.huggingface.language import last_token
+from workloads.loaders.huggingface.language import last_token, rank_beams
 from workloads.loaders.huggingface.network import NetworkBuilder
 from workloads.loaders.huggingface.run import Reads, Run
 from workloads.loaders.huggingface.settings import Layers, Settings, Size
@@ -78,9 +78,10 @@ def _build(net: NetworkBuilder, settings: T5Settings, run: Run, head: str) -> No
     if head == "words":
         x = last_token(net, run, x)
         if settings.tie_word_embeddings:
-            net.tied("head", x, net.table("token_embedding"))
+            logits = net.tied("head", x, net.table("token_embedding"))
         else:
-            net.linear("head", x, settings.vocab_size, bias=False)
+            logits = net.linear("head", x, settings.vocab_size, bias=False)
+        rank_beams(net, run, logits)
 
 
 def _embedded(net: NetworkBuilder, settings: T5Settings, batch: int, tokens: int) -> Tensor:
@@ -116,7 +117,8 @@ def _decoder(
 ) -> Tensor:
     """Add the decoder; with a head that is tied, its last norm has the scale of the logits."""
     with net.scope("decoder"):
-        bias = _score_bias(net, settings, run.tokens, run.context or run.tokens)
+        context = run.cache_rows if run.is_step else run.tokens
+        bias = _score_bias(net, settings, run.tokens, context)
         for index in range(settings.num_decoder_layers or settings.num_layers):
             with net.scope(str(index)):
                 y = net.normalize("norm1", "rms_norm", x)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
 from foundation import numerics
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
-from foundation.names import LONGEST, numbered, plain_name
+from foundation.names import LONGEST, Names
 from workloads.build import GraphBuilder
 from workloads.graph import Graph, Operator, Tensor
 from workloads.layers import (
@@ -38,6 +39,7 @@ from workloads.loaders.imported.values import (
     reshaped,
     uniform,
 )
+from workloads.transposed import TransposedConvolution
 
 #: Operators that take indices: they only move data.
 _MOVES = (Concat, Embedding, Reshape, Slice, Transpose)
@@ -47,6 +49,25 @@ _ROLES = ("weight", "bias", "gamma", "beta", "table")
 
 class UnsupportedError(WorkloadError):
     """What a foreign operator may do and no layer of ours does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What a layer learns in one role.
+
+    Parameters
+    ----------
+    recipe
+        How its value follows from the file's arrays.
+    weights
+        What it counts as its parameters: values that are weights of the file.
+    key
+        Equal for what has equal values; None where that isn't known.
+    """
+
+    recipe: Recipe
+    weights: tuple[Value, ...] = ()
+    key: Hashable = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +103,26 @@ class Importer:
         Inferences at once.
     dtype
         Type of all that isn't an index.
+    names_parameters
+        Whether the file says which of its arrays are parameters. Otherwise constants that a layer
+        has as its own count, too.
     """
 
     # Approximation: one number type for inputs, weights and activations of a whole network. There
     # is no layer that converts; foreign casts between floating-point types cost nothing.
-    def __init__(self, name: str, batch: int, dtype: Dtype) -> None:
+    def __init__(
+        self, name: str, batch: int, dtype: Dtype, *, names_parameters: bool = False
+    ) -> None:
         self.dtype = dtype
+        self._names_parameters = names_parameters
         self._name, self._batch = name, batch
         self._builder = GraphBuilder(name, batch)
+        self._names = Names(self._is_taken)
         self._notes: dict[str, None] = {}
         self._inputs: dict[str, tuple[str, Axes]] = {}
         self._recipes: dict[str, Recipe] = {}
-        self._roles: Counter[str] = Counter()
+        self._owners: dict[Hashable, str] = {}
+        self._copies: Counter[str] = Counter()
         self._moved: dict[tuple[str, Shape, Axes], Tensor] = {}
         self._constants: dict[float, Tensor] = {}
         #: Tables of embeddings, by the weight that they are.
@@ -105,7 +134,7 @@ class Importer:
 
     def unique(self, name: str) -> str:
         """Return a name that the graph doesn't have, of the characters that ours may have."""
-        return numbered(plain_name(name.strip("/")[-LONGEST:]), self._is_taken)
+        return self._names.unique(name.strip("/")[-LONGEST:])
 
     def _is_taken(self, name: str) -> bool:
         tensors = self._builder.tensors
@@ -116,9 +145,12 @@ class Importer:
         name: str,
         operator: Operator,
         inputs: tuple[Tensor, ...],
-        learned: Mapping[str, Recipe] | None = None,
+        learned: Mapping[str, Learned] | None = None,
     ) -> Tensor:
-        """Add a layer under a name like ``name``, with the recipes of what it learns by role.
+        """Add a layer under a name like ``name``, with what it learns by role.
+
+        It shares what an earlier layer has learned of the same arrays of the file. Of each of those
+        the elements count once, whatever is stored of them.
 
         Raises
         ------
@@ -129,17 +161,76 @@ class Importer:
         """
         _check_numbers(operator, inputs)
         name = self.unique(name)
-        result = self._builder.add_layer(name, operator, inputs)
-        self._recipes.update({f"{name}.{role}": make for role, make in (learned or {}).items()})
+        learned = learned or {}
+        owner = self._owner(name, operator, inputs, learned)
+        result = self._builder.add_layer(name, operator, inputs, owner)
+        if owner is None:
+            for role, own in learned.items():
+                self._recipes[f"{name}.{role}"] = own.recipe
+                self._builder.count(name, role, self._claimed(own.weights, is_own=True))
         return result
+
+    def compose(
+        self,
+        name: str,
+        add: Callable[[GraphBuilder, str], Tensor],
+        learned: Mapping[tuple[str, str], Learned],
+    ) -> Tensor:
+        """Add several layers under a name like ``name``, and return the result of the last.
+
+        Parameters
+        ----------
+        name
+            What they are called.
+        add
+            Adds them to a builder under a name.
+        learned
+            Name of a layer behind that name, and role, to what is learned.
+        """
+        name = self.unique(name)
+        result = add(self._builder, name)
+        for (layer, role), own in learned.items():
+            self._recipes[f"{name}.{layer}.{role}"] = own.recipe
+            self._builder.count(f"{name}.{layer}", role, self._claimed(own.weights, is_own=True))
+        return result
+
+    def _owner(
+        self,
+        name: str,
+        operator: Operator,
+        inputs: tuple[Tensor, ...],
+        learned: Mapping[str, Learned],
+    ) -> str | None:
+        """Return the earlier layer that has learned the same; without one, ``name`` is it."""
+        if not learned or any(own.key is None for own in learned.values()):
+            return None
+        shapes = {role: own.shape for role, own in operator.parameters(inputs).items()}
+        key = tuple((role, own.key, shapes[role]) for role, own in learned.items())
+        owner = self._owners.setdefault(key, name)
+        return None if owner == name else owner
+
+    def _claimed(self, weights: Iterable[Value], *, is_own: bool) -> int:
+        """Return the elements of the file's arrays behind weights that nothing counted so far."""
+        total = 0
+        for value in weights:
+            weight = weight_of(value)
+            if weight is None:
+                continue
+            bases = weight.bases
+            if is_own and not bases and not self._names_parameters:
+                bases = {weight.name: prod(weight.shape)}
+            for name, elements in bases.items():
+                self._copies[name] += 1
+                total += elements if self._copies[name] == 1 else 0
+        return total
 
     def parameter(self, layer: Tensor, role: str) -> Tensor:
         """Return what the layer that computes a tensor has learned as ``role``."""
-        return self._builder.tensors[f"{layer.name}.{role}"]
+        return self._builder.parameter(layer.name, role)
 
-    def counted(self, weight: Weight) -> None:
-        """Count a layer that has a file's weight as its own."""
-        self._roles[weight.name] += 1
+    def computed(self, name: str) -> Tensor:
+        """Return the tensor that a layer computes."""
+        return self._builder.tensors[name]
 
     def tensor(self, value: Value, lie: Axes) -> Tensor:
         """Return our tensor whose axis j is the foreign axis ``lie[j]``.
@@ -185,11 +276,23 @@ class Importer:
         """Return a tensor whose elements are all one number."""
         return self._builder.add_learned(self.unique(name), shape, self.dtype, number)
 
-    def learn(self, name: str, shape: Shape, dtype: Dtype, recipe: Recipe) -> Tensor:
-        """Add a learned tensor that belongs to no layer."""
+    def learn(self, name: str, shape: Shape, dtype: Dtype, learned: Learned) -> Tensor:
+        """Add a stored tensor that belongs to no layer."""
         name = self.unique(name)
-        self._recipes[name] = recipe
-        return self._builder.add_learned(name, shape, dtype)
+        self._recipes[name] = learned.recipe
+        trainable = self._claimed(learned.weights, is_own=False)
+        return self._builder.add_learned(name, shape, dtype, trainable=trainable)
+
+    def idle(self, weights: Sequence[Value]) -> None:
+        """Add those of the file's weights that nothing has read."""
+        rest = [v.source for v in weights if isinstance(v.source, Weight)]
+        rest = [weight for weight in rest if not self._copies.keys() & weight.bases.keys()]
+        for weight in rest:
+            weight.lay(tuple(range(len(weight.shape))))
+        elements = sum(prod(weight.shape) for weight in rest)
+        if rest:
+            names = f"'{rest[0].name}'" + (f" and {len(rest) - 1} more" if rest[1:] else "")
+            self.note(f"{names}, {elements} parameters of the file, are read by no layer")
 
     def give(self, name: str, foreign: str, shape: Shape, dtype: Dtype, lie: Axes) -> Tensor:
         """Add an input whose axis j is the foreign input's axis ``lie[j]``."""
@@ -224,6 +327,10 @@ class Importer:
         tensor = self.tensor(value, natural)
         return Value(shape=shape, source=tensor, view=shape, order=tuple(range(len(shape))))
 
+    def graph(self) -> Graph:
+        """Return the graph so far."""
+        return replace(self._builder.build(), notes=tuple(self._notes))
+
     def finish(self, outputs: Mapping[str, Value]) -> Imported:
         """Return the graph of everything that the outputs need.
 
@@ -235,12 +342,11 @@ class Importer:
         for value in outputs.values():
             if isinstance(value.source, Pending):
                 value.source.lay(value.order)
-        for name, count in self._roles.items():
+        for name, count in self._copies.items():
             if count > 1:
-                self.note(f"weight '{name}' is read by {count} layers and counted for each of them")
-        graph = self._builder.build()
+                self.note(f"weight '{name}' is stored for {count} layers and counted once")
         return Imported(
-            graph=replace(graph, notes=tuple(self._notes)),
+            graph=self.graph(),
             inputs=self._inputs,
             recipes=self._recipes,
             outputs={name: value.settled for name, value in outputs.items()},
@@ -272,6 +378,7 @@ class Given(Pending):
         super().__init__(foreign, shape, dtype)
         self._to = to
         self.fixed = channels_last(len(shape)) if is_image else None
+        self._casts: dict[Dtype, Given] = {}
 
     def put(self, axes: Axes) -> tuple[Tensor, Axes]:
         """Add the input."""
@@ -279,8 +386,12 @@ class Given(Pending):
         return self._to.give(self.name, self.name, self.shape, self.dtype, lie), lie
 
     def of_type(self, dtype: Dtype) -> Given:
-        """Return an input of the same shape and another type, for a cast of it."""
-        return Given(self._to, self.name, self.shape, dtype)
+        """Return an input of the same shape and another type, for casts of it."""
+        if dtype == self.dtype:
+            return self
+        if dtype not in self._casts:
+            self._casts[dtype] = Given(self._to, self.name, self.shape, dtype)
+        return self._casts[dtype]
 
 
 class Weight(Pending):
@@ -294,6 +405,8 @@ class Weight(Pending):
         How it follows from the file's arrays.
     known
         Its elements, where they are known.
+    bases
+        Elements of the file's learned arrays that it is made of, by name: none for a constant.
     """
 
     def __init__(
@@ -304,11 +417,16 @@ class Weight(Pending):
         dtype: Dtype,
         recipe: Recipe,
         known: Array | None = None,
+        bases: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(name, shape, dtype)
         self._to, self.recipe, self.known = to, recipe, known
-        #: Whether it counts as learned, even if all its elements happen to be one number.
-        self.is_learned = False
+        self.bases = dict(bases or {})
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether it is learned, even if all its elements happen to be one number."""
+        return bool(self.bases)
 
     def put(self, axes: Axes) -> tuple[Tensor, Axes]:
         """Add a learned tensor."""
@@ -318,12 +436,8 @@ class Weight(Pending):
             array = self.recipe(arrays).transpose(axes).reshape(shape)
             return array.astype(self.dtype.numpy)
 
-        self.counted()
-        return self._to.learn(self.name, shape, self.dtype, value), axes
-
-    def counted(self) -> None:
-        """Count a layer that has it as its own."""
-        self._to.counted(self)
+        learned = Learned(recipe=value, weights=(plain(self),))
+        return self._to.learn(self.name, shape, self.dtype, learned), axes
 
     def reshaped(self, value: Value, shape: Shape) -> Value:
         """Return ``value``, which is this weight's, in another shape."""
@@ -334,15 +448,21 @@ class Weight(Pending):
 
         known = None if self.known is None else reshape(self.known)
         recipe = self.recipe
-        new = Weight(self._to, self.name, shape, self.dtype, lambda a: reshape(recipe(a)), known)
-        new.is_learned = self.is_learned
-        return plain(new)
+        return plain(
+            Weight(
+                self._to,
+                self.name,
+                shape,
+                self.dtype,
+                lambda arrays: reshape(recipe(arrays)),
+                known,
+                self.bases,
+            )
+        )
 
     def of_type(self, dtype: Dtype) -> Weight:
         """Return the same array in another type."""
-        new = Weight(self._to, self.name, self.shape, dtype, self.recipe, self.known)
-        new.is_learned = self.is_learned
-        return new
+        return Weight(self._to, self.name, self.shape, dtype, self.recipe, self.known, self.bases)
 
 
 class Product(Pending):
@@ -357,7 +477,7 @@ class Product(Pending):
     shape
         Its output's.
     learned
-        Recipes of what it learns, by role.
+        What it learns, by role.
 
     Raises
     ------
@@ -369,10 +489,10 @@ class Product(Pending):
         self,
         to: Importer,
         name: str,
-        operator: Convolution | Linear | MatMul | Elementwise,
+        operator: Convolution | TransposedConvolution | Linear | MatMul | Elementwise,
         inputs: tuple[Tensor, ...],
         shape: Shape,
-        learned: Mapping[str, Recipe] | None = None,
+        learned: Mapping[str, Learned] | None = None,
     ) -> None:
         _check_numbers(operator, inputs)
         super().__init__(name, shape, inputs[0].dtype)
@@ -411,6 +531,27 @@ def recipe_of(value: Value) -> Recipe:
     assert weight is not None
     recipe = weight.recipe
     return lambda arrays: recipe(arrays).transpose(order)
+
+
+def learned_of(value: Value, change: Callable[[Array], Array], *form: Hashable) -> Learned:
+    """Return what a layer learns that has a weight of the file, changed.
+
+    Parameters
+    ----------
+    value
+        The weight.
+    change
+        How a value of ours follows from the foreign array.
+    form
+        What else the change depends on.
+    """
+    weight, recipe = weight_of(value), recipe_of(value)
+    assert weight is not None
+    return Learned(
+        recipe=lambda arrays: change(recipe(arrays)),
+        weights=(value,),
+        key=(weight.name, weight.shape, value.order, *form),
+    )
 
 
 def known_array(value: Value) -> Array | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 
 from foundation.errors import WorkloadError
@@ -11,10 +11,9 @@ from workloads.loaders.imported.importer import (
     Importer,
     UnsupportedError,
     known_array,
-    recipe_of,
+    learned_of,
     weight_of,
 )
-from workloads.loaders.imported.products import count
 from workloads.loaders.imported.values import Array, Value, as_it_lies, lying, plain
 
 #: The most pieces that a gather with known indices is cut into.
@@ -64,6 +63,53 @@ def split(to: Importer, name: str, value: Value, axis: int, sizes: Sequence[int]
     ]
 
 
+def pick(to: Importer, name: str, value: Value, axis: int, index: int) -> Value:
+    """Return the elements at one place of a foreign axis, which is gone."""
+    size = value.shape[axis]
+    if not -size <= index < size:
+        raise WorkloadError(f"index {index} must lie in {-size}..{size - 1} of axis {axis}")
+    piece = cut(to, name, value, axis, index % size, index % size + 1)
+    return to.reshaped(piece, (*value.shape[:axis], *value.shape[axis + 1 :]))
+
+
+def stack(to: Importer, name: str, values: Sequence[Value], axis: int) -> Value:
+    """Return values one after the other along a new foreign axis."""
+    apart = [to.reshaped(v, (*v.shape[:axis], 1, *v.shape[axis:])) for v in values]
+    return concat(to, name, apart, axis)
+
+
+def roll(to: Importer, name: str, value: Value, axis: int, shift: int) -> Value:
+    """Return a value whose elements moved on along an axis, those at the end to its start."""
+    size = value.shape[axis]
+    start = -shift % size
+    if not start:
+        return value
+    pieces = [cut(to, name, value, axis, start, size), cut(to, name, value, axis, 0, start)]
+    return concat(to, name, pieces, axis)
+
+
+def surround(
+    to: Importer, name: str, value: Value, axis: int, pads: tuple[int, int], fill: float
+) -> Value:
+    """Return a value with one number before and behind it; a negative pad takes away.
+
+    Raises
+    ------
+    WorkloadError
+        Nothing is left.
+    """
+    before, after = pads
+    start, stop = max(0, -before), value.shape[axis] - max(0, -after)
+    if start >= stop:
+        raise WorkloadError(f"takes everything away along axis {axis}")
+    parts = [cut(to, name, value, axis, start, stop)]
+    for place, size in ((0, before), (len(parts) + 1, after)):
+        if size > 0:
+            shape = tuple(size if a == axis else s for a, s in enumerate(value.shape))
+            parts.insert(place, plain(to.filled(f"{name}.rim", shape, fill)))
+    return concat(to, name, parts, axis)
+
+
 def gather(to: Importer, name: str, value: Value, indices: Value, axis: int) -> Value:
     """Return the elements of a value at some indices of one axis.
 
@@ -87,14 +133,10 @@ def gather(to: Importer, name: str, value: Value, indices: Value, axis: int) -> 
 def embedding(to: Importer, name: str, table: Value, indices: Value) -> Value:
     """Return a row of ``table`` for every index."""
     entries, features = table.shape[0], table.size_elements // table.shape[0]
-    recipe = recipe_of(table)
-
-    def rows(arrays: Mapping[str, Array]) -> Array:
-        return recipe(arrays).reshape(entries, features).astype(to.dtype.numpy)
-
+    dtype = to.dtype.numpy
+    rows = learned_of(table, lambda array: array.reshape(entries, features).astype(dtype))
     lie = as_it_lies(indices)
     operator = Embedding(entries=entries, features=features, dtype=to.dtype)
-    count(table)
     tensor = to.layer(name, operator, (to.tensor(indices, lie),), {"table": rows})
     weight = weight_of(table)
     if weight is not None and table.shape == weight.shape == (entries, features):
@@ -133,8 +175,6 @@ def _runs(indices: Sequence[int]) -> list[tuple[int, int, int]]:
                 runs[-1] = (first, length + 1, step)
                 continue
         runs.append((index, 1, 1))
-    if len(runs) > _MOST_PIECES:
-        raise UnsupportedError(
-            f"picks {len(runs)} separate pieces but at most {_MOST_PIECES} become slices"
-        )
+        if len(runs) > _MOST_PIECES:
+            raise UnsupportedError(f"picks more than {_MOST_PIECES} separate pieces as slices")
     return runs

@@ -14,10 +14,11 @@ from workloads.graph import Tensor
 from workloads.layers import Convolution, Linear, MatMul, Shape, Window
 from workloads.loaders.imported.importer import (
     Importer,
+    Learned,
     Product,
     UnsupportedError,
     fusable,
-    recipe_of,
+    learned_of,
     weight_of,
 )
 from workloads.loaders.imported.values import (
@@ -30,6 +31,7 @@ from workloads.loaders.imported.values import (
     lying,
     plain,
 )
+from workloads.transposed import TransposedConvolution
 
 
 def convolution(
@@ -46,16 +48,11 @@ def convolution(
     Raises
     ------
     UnsupportedError
-        The weight isn't the file's, or windows have more than two axes.
+        The weight isn't the file's, or windows have more than three axes.
     WorkloadError
         Shapes don't fit.
     """
-    if len(windows) > 2:
-        raise UnsupportedError(
-            f"its window has {len(windows)} axes but only 1-D and 2-D convolutions are known"
-        )
-    if weight_of(weight) is None:
-        raise UnsupportedError("its weight is computed but must be an array of the file")
+    _check_window(windows, weight)
     kernel = tuple(window.kernel for window in windows)
     channels = image.shape[1] if image.rank > 1 else 0
     expected = (weight.shape[0] if weight.shape else 0, channels // max(groups, 1), *kernel)
@@ -68,33 +65,84 @@ def convolution(
     operator = Convolution(
         out_channels=weight.shape[0], windows=tuple(windows), groups=groups, bias=bias is not None
     )
-    learned = {"weight": _cast(to, _grouped(recipe_of(weight), groups))}
+    dtype = to.dtype.numpy
+    learned = {"weight": learned_of(weight, lambda a: _grouped(a, groups).astype(dtype), groups)}
     if bias is not None:
-        learned["bias"] = _wide(recipe_of(_vector(bias, weight.shape[0])))
-    count(weight, bias)
+        learned["bias"] = learned_of(_vector(bias, weight.shape[0]), _wide)
     tensor = to.tensor(image, lie)
     shape, _ = operator.output((tensor,))
     return lying(Product(to, name, operator, (tensor,), shape, learned), lie)
 
 
-def _grouped(weight: Recipe, groups: int) -> Recipe:
-    """Return a recipe of ``[G, spatial..., IC/G, OC/G]`` from one of ``[OC, IC/G, spatial...]``."""
+def transposed_convolution(
+    to: Importer,
+    name: str,
+    image: Value,
+    weight: Value,
+    bias: Value | None,
+    windows: Sequence[Window],
+    output_padding: Sequence[int],
+    groups: int,
+) -> Value:
+    """Return the transposed convolution of ``[N, C, spatial...]`` with ``[IC, OC/G, spatial...]``.
 
-    def compute(arrays: Mapping[str, Array]) -> Array:
-        array = weight(arrays)
-        split = array.reshape(groups, -1, *array.shape[1:])
-        return split.transpose(0, *range(3, split.ndim), 2, 1)
+    Raises
+    ------
+    UnsupportedError
+        As `convolution`.
+    WorkloadError
+        Shapes don't fit.
+    """
+    _check_window(windows, weight)
+    kernel = tuple(window.kernel for window in windows)
+    channels = image.shape[1] if image.rank > 1 else 0
+    if weight.rank != image.rank or (weight.shape[0], *weight.shape[2:]) != (channels, *kernel):
+        raise WorkloadError(
+            f"an input {list(image.shape)} needs a weight {[channels, 'OC/G', *kernel]}"
+            f" but it is {list(weight.shape)}"
+        )
+    lie = channels_last(image.rank)
+    operator = TransposedConvolution(
+        out_channels=weight.shape[1] * groups,
+        windows=tuple(windows),
+        output_padding=tuple(output_padding),
+        groups=groups,
+        bias=bias is not None,
+    )
+    dtype = to.dtype.numpy
+    learned = {"weight": learned_of(weight, lambda a: _backwards(a, groups).astype(dtype), groups)}
+    if bias is not None:
+        learned["bias"] = learned_of(_vector(bias, operator.out_channels), _wide)
+    tensor = to.tensor(image, lie)
+    shape, _ = operator.output((tensor,))
+    return lying(Product(to, name, operator, (tensor,), shape, learned), lie)
 
-    return compute
+
+def _check_window(windows: Sequence[Window], weight: Value) -> None:
+    if len(windows) > 3:
+        raise UnsupportedError(
+            f"its window has {len(windows)} axes but only 1-D, 2-D and 3-D convolutions are known"
+        )
+    if weight_of(weight) is None:
+        raise UnsupportedError("its weight is computed but must be an array of the file")
 
 
-def _cast(to: Importer, recipe: Recipe) -> Recipe:
-    return lambda arrays: recipe(arrays).astype(to.dtype.numpy)
+def _backwards(array: Array, groups: int) -> Array:
+    """Return ``[G, spatial..., IC/G, OC/G]``, last taps first, from ``[IC, OC/G, spatial...]``."""
+    split = array.reshape(groups, -1, *array.shape[1:])
+    spatial = tuple(range(3, split.ndim))
+    return np.flip(split, spatial).transpose(0, *spatial, 1, 2)
 
 
-def _wide(recipe: Recipe) -> Recipe:
-    """Return a recipe in which accumulators are added to."""
-    return lambda arrays: recipe(arrays).astype(np.float32)
+def _grouped(array: Array, groups: int) -> Array:
+    """Return ``[G, spatial..., IC/G, OC/G]`` from ``[OC, IC/G, spatial...]``."""
+    split = array.reshape(groups, -1, *array.shape[1:])
+    return split.transpose(0, *range(3, split.ndim), 2, 1)
+
+
+def _wide(array: Array) -> Array:
+    """Return an array in the type in which accumulators are."""
+    return array.astype(np.float32)
 
 
 def _vector(bias: Value, size: int) -> Value:
@@ -104,14 +152,6 @@ def _vector(bias: Value, size: int) -> Value:
             f"its bias must be {[size]} and an array of the file but is {list(bias.shape)}"
         )
     return bias
-
-
-def count(*weights: Value | None) -> None:
-    """Count a layer that has these weights as its own."""
-    for value in weights:
-        weight = None if value is None else weight_of(value)
-        if weight is not None:
-            weight.counted()
 
 
 def matmul(to: Importer, name: str, left: Value, right: Value) -> Value:
@@ -239,9 +279,9 @@ def linear(to: Importer, name: str, value: Value, weight: Value) -> Value:
     if table is not None:
         operator = Linear(out_features=width, bias=False, tied=True)
         return lying(Product(to, name, operator, (tensor, table), shape), lie)
-    count(weight)
     operator = Linear(out_features=width, bias=False)
-    learned = {"weight": _cast(to, recipe_of(weight))}
+    dtype = to.dtype.numpy
+    learned = {"weight": learned_of(weight, lambda array: array.astype(dtype))}
     return lying(Product(to, name, operator, (tensor,), shape, learned), lie)
 
 
@@ -279,7 +319,8 @@ def with_bias(value: Value, bias: Value) -> Value | None:
     if product is None or weight_of(bias) is None or axis is None:
         return None
     operator = product.operator
-    if not isinstance(operator, Convolution | Linear) or operator.activation != "identity":
+    biased = Convolution | TransposedConvolution | Linear
+    if not isinstance(operator, biased) or operator.activation != "identity":
         return None
     if operator.bias or (isinstance(operator, Convolution) and operator.batch_norm):
         return None
@@ -287,8 +328,7 @@ def with_bias(value: Value, bias: Value) -> Value | None:
     if vector is None:
         return None
     product.operator = replace(operator, bias=True)
-    product.learned["bias"] = _wide(vector)
-    count(bias)
+    product.learned["bias"] = vector
     return value
 
 
@@ -299,13 +339,12 @@ def _channel(value: Value) -> int | None:
     return value.order.index(value.rank - 1)
 
 
-def _along(weight: Value, rank: int, axis: int, size: int) -> Recipe | None:
-    """Return the vector that a weight broadcasts along one axis, or None if it isn't one."""
+def _along(weight: Value, rank: int, axis: int, size: int) -> Learned | None:
+    """Return the bias that a weight broadcasts along one axis, or None if it isn't one."""
     shape = (1,) * (rank - weight.rank) + weight.shape
     if len(shape) != rank or shape != tuple(size if a == axis else 1 for a in range(rank)):
         return None
-    recipe = recipe_of(weight)
-    return lambda arrays: recipe(arrays).reshape(size)
+    return learned_of(weight, lambda array: _wide(array.reshape(size)))
 
 
 def with_batch_norm(value: Value, scale: Value, shift: Value, normal: Recipe) -> Value | None:
@@ -326,23 +365,26 @@ def with_batch_norm(value: Value, scale: Value, shift: Value, normal: Recipe) ->
     operator = product.operator
     if operator.activation != "identity" or operator.batch_norm:
         return None
-    weight, bias = product.learned["weight"], product.learned.get("bias")
+    kernel, bias = product.learned["weight"], product.learned.get("bias")
     groups = operator.groups
 
     def folded(arrays: Mapping[str, Array]) -> Array:
-        array = weight(arrays)
+        array = kernel.recipe(arrays)
         gamma = normal(arrays)[0].reshape(groups, *(1,) * (array.ndim - 2), -1)
         result: Array = (array.astype(np.float32) * gamma).astype(array.dtype)
         return result
 
     def shifted(arrays: Mapping[str, Array]) -> Array:
         gamma, beta = normal(arrays)
-        shift: Array = beta if bias is None else beta + bias(arrays) * gamma
+        shift: Array = beta if bias is None else beta + bias.recipe(arrays) * gamma
         return shift
 
     product.operator = replace(operator, bias=False, batch_norm=True)
-    product.learned = {"weight": folded, "bias": _wide(shifted)}
-    count(scale, shift)
+    both = (*(() if bias is None else bias.weights), scale, shift)
+    product.learned = {
+        "weight": Learned(recipe=folded, weights=kernel.weights),
+        "bias": Learned(recipe=lambda arrays: _wide(shifted(arrays)), weights=both),
+    }
     return value
 
 

@@ -12,14 +12,16 @@ from workloads.graph import Tensor
 from workloads.layers import Elementwise, Normalize, Pool, Reduce, Shape, Window
 from workloads.loaders.imported.importer import (
     Importer,
+    Learned,
     Product,
     UnsupportedError,
+    learned_of,
     number_of,
     recipe_of,
     weight_of,
 )
+from workloads.loaders.imported.movement import cut
 from workloads.loaders.imported.products import (
-    count,
     last_axis_last,
     with_activation,
     with_batch_norm,
@@ -28,13 +30,14 @@ from workloads.loaders.imported.products import (
 from workloads.loaders.imported.values import (
     Array,
     Axes,
-    Recipe,
     Value,
     as_it_lies,
     channels_last,
     lying,
     plain,
 )
+from workloads.normalization import GroupNormalize
+from workloads.resize import Interpolate, Repeat
 
 #: Functions of two operands that leave the first as it is where the second is this number.
 _NEUTRAL = {"add": 0.0, "subtract": 0.0, "multiply": 1.0, "divide": 1.0}
@@ -149,13 +152,22 @@ def with_number(to: Importer, name: str, function: str, value: Value, number: fl
 
 def pool(to: Importer, name: str, function: str, image: Value, windows: Sequence[Window]) -> Value:
     """Return the max or the mean of windows over ``[N, C, spatial...]``."""
-    if len(windows) > 2:
+    if len(windows) > 3:
         raise UnsupportedError(
-            f"its window has {len(windows)} axes but only 1-D and 2-D windows are known"
+            f"its window has {len(windows)} axes but only 1-D, 2-D and 3-D windows are known"
         )
     lie = channels_last(image.rank)
     operator = Pool(function=function, windows=tuple(windows))
     return lying(to.layer(name, operator, (to.tensor(image, lie),)), lie)
+
+
+def rounded_up(window: Window, size: int) -> Window:
+    """Return a window with padding for a last position that starts within the input."""
+    left = size + window.pad_before + window.pad_after - window.span
+    positions = -(-left // window.stride)
+    if positions * window.stride >= size + window.pad_before:
+        return window
+    return window._replace(pad_after=window.pad_after + max(0, positions * window.stride - left))
 
 
 def reduce(
@@ -197,7 +209,7 @@ def _axis_back(rank: int, axis: int) -> list[int]:
 
 
 def _rows(
-    to: Importer, name: str, function: str, value: Value, learned: Mapping[str, Recipe]
+    to: Importer, name: str, function: str, value: Value, learned: Mapping[str, Learned]
 ) -> Value:
     """Return a normalization along the last foreign axis, which has to lie last."""
     lie = last_axis_last(value)
@@ -228,26 +240,79 @@ def layer_norm(
     learned = {"gamma": _learned(to, gamma, size, "gamma", 1.0)}
     if function == "layer_norm":
         learned["beta"] = _learned(to, beta, size, "beta", 0.0)
-    count(gamma, beta)
     flat = to.reshaped(value, (*rows, size))
     return to.reshaped(_rows(to, name, function, flat, learned), value.shape)
 
 
-def _learned(to: Importer, value: Value | None, size: int, role: str, default: float) -> Recipe:
-    """Return the recipe of gamma or beta."""
+def group_norm(
+    to: Importer,
+    name: str,
+    value: Value,
+    groups: int,
+    gamma: Value | None,
+    beta: Value | None,
+) -> Value:
+    """Return the normalization of ``[N, C, ...]`` over groups of channels and all positions.
+
+    Raises
+    ------
+    UnsupportedError
+        Gamma or beta aren't arrays of the file with one element a channel.
+    """
+    channels = value.shape[1] if value.rank > 1 else 0
+    learned = {
+        "gamma": _learned(to, gamma, channels, "gamma", 1.0),
+        "beta": _learned(to, beta, channels, "beta", 0.0),
+    }
+    lie = channels_last(value.rank)
+    operator = GroupNormalize(groups=groups)
+    return lying(to.layer(name, operator, (to.tensor(value, lie),), learned), lie)
+
+
+def resize(to: Importer, name: str, image: Value, sizes: Sequence[int], *, linear: bool) -> Value:
+    """Return ``[N, C, spatial...]`` with other spatial sizes, from neighbours or between them."""
+    # Approximation: where a size isn't a whole multiple, the image grows to the next one and what
+    # is too much is left out; where it becomes smaller, elements are picked.
+    before = image.shape[2:]
+    if len(sizes) != len(before):
+        raise WorkloadError(f"{list(image.shape)} can't be resized to {list(sizes)}")
+    factors = [max(1, -(-new // old)) for old, new in zip(before, sizes, strict=True)]
+    lie = channels_last(image.rank)
+    tensor = to.tensor(image, lie)
+    if not linear and max(factors, default=1) > 1:
+        tensor = to.layer(name, Repeat(factors=(1, *factors, 1)), (tensor,))
+    for axis, factor in enumerate(factors, start=1):
+        if linear and factor > 1:
+            tensor = _interpolated(to, name, tensor, axis, factor)
+    value = lying(tensor, lie)
+    for axis, size in enumerate(sizes, start=2):
+        if value.shape[axis] != size:
+            to.note("resizing by a fraction is counted as by the next whole factor")
+            step = max(1, value.shape[axis] // size)
+            value = cut(to, name, value, axis, 0, (size - 1) * step + 1, step)
+    return value
+
+
+def _interpolated(to: Importer, name: str, tensor: Tensor, axis: int, factor: int) -> Tensor:
+    operator = Interpolate(axis=axis, factor=factor)
+    weights = np.asarray(operator.weights(tensor.shape[axis]), to.dtype.numpy)
+    return to.layer(name, operator, (tensor,), {"weight": Learned(recipe=lambda _: weights)})
+
+
+def _learned(to: Importer, value: Value | None, size: int, role: str, default: float) -> Learned:
+    """Return gamma or beta."""
     if value is None:
-        to.note(f"normalizations without {role} are counted with one")
-        return lambda _: np.full(size, default, to.dtype.numpy)
+        to.note(f"normalizations without {role} have one of {default:g}s, which isn't counted")
+        filled = np.full(size, default, to.dtype.numpy)
+        return Learned(recipe=lambda _: filled, key=(role, default))
     if weight_of(value) is None or value.size_elements not in (1, size):
         raise UnsupportedError(
             f"its {role} must be an array of the file of {size} elements but is {list(value.shape)}"
         )
-    recipe = recipe_of(value)
-
-    def compute(arrays: Mapping[str, Array]) -> Array:
-        return np.broadcast_to(recipe(arrays).reshape(-1), (size,)).astype(to.dtype.numpy)
-
-    return compute
+    dtype = to.dtype.numpy
+    return learned_of(
+        value, lambda array: np.broadcast_to(array.reshape(-1), (size,)).astype(dtype), size
+    )
 
 
 def batch_norm(
@@ -284,11 +349,10 @@ def batch_norm(
     folded = with_batch_norm(value, gamma, beta, normal)
     if folded is not None:
         return folded
-    count(gamma, beta)
     dtype = to.dtype.numpy
-    learned: dict[str, Recipe] = {
-        "gamma": lambda arrays: normal(arrays)[0].astype(dtype),
-        "beta": lambda arrays: normal(arrays)[1].astype(dtype),
+    learned = {
+        "gamma": Learned(recipe=lambda a: normal(a)[0].astype(dtype), weights=(gamma,)),
+        "beta": Learned(recipe=lambda a: normal(a)[1].astype(dtype), weights=(beta,)),
     }
     turned = _axis_last(value, 1)
     back = _axis_back(value.rank, 1)

@@ -29,6 +29,8 @@ FLOATS = {1: "fp32", 10: "fp16", 11: "fp32", 16: "bf16"}
 BYTES = (2, 3)
 #: The most elements of an array that are decoded: floating point may be weights, all else is masks.
 _MOST_NUMBERS, _MOST_INTEGERS = 1 << 12, 1 << 22
+#: The most axes that an array may have: NumPy can do nearly everything with 64, and all with 32.
+MOST_AXES = 32
 _QUANTIZED = (
     *("QLinearConv", "QLinearMatMul", "QuantizeLinear", "DequantizeLinear"),
     *("MatMulInteger", "ConvInteger", "DynamicQuantizeLinear"),
@@ -164,8 +166,6 @@ def _attribute(proto: onnx.AttributeProto) -> Any:
 
 def _held(tensor: onnx.TensorProto) -> Held:
     shape = tuple(tensor.dims)
-    if any(size < 0 for size in shape):
-        raise WorkloadError(f"array '{tensor.name}': shape {list(shape)} has negative sizes")
     return Held(shape=shape, is_float=tensor.data_type in FLOATS, known=_decoded(tensor))
 
 
@@ -173,6 +173,12 @@ def _decoded(tensor: onnx.TensorProto) -> Array | None:
     """Return the elements of an array, or None where they are many, or not in the file."""
     from onnx import TensorProto, numpy_helper
 
+    if any(size < 0 for size in tensor.dims):
+        raise WorkloadError(f"array '{tensor.name}': shape {list(tensor.dims)} has negative sizes")
+    if len(tensor.dims) > MOST_AXES:
+        raise WorkloadError(
+            f"array '{tensor.name}': has {len(tensor.dims)} axes but at most {MOST_AXES} are read"
+        )
     most = _MOST_NUMBERS if tensor.data_type in FLOATS else _MOST_INTEGERS
     elements = prod(tensor.dims)
     if elements > most or tensor.data_location == TensorProto.EXTERNAL:

@@ -97,6 +97,12 @@ def _gather(node: Node, arrays: Any) -> Any:
     return np.take(data, indices.astype(np.int64), axis=axis)
 
 
+def _gather_elements(node: Node, arrays: Any) -> Any:
+    data, indices = arrays
+    axis = axis_of(node.integer("axis", 0), data.ndim)
+    return np.take_along_axis(data, indices.astype(np.int64), axis)
+
+
 def _concat(node: Node, arrays: Any) -> Any:
     _bounded([sum(array.size for array in arrays)])
     return np.concatenate(arrays, axis=node.integer("axis", 0))
@@ -293,6 +299,7 @@ _FUNCTIONS: dict[str, Callable[[Node, Any], Any]] = {
     "Flatten": _flatten,
     "Floor": _plain(np.floor),
     "Gather": _gather,
+    "GatherElements": _gather_elements,
     "Greater": _plain(np.greater),
     "GreaterOrEqual": _plain(np.greater_equal),
     "Identity": lambda _, arrays: arrays[0],

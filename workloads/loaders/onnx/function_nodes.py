@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from math import inf, prod
 
-import numpy as np
-
 from foundation.errors import WorkloadError
-from workloads.loaders.imported import vector
+from workloads.loaders.imported import functions, vector
 from workloads.loaders.imported.importer import (
     Given,
     Importer,
     UnsupportedError,
-    constant_value,
     known_array,
     number_of,
     weight_of,
@@ -74,18 +71,10 @@ def _mean(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 
 def _power(to: Importer, node: Node, inputs: Inputs) -> Value:
-    value, exponent = needed(inputs, 0), number_of(needed(inputs, 1))
-    if exponent in (0.5, -0.5):
-        value = vector.unary(to, node.name, "sqrt", value)
-    elif exponent in (2, 3, -2):
-        square = vector.binary(to, node.name, "multiply", value, value)
-        value = square if exponent != 3 else vector.binary(to, node.name, "multiply", square, value)
-    elif exponent not in (1, -1):
-        raise UnsupportedError(
-            f"its exponent is {'computed' if exponent is None else exponent} but must be one of"
-            " -2, -1, -0.5, 0.5, 1, 2, 3"
-        )
-    return vector.unary(to, node.name, "reciprocal", value) if exponent < 0 else value
+    exponent = number_of(needed(inputs, 1))
+    if exponent is None:
+        raise UnsupportedError("its exponent is computed but must be one number of the file")
+    return functions.power(to, node.name, needed(inputs, 0), exponent)
 
 
 def _clip(to: Importer, node: Node, inputs: Inputs) -> Value:
@@ -111,47 +100,30 @@ def _hard_sigmoid(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 def _leaky_relu(to: Importer, node: Node, inputs: Inputs) -> Value:
     slope = node.number("alpha", 0.01)
-    value = needed(inputs, 0)
-    if slope > 1:
-        raise UnsupportedError(f"its slope is {slope:g} but must be at most 1")
-    small = vector.with_number(to, f"{node.name}.slope", "multiply", value, slope)
-    return vector.binary(to, node.name, "maximum", value, small)
+    return functions.leaky_relu(to, node.name, needed(inputs, 0), slope)
 
 
 def _where(to: Importer, node: Node, inputs: Inputs) -> Value:
-    """Return a choice by a known condition: both sides times 0 or 1, added."""
     known = known_array(needed(inputs, 0))
     if known is None:
         raise UnsupportedError("its condition is computed")
-    condition = known.astype(np.float32)
-    sides = [needed(inputs, 1), needed(inputs, 2)]
-    shape = np.broadcast_shapes(condition.shape, *(side.shape for side in sides))
-    parts = []
-    for number, (side, mask) in enumerate(zip(sides, (condition, 1 - condition), strict=True)):
-        numbers = known_array(side)
-        if not mask.any():
-            continue
-        if mask.all():
-            parts.append(side)
-        elif numbers is not None:
-            array = np.where(mask, numbers, 0).astype(np.float32)
-            parts.append(constant_value(to, f"{node.name}.side{number}", array))
-        else:
-            factor = constant_value(to, f"{node.name}.mask{number}", mask)
-            parts.append(vector.binary(to, node.name, "multiply", side, factor))
-    whole = reduce(partial(vector.binary, to, node.name, "add"), parts)
-    return vector.expand(to, node.name, whole, shape)
+    return functions.choice(to, node.name, known, needed(inputs, 1), needed(inputs, 2))
+
+
+def _axes(node: Node, inputs: Inputs, rank: int) -> tuple[int, ...] | None:
+    """Return the axes of a reduction, or None where it leaves its input as it is."""
+    axes = integers_of(node, inputs, "axes", 1)
+    if not axes and node.integer("noop_with_empty_axes", 0):
+        return None
+    return axes_of(axes or range(rank), rank)
 
 
 def _reduce(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
     value = needed(inputs, 0)
-    axes = integers_of(node, inputs, "axes", 1)
-    if not axes:
-        if node.integer("noop_with_empty_axes", 0):
-            return value
-        axes = tuple(range(value.rank))
-    keeps = bool(node.integer("keepdims", 1))
-    return vector.reduce(to, node.name, function, value, axes_of(axes, value.rank), keeps=keeps)
+    axes, keeps = _axes(node, inputs, value.rank), bool(node.integer("keepdims", 1))
+    if axes is None:
+        return value
+    return vector.reduce(to, node.name, function, value, axes, keeps=keeps)
 
 
 def _reduced_of(to: Importer, node: Node, inputs: Inputs, *, before: str, after: str) -> Value:
@@ -166,10 +138,11 @@ def _reduced_of(to: Importer, node: Node, inputs: Inputs, *, before: str, after:
 
 
 def _minimum(to: Importer, node: Node, inputs: Inputs) -> Value:
-    """Return a minimum as the negative of the largest negative."""
-    turned = vector.unary(to, f"{node.name}.negative", "negative", needed(inputs, 0))
-    largest = _reduce(to, node, [turned, *inputs[1:]], function="max")
-    return vector.unary(to, f"{node.name}.back", "negative", largest)
+    value = needed(inputs, 0)
+    axes, keeps = _axes(node, inputs, value.rank), bool(node.integer("keepdims", 1))
+    if axes is None:
+        return value
+    return functions.least(to, node.name, value, axes, keeps=keeps)
 
 
 def _softmax(to: Importer, node: Node, inputs: Inputs) -> Value:
@@ -208,41 +181,21 @@ def _batch_norm(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 
 def _prelu(to: Importer, node: Node, inputs: Inputs) -> Value:
-    """Return ``max(x, 0) + slope * min(x, 0)``."""
-    value, slope = needed(inputs, 0), needed(inputs, 1)
-    low = vector.with_number(to, f"{node.name}.low", "minimum", value, 0.0)
-    low = vector.binary(to, f"{node.name}.slope", "multiply", low, slope)
-    high = vector.unary(to, f"{node.name}.high", "relu", value)
-    return vector.binary(to, node.name, "add", high, low)
+    return functions.prelu(to, node.name, needed(inputs, 0), needed(inputs, 1))
 
 
 def _elu(to: Importer, node: Node, inputs: Inputs) -> Value:
-    return _exponential(to, node, inputs, node.number("alpha", 1.0), 1.0)
+    return functions.elu(to, node.name, needed(inputs, 0), node.number("alpha", 1.0), 1.0)
 
 
 def _selu(to: Importer, node: Node, inputs: Inputs) -> Value:
     slope = node.number("alpha", 1.6732632423543772)
-    return _exponential(to, node, inputs, slope, node.number("gamma", 1.0507009873554805))
+    scale = node.number("gamma", 1.0507009873554805)
+    return functions.elu(to, node.name, needed(inputs, 0), slope, scale)
 
 
-def _exponential(to: Importer, node: Node, inputs: Inputs, slope: float, scale: float) -> Value:
-    """Return ``scale * (max(x, 0) + slope * (exp(min(x, 0)) - 1))``."""
-    value = needed(inputs, 0)
-    low = vector.with_number(to, f"{node.name}.low", "minimum", value, 0.0)
-    low = vector.unary(to, f"{node.name}.exp", "exp", low)
-    low = vector.with_number(to, f"{node.name}.low", "subtract", low, 1.0)
-    low = vector.with_number(to, f"{node.name}.slope", "multiply", low, slope)
-    high = vector.unary(to, f"{node.name}.high", "relu", value)
-    whole = vector.binary(to, node.name, "add", high, low)
-    return vector.with_number(to, f"{node.name}.scale", "multiply", whole, scale)
-
-
-def _mish(to: Importer, node: Node, inputs: Inputs) -> Value:
-    """Return ``x * tanh(softplus(x))``."""
-    value = needed(inputs, 0)
-    factor = vector.unary(to, f"{node.name}.softplus", "softplus", value)
-    factor = vector.unary(to, f"{node.name}.tanh", "tanh", factor)
-    return vector.binary(to, node.name, "multiply", value, factor)
+def _composed(to: Importer, node: Node, inputs: Inputs, *, function: Callable[..., Value]) -> Value:
+    return function(to, node.name, needed(inputs, 0))
 
 
 def _swish(to: Importer, node: Node, inputs: Inputs) -> Value:
@@ -255,30 +208,31 @@ def _swish(to: Importer, node: Node, inputs: Inputs) -> Value:
     return vector.binary(to, node.name, "multiply", value, factor)
 
 
-def _softsign(to: Importer, node: Node, inputs: Inputs) -> Value:
-    """Return ``x / (1 + |x|)``."""
-    value = needed(inputs, 0)
-    size = vector.unary(to, f"{node.name}.absolute", "absolute", value)
-    size = vector.with_number(to, f"{node.name}.size", "add", size, 1.0)
-    return vector.binary(to, node.name, "divide", value, size)
-
-
 def _instance_norm(to: Importer, node: Node, inputs: Inputs) -> Value:
     value = needed(inputs, 0)
+    if value.rank > 3 and _has_our_epsilon(node):  # a signal's channels would have to move
+        gamma, beta = needed(inputs, 1), needed(inputs, 2)
+        return vector.group_norm(to, node.name, value, value.shape[1], gamma, beta)
     normal = _normal(to, node, value, range(2, value.rank))
     return _scaled(to, node, normal, needed(inputs, 1), needed(inputs, 2))
+
+
+def _has_our_epsilon(node: Node) -> bool:
+    """Whether a normalization adds what our layers add to the variance."""
+    return round(node.number("epsilon", 1e-5), 8) == 1e-5
 
 
 def _group_norm(to: Importer, node: Node, inputs: Inputs) -> Value:
     value, groups = needed(inputs, 0), node.integer("num_groups", 1)
     if value.rank < 2 or groups < 1 or value.shape[1] % groups:
         raise WorkloadError(f"{list(value.shape)} doesn't divide into {groups} groups of channels")
+    gamma, beta = needed(inputs, 1), needed(inputs, 2)
+    if gamma.shape == (value.shape[1],) and _has_our_epsilon(node):
+        return vector.group_norm(to, node.name, value, groups, gamma, beta)
     apart = (value.shape[0], groups, value.shape[1] // groups, *value.shape[2:])
     normal = _normal(to, node, to.reshaped(value, apart), range(2, value.rank + 1))
-    gamma, beta = needed(inputs, 1), needed(inputs, 2)
     if gamma.shape == (groups,) != (value.shape[1],):  # before operator set 21
-        normal = _scaled(to, node, normal, gamma, beta)
-        return to.reshaped(normal, value.shape)
+        return to.reshaped(_scaled(to, node, normal, gamma, beta), value.shape)
     return _scaled(to, node, to.reshaped(normal, value.shape), gamma, beta)
 
 
@@ -326,7 +280,7 @@ HANDLERS: dict[str, Handler] = {
     "LeakyRelu": _leaky_relu,
     "LogSoftmax": _log_softmax,
     "Mean": _mean,
-    "Mish": _mish,
+    "Mish": partial(_composed, function=functions.mish),
     "PRelu": _prelu,
     "Pow": _power,
     "RMSNormalization": partial(_layer_norm, function="rms_norm"),
@@ -341,7 +295,7 @@ HANDLERS: dict[str, Handler] = {
     "ReduceSumSquare": partial(_reduced_of, before="square", after=""),
     "Selu": _selu,
     "Softmax": _softmax,
-    "Softsign": _softsign,
+    "Softsign": partial(_composed, function=functions.softsign),
     "Swish": _swish,
     "Where": _where,
 }

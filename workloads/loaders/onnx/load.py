@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from foundation.dtype import DTYPES
-from foundation.errors import WorkloadError, nearest
+from foundation.errors import WorkloadError
 from workloads.graph import Graph
 from workloads.layers import Shape
 from workloads.loaders.asked import Asked
+from workloads.loaders.imported.dims import bound
 from workloads.loaders.imported.importer import (
     Given,
     Imported,
@@ -26,15 +27,13 @@ from workloads.loaders.imported.importer import (
     weight_of,
 )
 from workloads.loaders.imported.values import Array, Value, plain
-from workloads.loaders.onnx.file import BYTES, FLOATS, Contents, Held, contents
+from workloads.loaders.onnx.file import BYTES, FLOATS, MOST_AXES, Contents, Held, contents
 from workloads.loaders.onnx.fold import folded
 from workloads.loaders.onnx.node import Node
 from workloads.loaders.onnx.operators import HANDLERS
 from workloads.loaders.onnx.patterns import Patterns
 from workloads.loaders.onnx.unknown import as_vector
 
-#: What a first dimension is called that is the batch.
-_BATCH_NAMES = ("n", "b", "bs", "none", "?")
 #: Inputs of operators that are the file's arrays, even where the file leaves them out.
 _LEARNED = {
     **{"Conv": (1, 2), "BatchNormalization": (1, 2, 3, 4), "Gemm": (1, 2)},
@@ -76,10 +75,7 @@ def imported(file: Contents, name: str, asked: Asked) -> Imported:
     WorkloadError
         As `load`.
     """
-    if asked.phase is not None:
-        raise WorkloadError(
-            f"an ONNX file is one phase but '{asked.phase}' is asked for; leave --phase out"
-        )
+    asked.check_one_phase("an ONNX file")
     return _Walk(file, name, asked).done()
 
 
@@ -89,7 +85,7 @@ class _Walk:
     def __init__(self, file: Contents, name: str, asked: Asked) -> None:
         self._file, self._asked = file, asked
         self._nodes = _live(_with_patterns(file), file.outputs)
-        self._dims, batch = _bound(file, asked)
+        self._dims, batch = bound({n: given.dims for n, given in file.inputs.items()}, asked)
         self._to = Importer(name, batch, DTYPES[asked.dtype or file.dtype])
         self._readers = Counter(
             source
@@ -132,9 +128,12 @@ class _Walk:
 
     def _weight(self, name: str, held: Held) -> Value:
         dtype = self._to.dtype if held.is_float else DTYPES["int32"]
-        weight = Weight(self._to, name, held.shape, dtype, lambda arrays: arrays[name], held.known)
-        weight.is_learned = held.is_float and prod(held.shape) > 1
-        return plain(weight)
+        bases = {name: prod(held.shape)} if held.is_float and prod(held.shape) > 1 else {}
+        return plain(
+            Weight(
+                self._to, name, held.shape, dtype, lambda arrays: arrays[name], held.known, bases
+            )
+        )
 
     def _sizes(self, dims: Sequence[int | str]) -> Shape:
         return tuple(self._dims[dim] if isinstance(dim, str) else dim for dim in dims)
@@ -160,6 +159,8 @@ class _Walk:
 
     def _bind(self, name: str, value: Value) -> None:
         """Keep an output; what several nodes read gets nothing more at its end."""
+        if value.rank > MOST_AXES:
+            raise WorkloadError(f"'{name}' has {value.rank} axes but at most {MOST_AXES} are read")
         self._values[name] = value
         product = fusable(value)
         if product is not None and self._readers[name] != 1:
@@ -299,47 +300,3 @@ def _images(nodes: Sequence[Node]) -> set[str]:
         if node.inputs and (node.operator in _IMAGES or reaches):
             images.add(node.inputs[0])
     return images
-
-
-def _bound(file: Contents, asked: Asked) -> tuple[dict[str, int], int]:
-    """Return sizes of the dimensions that the file leaves open, and the batch.
-
-    Raises
-    ------
-    WorkloadError
-        One isn't asked for, or the file has none of a name that is.
-    """
-    first = [given.dims[0] for given in file.inputs.values() if given.dims]
-    names = {dim for given in file.inputs.values() for dim in given.dims if isinstance(dim, str)}
-    for name in asked.dims:
-        if name not in names:
-            raise WorkloadError(
-                f"has no open dimension '{name}'"
-                f"{nearest(name, names)}; open are {', '.join(sorted(names)) or 'none'}"
-            )
-    dims = dict(asked.dims)
-    if asked.batch is not None:
-        open_batches = (dim for dim in first if isinstance(dim, str) and _is_batch(dim))
-        dims.update({dim: asked.batch for dim in open_batches if dim not in dims})
-    for name, given in file.inputs.items():
-        for dim in given.dims:
-            if isinstance(dim, str) and dim not in dims:
-                batch = " or --batch SIZE" if dim == given.dims[0] and _is_batch(dim) else ""
-                raise WorkloadError(
-                    f"input '{name}': its dimension '{dim}' is open; give --dim {dim}=SIZE{batch}"
-                )
-    sizes = [dims.get(dim, 1) if isinstance(dim, str) else dim for dim in first]
-    batch_size = sizes[0] if sizes else 1
-    if asked.batch is not None and asked.batch not in sizes:
-        raise WorkloadError(
-            f"batch {asked.batch} is asked for but the file's inputs have {batch_size}; leave"
-            " --batch out, or export the model with an open batch dimension"
-        )
-    return dims, asked.batch or batch_size
-
-
-def _is_batch(dim: str) -> bool:
-    """Whether an open first dimension is the batch, by its name."""
-    name = dim.lower()
-    is_unnamed = name.endswith(".0") or name.startswith("unk")
-    return is_unnamed or "batch" in name or name in _BATCH_NAMES

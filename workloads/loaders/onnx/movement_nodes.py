@@ -8,7 +8,7 @@ from math import prod
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import movement, vector
 from workloads.loaders.imported.importer import Importer, UnsupportedError, number_of
-from workloads.loaders.imported.values import Value, plain
+from workloads.loaders.imported.values import Value
 from workloads.loaders.onnx.fold import reshape_sizes, slice_ranges, split_sizes
 from workloads.loaders.onnx.node import (
     Handler,
@@ -126,24 +126,9 @@ def _pad(to: Importer, node: Node, inputs: Inputs) -> Value:
     if any(pads) and node.text("mode", "constant") != "constant":
         raise UnsupportedError(f"its mode is {node.text('mode', '')} but only constants are known")
     for place, axis in enumerate(axes):
-        value = _padded(to, node, value, axis, (pads[place], pads[place + len(axes)]), fill)
+        both = (pads[place], pads[place + len(axes)])
+        value = movement.surround(to, node.name, value, axis, both, fill)
     return value
-
-
-def _padded(
-    to: Importer, node: Node, value: Value, axis: int, pads: tuple[int, int], fill: float
-) -> Value:
-    before, after = pads
-    start, stop = max(0, -before), value.shape[axis] - max(0, -after)
-    if start >= stop:
-        raise WorkloadError(f"takes everything away along axis {axis}")
-    parts = [movement.cut(to, node.name, value, axis, start, stop)]
-    for place, size in ((0, before), (len(parts) + 1, after)):
-        if size > 0:
-            shape = tuple(size if a == axis else s for a, s in enumerate(value.shape))
-            rim = plain(to.filled(f"{node.name}.rim", shape, fill))
-            parts.insert(place, rim)
-    return movement.concat(to, node.name, parts, axis)
 
 
 def _depth_to_space(to: Importer, node: Node, inputs: Inputs) -> Value:

@@ -7,7 +7,12 @@ References
 
 from __future__ import annotations
 
-from workloads.loaders.onnx import function_nodes, movement_nodes, product_nodes
+from workloads.loaders.onnx import (
+    function_nodes,
+    movement_nodes,
+    product_nodes,
+    recurrent_nodes,
+)
 from workloads.loaders.onnx.node import Handler
 
 #: Operators of the standard domain to what imports them.
@@ -15,4 +20,5 @@ HANDLERS: dict[str, Handler] = {
     **product_nodes.HANDLERS,
     **function_nodes.HANDLERS,
     **movement_nodes.HANDLERS,
+    **recurrent_nodes.HANDLERS,
 }

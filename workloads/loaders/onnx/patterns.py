@@ -88,6 +88,8 @@ class Patterns:
         """Return the one node that ends here as several, or the node itself."""
         if (node.operator, node.domain) == ("Conv", ""):
             return self._with_padding(node)
+        if (node.operator, node.domain) == ("Where", ""):
+            return self._without_guard(node)
         if node.domain or node.operator not in ("Mul", "Add", "Div"):
             return node
         for operator, variables, pattern in _PATTERNS:
@@ -100,6 +102,16 @@ class Patterns:
                         attributes=self._attributes(operator, found),
                     )
         return node
+
+    def _without_guard(self, node: Node) -> Node:
+        """Return the tensor of a choice that only replaces what isn't a number.
+
+        Exporters guard a softmax so whose row is masked as a whole.
+        """
+        guard = self._producers.get(node.inputs[0]) if len(node.inputs) == 3 else None
+        if guard is None or guard.operator != "IsNaN" or guard.inputs[:1] != node.inputs[2:]:
+            return node
+        return replace(node, operator="Identity", inputs=node.inputs[2:])
 
     def _with_padding(self, node: Node) -> Node:
         """Return a convolution with the zeros that a node before it puts around its input."""

@@ -11,6 +11,7 @@ import numpy as np
 from foundation.errors import WorkloadError
 from workloads.layers import Shape, Window
 from workloads.loaders.imported import products, vector
+from workloads.loaders.imported.einsum import einsum
 from workloads.loaders.imported.importer import (
     Importer,
     UnsupportedError,
@@ -18,7 +19,7 @@ from workloads.loaders.imported.importer import (
     weight_of,
 )
 from workloads.loaders.imported.values import Value
-from workloads.loaders.onnx.node import Handler, Inputs, Node, needed, optional
+from workloads.loaders.onnx.node import Handler, Inputs, Node, array_of, needed, optional
 
 
 def _windows(node: Node, sizes: Shape, kernel: Sequence[int]) -> list[Window]:
@@ -50,18 +51,8 @@ def _windows(node: Node, sizes: Shape, kernel: Sequence[int]) -> list[Window]:
         elif rule == "VALID":
             before = after = 0
         window = window._replace(pad_before=before, pad_after=after)
-        windows.append(_rounded_up(window, size) if node.integer("ceil_mode", 0) else window)
+        windows.append(vector.rounded_up(window, size) if node.integer("ceil_mode", 0) else window)
     return windows
-
-
-def _rounded_up(window: Window, size: int) -> Window:
-    """Return a window with padding for a last position that starts within the input."""
-    span = (window.kernel - 1) * window.dilation + 1
-    left = size + window.pad_before + window.pad_after - span
-    positions = -(-left // window.stride)
-    if positions * window.stride >= size + window.pad_before:
-        return window
-    return window._replace(pad_after=window.pad_after + max(0, positions * window.stride - left))
 
 
 def _conv(to: Importer, node: Node, inputs: Inputs) -> Value:
@@ -71,6 +62,46 @@ def _conv(to: Importer, node: Node, inputs: Inputs) -> Value:
     return products.convolution(
         to, node.name, image, weight, bias, windows, node.integer("group", 1)
     )
+
+
+def _conv_transpose(to: Importer, node: Node, inputs: Inputs) -> Value:
+    image, weight, bias = needed(inputs, 0), needed(inputs, 1), optional(inputs, 2)
+    rule = node.text("auto_pad", "NOTSET")
+    if rule not in ("NOTSET", "VALID") or node.integers("output_shape"):
+        raise UnsupportedError(
+            "is given the size of its output, which isn't known; export its pads"
+        )
+    kernel = node.integers("kernel_shape") or weight.shape[2:]
+    return products.transposed_convolution(
+        to,
+        node.name,
+        image,
+        weight,
+        bias,
+        _windows(node, image.shape[2:], kernel),
+        node.integers("output_padding") or (0,) * len(kernel),
+        node.integer("group", 1),
+    )
+
+
+def _resize(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return an image of another size; where its values lie doesn't matter to what it costs."""
+    image = needed(inputs, 0)
+    sizes, scales = optional(inputs, 3), optional(inputs, 2 if node.version > 10 else 1)
+    if sizes is not None and sizes.size_elements:
+        shape = [int(size) for size in array_of(sizes, "'sizes'").flat]
+    elif scales is not None:
+        found = array_of(scales, "'scales'").flat
+        shape = [int(s * f) for s, f in zip(image.shape, found, strict=True)]
+    else:
+        listed = node.attributes.get("scales") or []
+        shape = [int(s * f) for s, f in zip(image.shape, listed, strict=True)]
+    if tuple(shape[:2]) != image.shape[:2]:
+        raise UnsupportedError(f"resizes {list(image.shape)} to {shape}: more than positions")
+    mode = node.text("mode", "nearest")
+    if mode == "cubic":
+        to.note("cubic resizes are counted as linear ones")
+    return vector.resize(to, node.name, image, shape[2:], linear=mode != "nearest")
 
 
 def _pool(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
@@ -111,26 +142,8 @@ def _matmul(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 
 def _einsum(to: Importer, node: Node, inputs: Inputs) -> Value:
-    left, arrow, output = node.text("equation", "").replace(" ", "").partition("->")
-    letters = left.split(",")
-    if not arrow:
-        output = "".join(letter for letter in sorted({*left} - {","}) if left.count(letter) == 1)
-    if len(letters) > 2 or not "".join((*letters, output, "x")).isalpha():
-        raise UnsupportedError("is known with one or two operands of letters, as in 'bij,bjk->bik'")
-    if any(len(set(x)) != len(x) for x in (*letters, output)):
-        raise UnsupportedError("has a letter twice in one operand, which isn't known")
-    values = [needed(inputs, place) for place in range(len(letters))]
-    if [len(x) for x in letters] != [value.rank for value in values]:
-        shapes = ", ".join(str(list(value.shape)) for value in values)
-        raise WorkloadError(f"equation '{left}' doesn't fit {shapes}")
-    if len(values) == 2:
-        return products.contract(
-            to, node.name, values[0], letters[0], values[1], letters[1], output
-        )
-    axes = [axis for axis, letter in enumerate(left) if letter not in output]
-    kept = [letter for letter in left if letter in output]
-    total = vector.reduce(to, node.name, "sum", values[0], axes, keeps=False)
-    return total.transposed([kept.index(letter) for letter in output])
+    values = [needed(inputs, place) for place in range(len(inputs))]
+    return einsum(to, node.name, node.text("equation", ""), values)
 
 
 def _quantized(to: Importer, node: Node, inputs: Inputs) -> Value:
@@ -177,6 +190,7 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("MatMulInteger", "ConvInteger"), _integer_product),
     "AveragePool": partial(_pool, function="mean"),
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "DynamicQuantizeLinear": _dynamic_quantization,
     "Einsum": _einsum,
     "Gemm": _gemm,
@@ -185,5 +199,6 @@ HANDLERS: dict[str, Handler] = {
     "MatMul": _matmul,
     "MaxPool": partial(_pool, function="max"),
     "QLinearConv": _quantized_conv,
+    **dict.fromkeys(("Resize", "Upsample"), _resize),
     "QLinearMatMul": _quantized_matmul,
 }

@@ -1,0 +1,282 @@
+"""The formats that are fuzzed: for each a few small files, and what loads them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from accel.scalesim_file import load_scalesim
+from accel.spec_file import load_preset, load_spec
+from foundation.errors import RooftileError
+from mapper.constraints import load_constraints
+from mapper.mapping_file import load_mappings
+from mapper.planner import make_plan
+from tests.accel.test_scalesim_file import LINES
+from tests.workloads.caffe import nets
+from tests.workloads.huggingface.configurations import TINY
+from tests.workloads.onnx_models import model, node
+from tests.workloads.test_onnx_operators import LAYER_NORM, NUMBERS, attention
+from tests.workloads.test_scalesim import CONVOLUTION, GEMM
+from tests.workloads.test_tflite import CONV, ints
+from tests.workloads.tflite_models import Net
+from workloads.loaders.asked import AS_IT_IS, Asked
+from workloads.loaders.files import load_file
+from workloads.loaders.yaml import parse_network
+
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A kind of file.
+
+    Parameters
+    ----------
+    name
+        What it is called on the command line.
+    suffix
+        Of its files.
+    victims
+        Returns valid files.
+    load
+        Loads a file; the number of the file decides what is asked for besides.
+    spares
+        Returns files that needn't be valid: they only lend words and parts.
+    """
+
+    name: str
+    suffix: str
+    victims: Callable[[], Sequence[bytes]]
+    load: Callable[[Path, int], object]
+    spares: Callable[[], Sequence[bytes]] = list
+
+
+def _network(*asked: Asked) -> Callable[[Path, int], object]:
+    """Return a loader of networks, which are counted as well."""
+
+    def load(path: Path, number: int) -> object:
+        graph = load_file(path, asked[number % len(asked)])
+        return graph.total_macs, graph.total_parameters, graph.outputs
+
+    return load
+
+
+_ANY = (AS_IT_IS, Asked(unknown_as_vector=True), Asked(batch=1, dtype="bf16"))
+
+
+def _files(*patterns: str) -> list[bytes]:
+    """Return the repository's files of some patterns that are small."""
+    paths = chain.from_iterable(sorted(_ROOT.glob(pattern)) for pattern in patterns)
+    return [path.read_bytes() for path in paths if path.stat().st_size < 4000]
+
+
+#: All operators that the other files lack.
+_OPERATORS = b"""\
+name: operators
+inputs: {x: [2, 8, 8, 4], s: [2, 5, 4], ids: {shape: [2, 5], dtype: int32}}
+learned: {table: [9, 4], one: {shape: [1], constant: 1.5}}
+parameters: {n: 4, m: 2 * n + batch}
+layers:
+  - {name: t, op: conv_transpose, input: x, out: n, kernel: 3, stride: 2, padding: 1}
+  - {name: g, op: group_norm, groups: 2}
+  - {name: i, op: instance_norm}
+  - {name: r, op: resize, factor: [2, 1], mode: linear}
+  - {name: p, op: repeat, factors: [1, 2, 1, 1]}
+  - {name: q, op: interpolate, axis: 1, factor: 2}
+  - {name: l, op: lstm, input: s, hidden: 3, direction: both}
+  - {name: u, op: gru, hidden: 3}
+  - {name: e, op: embedding_bag, input: ids, entries: 9, out: 4}
+  - {name: k, op: linear, input: s, tied_to: table, bias: false}
+  - {name: v, op: softmax, axis: 1}
+  - {name: d, op: divide, inputs: [v, one]}
+"""
+_MAPPINGS = (
+    b"layers:\n  conv:\n    also: [same]\n    dataflow: OS\n    split: {OC: 2}\n    loops:\n"
+    b"    - hold: weight\n    - {for: OY, by: 8}\n    - hold: [input0, bias]\n"
+    b"    - {for: OX, by: 4}\n    buffers: {input0: 2, weight: 1, output: 2}\n",
+    b"layers:\n  fc:\n    kernels:\n    - split: {K: 2}\n      loops: [{for: N, by: 4}]\n"
+    b"    - split: {N: 2}\n",
+    b"layers: {conv: {also: [same], loops: [{hold: weight}, {for: OY, by: 5}]}}\n",
+)
+_CONSTRAINTS = (
+    b'constraints:\n- layers: "c*"\n  operators: [conv, linear]\n  dimensions:\n'
+    b"    M: {tile: {max: 256}}\n"
+    b"    OC: {tile: {min: 4, max: 8, not: [6]}}\n    K: {tile: {max: 512}, block: {max: 512}}\n"
+    b"  order: [M outside N, K outside M]\n  hold: {weight: whole, input0: {not: tile}}\n"
+    b"  buffers: {weight: 2}\n  split: {max_cores: 4, not: [k]}\n  dataflow: {not: WS}\n"
+    b"- hold: {output: {not: block}}\n",
+    b"constraints:\n- dimensions: {OX: {tile: {only: [4, 8]}}}\n- layers: fc\n"
+    b"  split: {along: [n]}\n",
+)
+#: What mappings and constraints are about.
+_SMALL = """\
+name: small
+inputs: {image: [1, 16, 16, 8]}
+layers:
+  - {name: conv, op: conv, out: 8, kernel: 3, padding: 1, bias: true}
+  - {name: same, op: conv, out: 8, kernel: 3, padding: 1, bias: true}
+  - {name: fc, op: linear, out: 8}
+"""
+
+
+def _mapping(path: Path, number: int) -> object:
+    """Load a file of mappings, and map a network by every tenth."""
+    mappings = load_mappings(path)
+    if number % 10:
+        return mappings
+    return make_plan(parse_network(_SMALL, "small"), load_preset("npu_4core"), mappings=mappings)
+
+
+def _constraints(path: Path, number: int) -> object:
+    """Load a file of constraints, and map a network under every tenth."""
+    constraints = load_constraints(path)
+    if number % 10:
+        return constraints
+    graph = parse_network(_SMALL, "small")
+    return make_plan(graph, load_preset("npu_4core"), constraints=constraints)
+
+
+def _topologies() -> list[bytes]:
+    rows = (
+        "A, 8, 9, 3, 2, 4, 5, 2,\nB_DP, 6, 6, 1, 1, 7, 3, 1, 1:1,\n",
+        "L0,196,192,384,\nL1, 4, 5, 6",
+    )
+    return [f"{CONVOLUTION},\n{rows[0]}".encode(), f"{GEMM},\n{rows[1]}".encode()]
+
+
+def _configurations() -> list[bytes]:
+    lines = [f"{key} : {value}" for key, value in LINES.items()]
+    text = "\n".join(["[general]", "run_name = x", "[architecture_presets]", *lines])
+    return [text.encode(), text.replace(" : ", "=").encode()]
+
+
+def _caffe() -> list[bytes]:
+    small = nets.source(1, 3, 16, 16) + nets.convolution("c", "data", 4, 3, "group: 1 dilation: 1")
+    small += nets.normalized("n", "c", 6, 3) + nets.pool("p", "n_out", 3, 2, "pool: AVE pad: 1")
+    small += nets.layer("f", "InnerProduct", "p", "inner_product_param { num_output: 5 }")
+    joined = nets.source(1, 4, 6, 6) + nets.convolution("a", "data", 4, 1)
+    joined += nets.layer("b", "Eltwise", "a data", "eltwise_param { operation: MAX }")
+    joined += nets.layer("c", "Concat", "a b") + nets.layer("d", "Softmax", "c")
+    return [small.encode(), joined.encode()]
+
+
+def _onnx() -> list[bytes]:
+    """Return models with convolutions, shape arithmetic, attention, and patterns of nodes."""
+    cnn = [
+        node("Conv", ["x", "w"], ["a"], pads=[1, 1, 1, 1]),
+        node("Relu", ["a"], ["b"]),
+        node("MaxPool", ["b"], ["c"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Shape", ["c"], ["s"]),
+        node("Slice", ["s", "i", "j"], ["n"]),
+        node("Concat", ["n", "k"], ["r"], axis=0),
+        node("Reshape", ["c", "r"], ["f"]),
+        node("Split", ["f"], ["p", "q"], axis=1, num_outputs=2),
+        node("Mul", ["p", "q"], ["y"]),
+    ]
+    weights = {
+        "w": np.ones((4, 3, 3, 3), "f"),
+        "i": np.array([0]),
+        "j": np.array([1]),
+        "k": np.array([-1]),
+    }
+    others = [
+        node("Pad", ["x", "pads"], ["a"]),
+        node("Tile", ["a", "times"], ["b"]),
+        node("Expand", ["b", "wide"], ["c"]),
+        node("ReduceMean", ["c"], ["d"], axes=[2, 3], keepdims=1),
+        node("ConstantOfShape", ["wide"], ["e"]),
+        node("Add", ["d", "e"], ["f"]),
+        node("Gather", ["f", "which"], ["g"], axis=1),
+        node("Range", ["zero", "ten", "one"], ["h"]),
+        node("Cast", ["h"], ["i"], to=1),
+        node("MatMul", ["g", "m"], ["j"]),
+        node("Mul", ["j", "i"], ["y"]),
+    ]
+    numbers = {
+        "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+        "times": np.array([1, 2, 1, 1]),
+        "wide": np.array([2, 6, 1, 1]),
+        "which": np.array([0, 2, 5]),
+        "zero": np.array(0),
+        "ten": np.array(10),
+        "one": np.array(1),
+        "m": np.ones((1, 10), "f"),
+    }
+    return [
+        model(cnn, {"x": (1, 3, 8, 8)}, weights).SerializeToString(),
+        model(others, {"x": (1, 3, 4, 4)}, numbers, opset=17).SerializeToString(),
+        attention(1, 3, 2, 2).SerializeToString(),
+        model(LAYER_NORM, {"x": (2, 8)}, NUMBERS, opset=17).SerializeToString(),
+    ]
+
+
+def _tflite() -> list[bytes]:
+    """Return models with convolutions, and with shape arithmetic."""
+    cnn = Net({"x": (1, 8, 8, 3)}, is_batch_open=True)
+    settings = {"StrideW": 1, "StrideH": 1, "FusedActivationFunction": 1}
+    filters = np.ones((4, 3, 3, 3), "f")
+    cnn.add("CONV_2D", ["x", filters, np.ones(4, "f")], "a", (1, 8, 8, 4), CONV, **settings)
+    settings = {"StrideW": 2, "StrideH": 2, "FilterWidth": 2, "FilterHeight": 2}
+    cnn.add("MAX_POOL_2D", ["a"], "b", (1, 4, 4, 4), "Pool2DOptions", **settings)
+    cnn.add("MEAN", ["b", ints(1, 2)], "c", (1, 4), "ReducerOptions")
+    cnn.add("FULLY_CONNECTED", ["c", np.ones((5, 4), "f")], "y", (1, 5), "FullyConnectedOptions")
+    moves = Net({"x": (1, 4, 4, 6), "i": (2,)}, kinds={"i": "INT32"})
+    moves.add("SHAPE", ["x"], "s")
+    bounds = [ints(0), ints(1), ints(1)]
+    moves.add("STRIDED_SLICE", ["s", *bounds], "n", None, "StridedSliceOptions", ShrinkAxisMask=1)
+    moves.add("PACK", ["n", np.asarray(-1, np.int32)], "t", None, "PackOptions", ValuesCount=2)
+    moves.add("PAD", ["x", ints(0, 0, 1, 2, 0, 1, 0, 0).reshape(4, 2)], "p")
+    moves.add("TILE", ["p", ints(1, 2, 1, 1)], "w")
+    moves.add("SPLIT", [ints(3), "w"], ("a", "b"), None, "SplitOptions", NumSplits=2)
+    moves.add("CONCATENATION", ["a", "b"], "c", None, "ConcatenationOptions", Axis=1)
+    moves.add("RESHAPE", ["c", "t"], "r")
+    moves.add("EMBEDDING_LOOKUP", ["i", np.ones((9, 4), "f")], "e")
+    moves.add("SUM", ["e", ints(0, 1)], "u", None, "ReducerOptions")
+    moves.add("ADD", ["r", "u"], "y", None, "AddOptions")
+    return [cnn.written(), moves.written()]
+
+
+FORMATS = (
+    Format(
+        name="network",
+        suffix=".yaml",
+        victims=lambda: [_OPERATORS, *_files("workloads/zoo/*.yaml")],
+        spares=lambda: _files("tests/bad_inputs/networks/*.yaml"),
+        load=_network(AS_IT_IS, Asked(batch=2, dtype="bf16")),
+    ),
+    Format(
+        name="hardware",
+        suffix=".yaml",
+        victims=lambda: _files("accel/presets/*.yaml"),
+        spares=lambda: _files("tests/bad_inputs/hardware/*.yaml"),
+        load=lambda path, _: load_spec(path).label,
+    ),
+    Format(name="onnx", suffix=".onnx", victims=_onnx, load=_network(*_ANY)),
+    Format(name="tflite", suffix=".tflite", victims=_tflite, load=_network(*_ANY)),
+    Format(
+        name="huggingface",
+        suffix=".json",
+        victims=lambda: [
+            *(json.dumps(config, indent=1).encode() for config in TINY.values()),
+            *_files("tests/workloads/huggingface/configs/*.json"),
+        ],
+        load=_network(AS_IT_IS, Asked(phase="decode:1@64"), Asked(phase="prefill:8", batch=2)),
+    ),
+    Format(name="scalesim", suffix=".csv", victims=_topologies, load=_network(*_ANY)),
+    Format(
+        name="scalesim_cfg",
+        suffix=".cfg",
+        victims=_configurations,
+        load=lambda path, _: load_scalesim(path).label,
+    ),
+    Format(name="caffe", suffix=".prototxt", victims=_caffe, load=_network(*_ANY)),
+    Format(name="mapping", suffix=".yaml", victims=lambda: _MAPPINGS, load=_mapping),
+    Format(name="constraints", suffix=".yaml", victims=lambda: _CONSTRAINTS, load=_constraints),
+)
+#: What a file that can't be loaded raises; nothing else may come out of a loader.
+REFUSALS = RooftileError

@@ -1,0 +1,239 @@
+"""Write what PyTorch says of published networks: ``python -m tests.workloads.export_torch``.
+
+Needs torch, torchvision, timm, transformers, onnx and onnxscript; no test does. For every network
+of `torch_networks.py`, with random weights, it writes what `torch.export.save` does, without
+weights, into ``tests/workloads/torch/``, and what PyTorch's own code counts into ``reference.json``
+there. With ``--onnx`` it writes what `torch.onnx.export` does instead, with ``--cases`` small
+networks with their weights and values. Names choose networks.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import lzma
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.flop_counter import FlopCounterMode
+
+from tests.workloads.torch_networks import CASES, NETWORKS
+
+FOLDER = Path(__file__).parent / "torch"
+#: Products of matrices and vectors, which the counter doesn't know, to their matrix's argument.
+UNCOUNTED = {"mv": 0, "dot": 0, "addmv": 1}
+
+
+class _Uncounted(TorchDispatchMode):
+    """Adds up the multiply-accumulates of what PyTorch's counter leaves out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.macs = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        if name in UNCOUNTED:
+            self.macs += args[UNCOUNTED[name]].numel()
+        return func(*args, **(kwargs or {}))
+
+
+def counted(model: torch.nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Return what PyTorch counts of a model at inference: multiply-accumulates, output shapes.
+
+    Attention and recurrences run as the products that they are, which the counter sees.
+    """
+    torch.backends.mha.set_fastpath_enabled(False)
+    rest = _Uncounted()
+    with (
+        torch.no_grad(),
+        FlopCounterMode(display=False) as flops,
+        rest,
+        sdpa_kernel(SDPBackend.MATH),
+        torch.backends.mkldnn.flags(enabled=False),
+    ):
+        outputs = model(*args, **kwargs)
+    total = flops.get_total_flops()
+    assert total % 2 == 0
+    return {
+        "macs": total // 2 + rest.macs,
+        "uncounted_macs": rest.macs,
+        "outputs": [
+            list(leaf.shape) for leaf in tree_leaves(outputs) if isinstance(leaf, torch.Tensor)
+        ],
+    }
+
+
+def counted_without_data(model: torch.nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
+    """As `counted`, on tensors without elements; with them where the model looks at data."""
+
+    def bare(item: Any) -> Any:
+        return item.to("meta") if isinstance(item, torch.Tensor) else item
+
+    try:
+        return counted(
+            copy.deepcopy(model).to("meta"), tree_map(bare, args), tree_map(bare, kwargs)
+        )
+    except (RuntimeError, NotImplementedError):
+        return counted(model, args, kwargs)
+
+
+def stripped_program(data: bytes) -> bytes:
+    """Return a `.pt2` file without weights, samples and stack traces."""
+    result = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(data)) as old,
+        zipfile.ZipFile(result, "w", zipfile.ZIP_LZMA) as new,
+    ):
+        kept = _small_arrays(old)
+        for info in old.infolist():
+            name = info.filename.partition("/")[2]
+            content = old.read(info)
+            if name.startswith("models/"):
+                content = _without_traces(content)
+            elif not name.endswith("_config.json") and name not in kept:
+                continue
+            new.writestr(zipfile.ZipInfo(f"program/{name}"), content, zipfile.ZIP_LZMA)
+    return result.getvalue()
+
+
+def _small_arrays(archive: zipfile.ZipFile) -> set[str]:
+    """Return the stored arrays that aren't weights: integers, and a few numbers."""
+    kept = set()
+    for kind in ("weights", "constants"):
+        names = [n for n in archive.namelist() if n.endswith(f"_{kind}_config.json")]
+        for name in names:
+            for payload in json.loads(archive.read(name))["config"].values():
+                meta = payload["tensor_meta"]
+                if payload["is_param"] or meta is None:
+                    continue
+                elements = 1
+                for size in meta["sizes"]:
+                    elements *= size["as_int"]
+                if meta["dtype"] in (1, 2, 3, 4, 5, 12) or elements <= 4:
+                    kept.add(f"data/{kind}/{payload['path_name']}")
+    return kept
+
+
+def _without_traces(content: bytes) -> bytes:
+    program = json.loads(content)
+
+    def strip(item: Any) -> None:
+        if isinstance(item, dict):
+            if "metadata" in item and "target" in item:
+                stack = item["metadata"].get("nn_module_stack", "")
+                item["metadata"] = {"nn_module_stack": stack.rpartition(";")[2]}
+            for value in item.values():
+                strip(value)
+        elif isinstance(item, list):
+            for value in item:
+                strip(value)
+
+    strip(program)
+    program["graph_module"]["module_call_graph"] = []
+    program["guards_code"] = []
+    return json.dumps(program, separators=(",", ":")).encode()
+
+
+def stripped_onnx(proto: onnx.ModelProto) -> bytes:
+    """Return an ONNX model without its floating-point arrays, names of the code and shapes."""
+    for tensor in proto.graph.initializer:
+        is_float = tensor.data_type in (1, 10, 11, 16)
+        elements = 1
+        for size in tensor.dims:
+            elements *= size
+        if is_float and elements > 4:
+            tensor.ClearField("raw_data")
+            tensor.ClearField("float_data")
+    for node in proto.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    for field in ("value_info", "metadata_props"):
+        proto.graph.ClearField(field)
+    for entry in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+        entry.ClearField("metadata_props")
+    return lzma.compress(proto.SerializeToString(), preset=9)
+
+
+def export(name: str) -> dict[str, Any]:
+    """Write a network's exported program, and return what PyTorch counts of it."""
+    model, args, kwargs = built(name)
+    buffer = io.BytesIO()
+    with torch.no_grad():
+        program = torch.export.export(model, args, kwargs, strict=False)
+    torch.export.save(program, buffer)
+    (FOLDER / f"{name}.pt2").write_bytes(stripped_program(buffer.getvalue()))
+    # Of the model itself: a copy without elements has its tied weights twice.
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return {"parameters": parameters, **counted_without_data(model, args, kwargs)}
+
+
+def export_onnx(name: str) -> None:
+    """Write a network's ONNX model."""
+    model, args, kwargs = built(name)
+    exported = torch.onnx.export(model, args, kwargs=kwargs, dynamo=True, verbose=False)
+    (FOLDER / f"{name}.onnx.xz").write_bytes(stripped_onnx(exported.model_proto))
+
+
+def export_case(name: str) -> None:
+    """Write a small network as it is, and values of its inputs and outputs."""
+    torch.manual_seed(0)
+    model, args, kwargs = CASES[name]()
+    model = model.eval()
+    with torch.no_grad():
+        program = torch.export.export(model, args, kwargs, strict=False)
+        outputs = tree_leaves(model(*args, **kwargs))
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer)
+    with (
+        zipfile.ZipFile(buffer) as old,
+        zipfile.ZipFile(FOLDER / f"{name}.case.pt2", "w", zipfile.ZIP_LZMA) as new,
+    ):
+        for info in old.infolist():
+            content = old.read(info)
+            if "/models/" in info.filename:
+                content = _without_traces(content)
+            if "sample_inputs" not in info.filename:
+                new.writestr(zipfile.ZipInfo(info.filename), content, zipfile.ZIP_LZMA)
+    signature = program.graph_signature
+    arrays = dict(zip(signature.user_inputs, args, strict=True))
+    arrays |= dict(zip((f"output.{n}" for n in signature.user_outputs), outputs, strict=True))
+    np.savez_compressed(FOLDER / f"{name}.npz", **{n: a.numpy() for n, a in arrays.items()})
+
+
+def built(name: str) -> tuple[Any, Any, Any]:
+    """Return a network for inference, and its inputs."""
+    torch.manual_seed(0)
+    model, args, kwargs = NETWORKS[name]()
+    return model.eval(), args, kwargs
+
+
+def main() -> None:
+    """Export the networks that are named, or all."""
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / "reference.json"
+    reference = json.loads(path.read_text()) if path.exists() else {}
+    known = CASES if "--cases" in sys.argv else NETWORKS
+    for name in [name for name in sys.argv[1:] if name[0] != "-"] or list(known):
+        if "--cases" in sys.argv:
+            export_case(name)
+        elif "--onnx" in sys.argv:
+            export_onnx(name)
+        else:
+            reference[name] = export(name)
+        print(name, reference.get(name), flush=True)
+    lines = [f'"{key}": {json.dumps(reference[key])}' for key in sorted(reference)]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+if __name__ == "__main__":
+    main()
