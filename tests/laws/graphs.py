@@ -315,7 +315,7 @@ def add_conv_gradient(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     """Add a gradient by weights, of all of a convolution's positions or of the first ones."""
     channels = tensor.shape[-1]
     groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
-    windows = tuple(window(draw, size) for size in tensor.shape[1:-1])
+    windows = tuple(window(draw, size, extra_pad=2) for size in tensor.shape[1:-1])
     most = [w.output_size(size, "") for w, size in zip(windows, tensor.shape[1:-1], strict=True)]
     positions = [draw(st.sampled_from([size, max(1, size - 1)])) for size in most]
     columns = groups * draw(st.integers(1, 4))
