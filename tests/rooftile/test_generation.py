@@ -162,7 +162,6 @@ def test_the_command_prints_and_writes(rooftile: Command) -> None:
         ("gpt2", 6, 6, {"phase": "prefill:6"}, "phase 'prefill:6': a generation has all of them"),
         ("gpt2", 6, 6, {"training": Training()}, "a generation answers prompts and trains nothing"),
         ("bert", 6, 6, {}, "it generates no tokens"),
-        ("mamba", 6, 6, {}, "several tokens need a selective scan"),
     ],
 )
 def test_what_cannot_be_generated_is_refused(
