@@ -71,10 +71,10 @@ def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
         for tensor in graph.tensors.values()
         if tensor.kind is not TensorKind.ACTIVATION
     }
-    return {**drawn, **_fixed(graph), **_in_range(graph, drawn)}
+    return {**drawn, **fixed_tensors(graph), **_in_range(graph, drawn)}
 
 
-def _fixed(graph: Graph) -> dict[str, Array]:
+def fixed_tensors(graph: Graph) -> dict[str, Array]:
     """Return the values of parameters that follow from their layer's operator."""
     found = {}
     for layer in graph.layers:
@@ -199,8 +199,8 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
         case RowNumbers() as operator:
             return _row_numbers(operator, inputs[0], learned["offset"])
         case OneHot() as operator:
-            ones = np.eye(operator.classes)[inputs[0]]
-            return numerics.stored(ones, dtype)
+            ones = inputs[0][..., np.newaxis] == np.arange(operator.classes)
+            return numerics.stored(ones.astype(np.float64), dtype)
         case Scan() as operator:
             decay, added = (np.moveaxis(values, operator.axis, -1) for values in inputs)
             return np.moveaxis(numerics.scan(decay, added, dtype), -1, operator.axis)
