@@ -13,6 +13,7 @@ class FunctionKind(Enum):
     BINARY = "binary"  # two operands of one shape, element by element
     CHANNEL = "channel"  # one operand, and a vector or two along its last axis
     REDUCTION = "reduction"  # one operand, or two of a dot product: some axes disappear
+    CONVERSION = "conversion"  # operands of one type, a result of another, element by element
     ROW = "row"  # one operand, or two of a scan: each row along the last axes as a whole
 
 
@@ -69,6 +70,7 @@ FUNCTIONS = {
             sqrt=1,
             reciprocal=1,
             erf=1,
+            floor=1,
         ),
         *_functions(
             FunctionKind.BINARY,
@@ -81,6 +83,7 @@ FUNCTIONS = {
             greater=1,
         ),
         *_functions(FunctionKind.CHANNEL, requantize=1, rescale=2, batch_norm=2, equal=1),
+        *_functions(FunctionKind.CONVERSION, floor_int32=1),
         *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1, dot=2, argmax=1),
         *_functions(
             FunctionKind.ROW, softmax=5, layer_norm=7, rms_norm=4, sort=1, argsort=1, scan=2
@@ -93,7 +96,7 @@ OF_PSUMS = ("requantize", "rescale")
 #: Functions that sort rows.
 SORTS = ("sort", "argsort")
 #: Functions whose results are int32 numbers of elements.
-INDEXING = ("argmax", "argsort")
+INDEXING = ("argmax", "argsort", "floor_int32")
 
 
 def names(kind: FunctionKind) -> list[str]:

@@ -28,7 +28,7 @@ FUNCTION_CODES = (
     *("sum", "mean", "max", "softmax", "layer_norm", "rms_norm"),
     *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
     *("erf", "divide", "minimum", "dot", "equal", "argmax", "sort", "argsort", "scan"),
-    *("greater", "rescale"),
+    *("greater", "rescale", "floor", "floor_int32"),
 )
 _MAX_BITS = 64
 

@@ -23,6 +23,7 @@ _OPERANDS = {
     "rms_norm": (2, 2),
     "dot": (2, 2),
     "equal": (2, 2),
+    "floor_int32": (1, 1),
     "sort": (1, 1),
     "argsort": (1, 1),
     "scan": (2, 2),
@@ -123,6 +124,8 @@ def apply_vector(vector: Vector, inputs: list[Array]) -> Array:
             if name == "equal":
                 return numerics.equal(inputs[0], inputs[1], dtype)
             return _requantize(vector, inputs, dtype)
+        case FunctionKind.CONVERSION:
+            return numerics.floor_int32(inputs[0])
         case FunctionKind.ROW:
             others = vector.shape[: len(vector.shape) - max(vector.reduced, 1)]
             rows = [values.reshape(*others, -1) for values in inputs]

@@ -37,6 +37,7 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import NEIGHBOURS, Interpolate, Repeat
+from workloads.sampling import FloorInt32, LookupTable, Ramp, WeightedSum
 from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import NeighbourSum
@@ -130,6 +131,8 @@ def _entries_of(graph: Graph, layer: Layer) -> int | None:
             return rows
         case OneHot(classes=classes):
             return classes
+        case LookupTable(rows=rows):
+            return len(rows)
         case _:
             return None
 
@@ -209,6 +212,16 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
         case NeighbourSum():
             weight = learned["weight"][..., np.newaxis]
             return numerics.dot(inputs[0], weight, (1,), dtype)
+        case FloorInt32():
+            return numerics.floor_int32(inputs[0])
+        case Ramp() as operator:
+            behind = -operator.axis % inputs[0].ndim - 1
+            ramp = learned["ramp"].reshape(-1, *(1,) * (behind % inputs[0].ndim))
+            return numerics.binary(operator.function, inputs[0], ramp, dtype)
+        case LookupTable():
+            return learned["table"][inputs[0]]
+        case WeightedSum():
+            return numerics.dot(inputs[0], inputs[1][..., np.newaxis], (-2,), dtype)
         case Interpolate() as operator:
             return _interpolated(operator, inputs[0], learned["weight"], dtype)
         case operator:

@@ -122,7 +122,7 @@ def test_codes_never_change() -> None:
         *("sum", "mean", "max", "softmax", "layer_norm", "rms_norm"),
         *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
         *("erf", "divide", "minimum", "dot", "equal", "argmax", "sort", "argsort", "scan"),
-        *("greater", "rescale"),
+        *("greater", "rescale", "floor", "floor_int32"),
     ) == FUNCTION_CODES
     assert [operand.name for operand in Operand] == ["INPUT", "WEIGHT", "BIAS", "OUTPUT", "INDEX"]
     assert [queue.name for queue in Queue] == ["LOAD", "MATRIX", "VECTOR", "STORE"]

@@ -31,9 +31,11 @@ from workloads.loaders.layer_models import (
     CollectLayer,
     ConcatLayer,
     ConvLayer,
+    DeformableLayer,
     DispatchLayer,
     EmbeddingBagLayer,
     EmbeddingLayer,
+    FloorInt32Layer,
     GatherLayer,
     GlobalPoolLayer,
     GraphConvLayer,
@@ -41,6 +43,7 @@ from workloads.loaders.layer_models import (
     InstanceNormLayer,
     InterpolateLayer,
     LinearLayer,
+    LookupTableLayer,
     MatMulLayer,
     MixtureLayer,
     NamedItem,
@@ -49,11 +52,13 @@ from workloads.loaders.layer_models import (
     NormalizeLayer,
     OneHotLayer,
     PoolLayer,
+    RampLayer,
     RecurrentLayer,
     ReduceLayer,
     RepeatLayer,
     ReshapeLayer,
     ResizeLayer,
+    RoiAlignLayer,
     RowNumbersLayer,
     ScanLayer,
     ScatterAddLayer,
@@ -67,6 +72,7 @@ from workloads.loaders.layer_models import (
     TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
+    WeightedSumLayer,
     WeightsEntry,
 )
 
@@ -151,6 +157,12 @@ LayerItem = (
     | ScanLayer
     | SelectiveScanLayer
     | SuppressionLayer
+    | FloorInt32Layer
+    | RampLayer
+    | LookupTableLayer
+    | WeightedSumLayer
+    | RoiAlignLayer
+    | DeformableLayer
 )
 
 _TAGS = {
@@ -170,6 +182,7 @@ _TAGS = {
             *("gather", "row_numbers", "one_hot", "scatter_add", "top_k"),
             *("mixture_of_experts", "dispatch", "collect"),
             *("sparse_matmul", "graph_conv", "node_order", "scan", "selective_scan", "nms"),
+            *("floor_int32", "ramp", "table", "weighted_sum", "roi_align", "deform_conv"),
         )
     },
 }
@@ -252,6 +265,12 @@ Item = Annotated[
     | Annotated[ScanLayer, Tag("scan layer")]
     | Annotated[SelectiveScanLayer, Tag("selective_scan layer")]
     | Annotated[SuppressionLayer, Tag("nms layer")]
+    | Annotated[FloorInt32Layer, Tag("floor_int32 layer")]
+    | Annotated[RampLayer, Tag("ramp layer")]
+    | Annotated[LookupTableLayer, Tag("table layer")]
+    | Annotated[WeightedSumLayer, Tag("weighted_sum layer")]
+    | Annotated[RoiAlignLayer, Tag("roi_align layer")]
+    | Annotated[DeformableLayer, Tag("deform_conv layer")]
     | Annotated[BlockUse, Tag("block use")]
     | Annotated[_NoOperator, Tag("no operator")],
     Discriminator(_tag),

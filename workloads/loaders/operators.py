@@ -32,9 +32,11 @@ from workloads.loaders.layer_models import (
     CollectLayer,
     ConcatLayer,
     ConvLayer,
+    DeformableLayer,
     DispatchLayer,
     EmbeddingBagLayer,
     EmbeddingLayer,
+    FloorInt32Layer,
     GatherLayer,
     GlobalPoolLayer,
     GraphConvLayer,
@@ -42,6 +44,7 @@ from workloads.loaders.layer_models import (
     InstanceNormLayer,
     InterpolateLayer,
     LinearLayer,
+    LookupTableLayer,
     MatMulLayer,
     MixtureLayer,
     NeighboursLayer,
@@ -49,6 +52,7 @@ from workloads.loaders.layer_models import (
     NormalizeLayer,
     OneHotLayer,
     PoolLayer,
+    RampLayer,
     ReduceLayer,
     RepeatLayer,
     ReshapeLayer,
@@ -64,11 +68,13 @@ from workloads.loaders.layer_models import (
     TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
+    WeightedSumLayer,
 )
 from workloads.loaders.models import LayerItem
 from workloads.loaders.weights import weights_of
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.sampling import FloorInt32, LookupTable, Ramp, WeightedSum
 from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import Neighbours, NeighbourSum, NodeOrder
@@ -151,6 +157,23 @@ def operator_of(
         case OneHotLayer():
             return OneHot(
                 classes=place.integer(item.out, "out", minimum=1),
+                dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
+            )
+        case FloorInt32Layer():
+            return FloorInt32()
+        case WeightedSumLayer():
+            return WeightedSum()
+        case RampLayer():
+            return Ramp(
+                function=item.function,
+                axis=place.integer(item.axis, "axis"),
+                count=place.integer(item.count, "count", minimum=1),
+                start=float(item.start),
+                step=float(item.step),
+            )
+        case LookupTableLayer():
+            return LookupTable(
+                rows=tuple(tuple(float(number) for number in row) for row in item.rows),
                 dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
             )
         case SortLayer():
@@ -252,6 +275,7 @@ def check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None
             | ScatterAddLayer()
             | ScanLayer()
             | SuppressionLayer()
+            | WeightedSumLayer()
         ):
             needed = 2
         case LinearLayer():
@@ -309,11 +333,11 @@ def _windowed(
             return Reduce(function=item.function, axes=tuple(range(1, axes + 1)))
         case PoolLayer():
             function = "max" if item.op == "max_pool" else "mean"
-            return Pool(function=function, windows=_windows(item, place, tensor))
+            return Pool(function=function, windows=windows_of(item, place, tensor))
         case ConvLayer():
             return Convolution(
                 out_channels=place.integer(item.out, "out", minimum=1),
-                windows=_windows(item, place, tensor),
+                windows=windows_of(item, place, tensor),
                 groups=place.integer(item.groups, "groups", minimum=1),
                 bias=item.bias,
                 batch_norm=item.batch_norm,
@@ -351,7 +375,7 @@ def _transposed_windows(
     item: TransposedConvLayer, place: Place, tensor: Tensor
 ) -> tuple[tuple[Window, ...], tuple[int, ...]]:
     """Return a window and an output padding for each spatial axis."""
-    windows = _windows(item, place, tensor)
+    windows = windows_of(item, place, tensor)
     if item.padding != "same":
         return windows, per_axis(item.output_padding, "output_padding", place, len(windows), 0)
     if item.output_padding != 0:
@@ -361,8 +385,10 @@ def _transposed_windows(
     return windows, tuple(max(window.stride - window.span, 0) for window in windows)
 
 
-def _windows(
-    item: ConvLayer | TransposedConvLayer | PoolLayer, place: Place, tensor: Tensor
+def windows_of(
+    item: ConvLayer | TransposedConvLayer | PoolLayer | DeformableLayer,
+    place: Place,
+    tensor: Tensor,
 ) -> tuple[Window, ...]:
     """Return one window for each spatial axis."""
     sizes = tensor.shape[1:-1]
