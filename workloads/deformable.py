@@ -115,12 +115,9 @@ def add_deformable_convolution(
     if mask is not None:
         factors = sketch.layer("mask", Reshape(shape=(*taps, 1, 1)), mask)
         weights = sketch.function("masked", "multiply", weights, factors)
-    numbers, weights = (
-        sketch.layer(f"{own}_of_taps", Reshape(shape=(*taps, 4)), tensor)
-        for own, tensor in (("numbers", numbers), ("weights", weights))
-    )
     table = Reshape(shape=(batch, height * width * groups, channels // groups))
-    sums = sketch.sampled(sketch.layer("rows", table, image), numbers, weights, "taps")
+    rows = sketch.layer("rows", table, image)
+    sums = sketch.sampled(f"{name}.taps", rows, numbers, weights, taps)
     flat = sketch.layer("window", Reshape(shape=(batch, *places, -1)), sums)
     product = Linear(
         out_features=deformable.out_channels,

@@ -123,13 +123,8 @@ def add_roi_align(
     )
     if ratio > 1:
         weights = sketch.function("means", "multiply", weights, 1 / ratio**2)
-    bins = (batch, count, rows, columns, ratio**2 * 4)
-    numbers, weights = (
-        sketch.layer(f"{own}_of_bins", Reshape(shape=bins), tensor)
-        for own, tensor in (("numbers", numbers), ("weights", weights))
-    )
-    sums = sketch.sampled(_rows(sketch, features), numbers, weights, "bins")
-    return builder.add_layer(name, Reshape(shape=(*bins[:-1], features[0].shape[-1])), [sums])
+    bins = (batch, count, rows, columns)
+    return sketch.sampled(name, _rows(sketch, features), numbers, weights, bins)
 
 
 def _rows(sketch: Sketch, features: Sequence[Tensor]) -> Tensor:

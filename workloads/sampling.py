@@ -219,7 +219,7 @@ class Sketch:
 
     def clipped(self, name: str, points: Tensor, most: Tensor | float) -> Tensor:
         """Return points moved to the nearest in 0..most."""
-        positive = self.function(f"{name}_positive", "maximum", points, 0.0)
+        positive = self.function(f"{name}_positive", "relu", points)
         return self.function(f"{name}_clipped", "minimum", positive, most)
 
     def both(self, name: str, low: Tensor, high: Tensor, shape: Shape) -> Tensor:
@@ -231,22 +231,27 @@ class Sketch:
         pair = self.layer(f"{name}_ends", Concat(axis=-1), *apart)
         return self.layer(f"{name}_axis", Reshape(shape=shape), pair)
 
-    def sampled(self, rows: Tensor, numbers: Tensor, weights: Tensor, name: str) -> Tensor:
-        """Return weighted sums of rows of a batch, the four corners of every point.
+    def sampled(
+        self, name: str, rows: Tensor, numbers: Tensor, weights: Tensor, points: Shape
+    ) -> Tensor:
+        """Return weighted sums of rows, as many for each point as there are numbers for it.
 
         Parameters
         ----------
+        name
+            Of the sum, whole.
         rows
             Shape ``[batch, rows, features]``.
         numbers, weights
-            Shape ``[batch, ..., corners]``: which rows, in floating point, and their weights.
-        name
-            Of the sum.
+            Which rows of the same batch, in floating point, and their weights; row-major, those of
+            a point one after the other.
+        points
+            The batch, and sizes of points.
 
         Returns
         -------
         Tensor
-            Shape ``[points of all, features]``.
+            Shape ``[*points, features]``.
 
         Raises
         ------
@@ -259,11 +264,10 @@ class Sketch:
                 f"layer '{self.name}': its map has {count} rows but {numbers.dtype} holds whole"
                 f" numbers up to {_COUNTS_TO.get(numbers.dtype.name, 0)}; use fp32"
             )
-        corners = numbers.shape[-1]
+        corners = numbers.size_elements // prod(points)
         flat = self.layer("flat", Reshape(shape=(batch, -1)), numbers)
         places = self.layer("places", FloorInt32(), flat)
         found = add_gather(self.builder, f"{self.name}.corners", rows, places, 1, 1)
-        points = prod(numbers.shape[:-1])
-        apart = self.layer("points", Reshape(shape=(points, corners, features)), found)
-        flat_weights = self.layer("weights", Reshape(shape=(points, corners)), weights)
-        return self.layer(name, WeightedSum(), apart, flat_weights)
+        apart = self.layer("points", Reshape(shape=(*points, corners, features)), found)
+        shares = self.layer("weights", Reshape(shape=(*points, corners)), weights)
+        return self.builder.add_layer(name, WeightedSum(), [apart, shares])
