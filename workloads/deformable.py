@@ -81,6 +81,28 @@ def add_deformable_convolution(
     .. [1] J. Dai et al., "Deformable Convolutional Networks", ICCV 2017.
     .. [2] X. Zhu et al., "Deformable ConvNets v2", CVPR 2019.
     """
+    window = add_deformed_windows(builder, name, image, offset, mask, deformable)
+    product = Linear(
+        out_features=deformable.out_channels,
+        bias=deformable.bias,
+        activation=deformable.activation,
+    )
+    return builder.add_layer(name, product, [window])
+
+
+def add_deformed_windows(
+    builder: GraphBuilder,
+    name: str,
+    image: Tensor,
+    offset: Tensor,
+    mask: Tensor | None,
+    deformable: Deformable,
+) -> Tensor:
+    """Add all but the product: the taps of every position, ``[batch, height, width, taps]``.
+
+    Its layers' names begin with ``name``; the last one is ``name.window``. All else is as of
+    `add_deformable_convolution`.
+    """
     groups, windows = deformable.offset_groups, deformable.windows
     _check(name, image, offset, mask, deformable)
     sketch = Sketch(builder, name, image.dtype)
@@ -118,13 +140,7 @@ def add_deformable_convolution(
     table = Reshape(shape=(batch, height * width * groups, channels // groups))
     rows = sketch.layer("rows", table, image)
     sums = sketch.sampled(f"{name}.taps", rows, numbers, weights, taps)
-    flat = sketch.layer("window", Reshape(shape=(batch, *places, -1)), sums)
-    product = Linear(
-        out_features=deformable.out_channels,
-        bias=deformable.bias,
-        activation=deformable.activation,
-    )
-    return builder.add_layer(name, product, [flat])
+    return sketch.layer("window", Reshape(shape=(batch, *places, -1)), sums)
 
 
 def _ends(

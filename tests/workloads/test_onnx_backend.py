@@ -56,7 +56,7 @@ DIFFERENT = {
 #: Operators whose inputs behind the first are arrays of a file, of floating point, too.
 LEARNED = {
     *("ConvTranspose", "GroupNormalization", "InstanceNormalization", "Resize", "Upsample"),
-    *("OneHot", "Pow"),
+    *("DeformConv", "OneHot", "Pow"),
 }
 
 
@@ -165,4 +165,4 @@ def test_what_pytorch_exported_computes_what_pytorch_computed() -> None:
 @pytest.mark.slow
 def test_single_operators_compute_what_the_standard_says() -> None:
     counts = _count(_nodes())
-    assert counts["agree"] >= 740
+    assert counts["agree"] >= 750

@@ -133,6 +133,36 @@ def test_the_nearest_pixels_are_exact(mode: str, rule: str) -> None:
     check(model([resize], {"x": (1, 2, 5, 4)}, {"s": integers(1, 2, 8, 3)}))
 
 
+@pytest.mark.parametrize("mode", ["half_pixel", "output_half_pixel"])
+def test_boxes_of_an_image(mode: str) -> None:
+    attributes: dict[str, Any] = {
+        "output_height": 3,
+        "output_width": 2,
+        "sampling_ratio": 2,
+        "spatial_scale": 0.5,
+    }
+    pooled = node(
+        "RoiAlign", ["p", "b", "n"], ["y"], coordinate_transformation_mode=mode, **attributes
+    )
+    nodes = [node("MaxPool", ["x"], ["p"], kernel_shape=[2, 2]), pooled]
+    numbers = {"n": np.zeros(4, np.int64)}
+    check(model(nodes, {"x": (1, 3, 8, 7), "b": (4, 4)}, numbers), positive=True)
+
+
+def test_taps_by_computed_offsets() -> None:
+    generator = np.random.default_rng(0)
+    weights = {
+        "w": generator.standard_normal((3, 4, 2, 2)).astype(np.float32),
+        "v": generator.standard_normal((16, 4, 2, 2)).astype(np.float32),
+        "c": generator.standard_normal(3).astype(np.float32),
+    }
+    nodes = [
+        node("Conv", ["x", "v"], ["o"], kernel_shape=[2, 2]),
+        node("DeformConv", ["x", "w", "o", "c"], ["y"], offset_group=2, kernel_shape=[2, 2]),
+    ]
+    check(model(nodes, {"x": (1, 4, 5, 4)}, weights, opset=19), tolerance=1e-3)
+
+
 def detector(kept: int = 3) -> Any:
     """Return a model of two classes that suppresses boxes and looks up those that it keeps."""
     nodes = [
@@ -195,6 +225,11 @@ def test_its_programs_are_proved() -> None:
             [node("GatherND", ["x", "i"], ["y"])],
             {"i": np.zeros((2, 3), np.int64)},
             "indices [2, 3] name 3 axes behind 0 of [4, 4]",
+        ),
+        (
+            [node("RoiAlign", ["x", "b", "n"], ["y"])],
+            {"b": np.zeros((1, 4), np.float32), "n": integers(0)},
+            "takes as many samples as a box is large; give a sampling_ratio",
         ),
         (
             [node("Resize", ["x", "", "", "s"], ["y"])],

@@ -10,8 +10,10 @@ import numpy as np
 from foundation.dtype import DTYPES
 from foundation.errors import WorkloadError
 from workloads.build import GraphBuilder
+from workloads.deformable import Deformable, add_deformed_windows
 from workloads.graph import Tensor
 from workloads.indexing import OneHot, add_scatter_add
+from workloads.layers import Linear
 from workloads.loaders.imported import vector
 from workloads.loaders.imported.importer import (
     Deferred,
@@ -19,9 +21,19 @@ from workloads.loaders.imported.importer import (
     UnsupportedError,
     check_numbers,
     known_array,
+    learned_of,
+    weight_of,
 )
 from workloads.loaders.imported.movement import concat, constant_indices, gather, stack
-from workloads.loaders.imported.values import Array, Value, as_it_lies, lying, plain
+from workloads.loaders.imported.values import (
+    Array,
+    Value,
+    as_it_lies,
+    channels_last,
+    lying,
+    plain,
+)
+from workloads.roi_align import RoiAlign, add_roi_align
 from workloads.selection import add_top_k
 from workloads.suppression import add_suppression
 
@@ -168,3 +180,69 @@ def not_negative(to: Importer, name: str, indices: Value, size: int) -> Value:
     if np.any(known < -size) or np.any(known >= size):
         raise WorkloadError(f"its indices must lie in {-size}..{size - 1} but are {known.tolist()}")
     return constant_indices(to, name, np.where(known < 0, known + size, known))
+
+
+def roi_align(to: Importer, name: str, image: Value, boxes: Value, roi: RoiAlign) -> Value:
+    """Return boxes' samples of ``[1, C, H, W]``, ``[boxes, C, *sizes]``.
+
+    Raises
+    ------
+    UnsupportedError
+        There are several images.
+    """
+    if image.rank != 4 or image.shape[0] != 1 or boxes.rank != 2:
+        raise UnsupportedError(
+            f"samples boxes {list(boxes.shape)} of {list(image.shape)}; one image is known only"
+        )
+    features = to.tensor(image, channels_last(4))
+    corners = to.tensor(to.reshaped(boxes, (1, *boxes.shape)), (0, 1, 2))
+    found = to.compose(
+        name, lambda builder, own: add_roi_align(builder, own, [features], corners, roi)
+    )
+    apart = to.reshaped(plain(found), found.shape[1:])
+    return apart.transposed((0, 3, 1, 2))
+
+
+def deformable_convolution(
+    to: Importer,
+    name: str,
+    image: Value,
+    weight: Value,
+    offset: Value,
+    bias: Value | None,
+    mask: Value | None,
+    deformable: Deformable,
+) -> Value:
+    """Return a deformable convolution of ``[N, C, H, W]`` by a weight ``[OC, C, KH, KW]``.
+
+    Raises
+    ------
+    UnsupportedError
+        Weight or bias are computed, or outputs have groups.
+    """
+    if weight_of(weight) is None or (bias is not None and weight_of(bias) is None):
+        raise UnsupportedError("its weight and bias must be arrays of the file")
+    channels, groups = image.shape[1], deformable.offset_groups
+    if weight.shape[1] != channels:
+        raise UnsupportedError(
+            f"its weight has {weight.shape[1]} channels but the image {channels}: groups of outputs"
+            " aren't known"
+        )
+    lie, outputs = channels_last(4), weight.shape[0]
+    first, second = to.tensor(image, lie), to.tensor(offset, lie)
+    third = None if mask is None else to.tensor(mask, lie)
+
+    def by_tap(array: Array) -> Array:
+        taps = array.reshape(outputs, groups, channels // groups, *array.shape[2:])
+        rows = taps.transpose(1, 3, 4, 2, 0).reshape(-1, outputs)
+        return rows.astype(to.dtype.numpy)
+
+    learned = {"weight": learned_of(weight, by_tap, "deformable", groups)}
+    if bias is not None:
+        learned["bias"] = learned_of(bias, lambda array: array.astype(np.float32))
+    window = to.compose(
+        name,
+        lambda builder, own: add_deformed_windows(builder, own, first, second, third, deformable),
+    )
+    product = Linear(out_features=outputs, bias=bias is not None)
+    return lying(to.layer(name, product, (window,), learned), lie)

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 
 from foundation.errors import WorkloadError
+from workloads.deformable import Deformable
 from workloads.loaders.imported import functions, indexing, movement, vector
 from workloads.loaders.imported.importer import (
     Importer,
@@ -18,6 +19,8 @@ from workloads.loaders.imported.importer import (
 )
 from workloads.loaders.imported.values import Array, Value
 from workloads.loaders.onnx.node import Handler, Inputs, Node, array_of, axis_of, needed, optional
+from workloads.loaders.onnx.product_nodes import windows_of
+from workloads.roi_align import RoiAlign
 
 
 def _gather(to: Importer, node: Node, inputs: Inputs) -> Value:
@@ -242,14 +245,46 @@ def _corners(to: Importer, node: Node, boxes: Value) -> Value:
     return movement.concat(to, f"{node.name}.corners", ends, 2)
 
 
+def _roi_align(to: Importer, node: Node, inputs: Inputs) -> Value:
+    if node.text("mode", "avg") != "avg":
+        raise UnsupportedError(f"its mode is '{node.text('mode', '')}' but only means are known")
+    ratio = node.integer("sampling_ratio", 0)
+    if ratio < 1:
+        raise UnsupportedError("takes as many samples as a box is large; give a sampling_ratio")
+    default = "half_pixel" if node.version >= 16 else "output_half_pixel"
+    roi = RoiAlign(
+        sizes=(node.integer("output_height", 1), node.integer("output_width", 1)),
+        sampling_ratio=ratio,
+        scales=(node.number("spatial_scale", 1.0),),
+        aligned=node.text("coordinate_transformation_mode", default) == "half_pixel",
+    )
+    return indexing.roi_align(to, node.name, needed(inputs, 0), needed(inputs, 1), roi)
+
+
+def _deform_conv(to: Importer, node: Node, inputs: Inputs) -> Value:
+    image, weight, offset = (needed(inputs, place) for place in range(3))
+    rows, columns = windows_of(node, image.shape[2:], weight.shape[2:])
+    deformable = Deformable(
+        out_channels=weight.shape[0],
+        windows=(rows, columns),
+        offset_groups=node.integer("offset_group", 1),
+    )
+    bias, mask = optional(inputs, 3), optional(inputs, 4)
+    return indexing.deformable_convolution(
+        to, node.name, image, weight, offset, bias, mask, deformable
+    )
+
+
 HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("ArgMax", "ArgMin"), _extreme_place),
+    "DeformConv": _deform_conv,
     "Gather": _gather,
     "GatherElements": _gather_elements,
     "GatherND": _gather_nd,
     "Hardmax": _hardmax,
     "NonMaxSuppression": _non_max_suppression,
     "OneHot": _one_hot,
+    "RoiAlign": _roi_align,
     **dict.fromkeys(("Scatter", "ScatterElements"), _scatter_elements),
     "ScatterND": _scatter_nd,
     "TopK": _top_k,

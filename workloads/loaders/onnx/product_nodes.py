@@ -22,7 +22,7 @@ from workloads.loaders.imported.values import Value
 from workloads.loaders.onnx.node import Handler, Inputs, Node, needed, optional
 
 
-def _windows(node: Node, sizes: Shape, kernel: Sequence[int]) -> list[Window]:
+def windows_of(node: Node, sizes: Shape, kernel: Sequence[int]) -> list[Window]:
     """Return the windows over spatial axes of these sizes.
 
     With ``ceil_mode`` there is padding for one more position where a window would be cut off.
@@ -58,7 +58,7 @@ def _windows(node: Node, sizes: Shape, kernel: Sequence[int]) -> list[Window]:
 def _conv(to: Importer, node: Node, inputs: Inputs) -> Value:
     image, weight, bias = needed(inputs, 0), needed(inputs, 1), optional(inputs, 2)
     kernel = node.integers("kernel_shape") or weight.shape[2:]
-    windows = _windows(node, image.shape[2:], kernel)
+    windows = windows_of(node, image.shape[2:], kernel)
     return products.convolution(
         to, node.name, image, weight, bias, windows, node.integer("group", 1)
     )
@@ -78,7 +78,7 @@ def _conv_transpose(to: Importer, node: Node, inputs: Inputs) -> Value:
         image,
         weight,
         bias,
-        _windows(node, image.shape[2:], kernel),
+        windows_of(node, image.shape[2:], kernel),
         node.integers("output_padding") or (0,) * len(kernel),
         node.integer("group", 1),
     )
@@ -88,7 +88,7 @@ def _pool(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
     image = needed(inputs, 0)
     if len(node.outputs) > 1 and node.outputs[1]:
         raise UnsupportedError("its indices are read, which no pooling layer computes")
-    windows = _windows(node, image.shape[2:], node.integers("kernel_shape") or ())
+    windows = windows_of(node, image.shape[2:], node.integers("kernel_shape") or ())
     pads = any(window.pad_before or window.pad_after for window in windows)
     if function == "mean" and pads and not node.integer("count_include_pad", 0):
         # Approximation: the mean of a window at the border divides by its whole size.
