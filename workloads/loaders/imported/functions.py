@@ -15,7 +15,7 @@ from workloads.loaders.imported.importer import (
     constant_value,
     known_array,
 )
-from workloads.loaders.imported.movement import constant_indices, cut, gather, surround
+from workloads.loaders.imported.movement import backwards, cut, surround
 from workloads.loaders.imported.values import Array, Value, as_it_lies, lying
 from workloads.scan import Scan
 
@@ -159,9 +159,8 @@ def running_sum(
     """Return the sums of all elements along an axis up to each: a scan that keeps its state."""
     check_numbers([value.source])
     size = value.shape[axis]
-    backwards = constant_indices(to, f"{name}.backwards", np.arange(size)[::-1])
     if reverse:
-        value = gather(to, f"{name}.turned", value, backwards, axis)
+        value = backwards(to, f"{name}.turned", value, axis)
     if exclusive:
         moved = surround(to, f"{name}.moved", value, axis, (1, 0), 0.0)
         value = cut(to, f"{name}.moved", moved, axis, 0, size)
@@ -169,7 +168,7 @@ def running_sum(
     tensor = to.tensor(value, lie)
     ones = to.filled(f"{name}.ones", tensor.shape, 1.0)
     sums = lying(to.layer(name, Scan(axis=lie.index(axis)), (ones, tensor)), lie)
-    return gather(to, f"{name}.back", sums, backwards, axis) if reverse else sums
+    return backwards(to, f"{name}.back", sums, axis) if reverse else sums
 
 
 def response_norm(

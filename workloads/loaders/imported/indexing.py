@@ -24,7 +24,7 @@ from workloads.loaders.imported.importer import (
     learned_of,
     weight_of,
 )
-from workloads.loaders.imported.movement import concat, constant_indices, gather, stack
+from workloads.loaders.imported.movement import backwards, concat, constant_indices, gather, stack
 from workloads.loaders.imported.values import (
     Array,
     Value,
@@ -77,15 +77,15 @@ def largest_place(
 ) -> Value:
     """Return where along an axis the largest element is, the first or the last of equals."""
     size = value.shape[axis]
-    backwards = np.arange(size, dtype=np.int32)[::-1]
     if size == 1:
         gone = (*value.shape[:axis], *((1,) if keeps else ()), *value.shape[axis + 1 :])
         return constant_indices(to, name, np.zeros(gone))
     if not last:
         return vector.reduce(to, name, "argmax", value, [axis], keeps=keeps)
-    turned = gather(to, f"{name}.turned", value, constant_indices(to, name, backwards), axis)
+    turned = backwards(to, f"{name}.turned", value, axis)
     place = vector.reduce(to, name, "argmax", turned, [axis], keeps=keeps)
-    return gather(to, name, constant_indices(to, f"{name}.from_end", backwards), place, 0)
+    from_end = constant_indices(to, f"{name}.from_end", np.arange(size)[::-1])
+    return gather(to, name, from_end, place, 0)
 
 
 def one_hot(to: Importer, name: str, indices: Value, classes: int, axis: int) -> Value:

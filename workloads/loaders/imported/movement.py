@@ -150,6 +150,12 @@ def rows_at(
     return to.reshaped(lying(found, tuple(chain.from_iterable(new))), shape)
 
 
+def backwards(to: Importer, name: str, value: Value, axis: int) -> Value:
+    """Return a value whose elements along an axis are in the opposite order."""
+    order = constant_indices(to, f"{name}.order", np.arange(value.shape[axis])[::-1])
+    return gather(to, name, value, order, axis)
+
+
 def constant_indices(to: Importer, name: str, array: Array) -> Value:
     """Return known int32 numbers, which are stored."""
     return constant_value(to, name, array.astype(np.int32))

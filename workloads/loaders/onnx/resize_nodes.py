@@ -14,6 +14,9 @@ from workloads.loaders.imported.importer import Importer, UnsupportedError
 from workloads.loaders.imported.values import Value
 from workloads.loaders.onnx.node import Handler, Inputs, Node, array_of, axes_of, needed, optional
 
+#: More than images have along an axis.
+_MOST_PIXELS = 1 << 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Axis:
@@ -82,6 +85,12 @@ def _wanted(node: Node, inputs: Inputs, image: Value) -> list[_Axis]:
         goals = [int(image.shape[a] * r) for a, r in zip(axes, ratios, strict=True)]
     for axis, goal, ratio in zip(axes, goals, ratios, strict=True):
         found[axis] = _Axis(before=image.shape[axis], after=goal, scale=ratio)
+    largest = max(axis.after for axis in found)
+    if largest > _MOST_PIXELS:
+        raise WorkloadError(
+            f"resizes {list(image.shape)} to {[a.after for a in found]}: an axis may have at most"
+            f" {_MOST_PIXELS}"
+        )
     if min(axis.after for axis in found) < 1:
         raise WorkloadError(
             f"resizes {list(image.shape)} to {[a.after for a in found]}: to nothing"
