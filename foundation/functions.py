@@ -86,6 +86,7 @@ FUNCTIONS = {
             sqrt=1,
             reciprocal=1,
             erf=1,
+            floor=1,
         ),
         *_functions(
             FunctionKind.BINARY,
@@ -98,7 +99,7 @@ FUNCTIONS = {
             greater=1,
             **{f"{name}_gradient": 2 for name in SLOPES},
         ),
-        *_functions(FunctionKind.CONVERSION, cast=1, equal=1),
+        *_functions(FunctionKind.CONVERSION, cast=1, equal=1, floor_int32=1),
         *_functions(FunctionKind.CHANNEL, requantize=1, rescale=2, batch_norm=2),
         *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1, dot=2, argmax=1, max_gradient=2),
         *_functions(
@@ -112,7 +113,7 @@ OF_PSUMS = ("requantize", "rescale")
 #: Functions that sort rows.
 SORTS = ("sort", "argsort")
 #: Functions whose results are int32 numbers of elements.
-INDEXING = ("argmax", "argsort")
+INDEXING = ("argmax", "argsort", "floor_int32")
 
 
 def names(kind: FunctionKind) -> list[str]:

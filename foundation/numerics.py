@@ -200,6 +200,17 @@ def batch_norm(values: Array, scale: Array, shift: Array, dtype: Dtype) -> Array
     return saturate(product + _widened(shift, dtype), dtype)
 
 
+def floor_int32(values: Array) -> Array:
+    """Return the largest int32 numbers that aren't above real ones; 0 for NaN."""
+    real_values = values.astype(np.float64)
+    if values.dtype.kind == "i":
+        real_values /= ONE
+    limits_ = np.iinfo(np.int32)
+    whole = np.nan_to_num(np.floor(real_values), posinf=np.inf, neginf=-np.inf)
+    result: Array = np.clip(whole, limits_.min, limits_.max).astype(np.int32)
+    return result
+
+
 def reduction(function: str, values: Array, axes: tuple[int, ...], dtype: Dtype) -> Array:
     """Return the sum, mean or max over ``axes``, which disappear.
 
@@ -424,5 +435,7 @@ def _real_unary(function: str, x: Any) -> Any:
             return 1 / x
         case "erf":
             return np.vectorize(math.erf, otypes=[x.dtype])(x)
+        case "floor":
+            return np.floor(x)
         case _:
             raise ValueError(f"unknown unary function '{function}'")

@@ -25,6 +25,7 @@ _OPERANDS = {
     "max_gradient": (3, 3),
     "cast": (1, 1),
     "equal": (2, 2),
+    "floor_int32": (1, 1),
     "sort": (1, 1),
     "argsort": (1, 1),
     "scan": (2, 2),
@@ -131,6 +132,8 @@ def apply_vector(vector: Vector, inputs: list[Array]) -> Array:
         case FunctionKind.CONVERSION:
             if name == "equal":
                 return numerics.equal(inputs[0], inputs[1], dtype)
+            if name == "floor_int32":
+                return numerics.floor_int32(inputs[0])
             return numerics.cast(inputs[0], dtype)
         case FunctionKind.CHANNEL:
             if name == "batch_norm":

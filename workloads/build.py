@@ -239,13 +239,14 @@ def _held(what: str, constant: float, dtype: Dtype) -> float:
     return numerics.real(numerics.stored(constant, dtype), dtype)
 
 
-def _takes_indices(operator: Operator) -> bool:
+def takes_indices(operator: Operator) -> bool:
+    """Whether an operator works on int32: what it does with indices isn't computing."""
     return isinstance(operator, _MOVES) or getattr(operator, "takes_indices", False)
 
 
 def _check_types(operator: Operator, inputs: Sequence[Tensor]) -> None:
     for tensor in inputs:
-        if tensor.dtype.name == "int32" and not _takes_indices(operator):
+        if tensor.dtype.name == "int32" and not takes_indices(operator):
             raise WorkloadError(
                 f"'{tensor.name}' is int32, which holds indices and isn't computed on;"
                 " give it another dtype, or look it up with op: embedding"

@@ -39,6 +39,7 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import NEIGHBOURS, Interpolate, Repeat
+from workloads.sampling import FloorInt32, LookupTable, Ramp, WeightedSum
 from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import NeighbourSum
@@ -73,10 +74,10 @@ def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
         for tensor in graph.tensors.values()
         if tensor.kind is not TensorKind.ACTIVATION
     }
-    return {**drawn, **_fixed(graph), **_in_range(graph, drawn)}
+    return {**drawn, **fixed_tensors(graph), **_in_range(graph, drawn)}
 
 
-def _fixed(graph: Graph) -> dict[str, Array]:
+def fixed_tensors(graph: Graph) -> dict[str, Array]:
     """Return the values of parameters that follow from their layer's operator."""
     found = {}
     for layer in graph.layers:
@@ -132,6 +133,8 @@ def _entries_of(graph: Graph, layer: Layer) -> int | None:
             return rows
         case OneHot(classes=classes):
             return classes
+        case LookupTable(rows=rows):
+            return len(rows)
         case _:
             return None
 
@@ -214,6 +217,16 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
         case NeighbourSum():
             weight = learned["weight"][..., np.newaxis]
             return numerics.dot(inputs[0], weight, (1,), dtype)
+        case FloorInt32():
+            return numerics.floor_int32(inputs[0])
+        case Ramp() as operator:
+            behind = -operator.axis % inputs[0].ndim - 1
+            ramp = learned["ramp"].reshape(-1, *(1,) * (behind % inputs[0].ndim))
+            return numerics.binary(operator.function, inputs[0], ramp, dtype)
+        case LookupTable():
+            return learned["table"][inputs[0]]
+        case WeightedSum():
+            return numerics.dot(inputs[0], inputs[1][..., np.newaxis], (-2,), dtype)
         case Interpolate() as operator:
             return _interpolated(operator, inputs[0], learned["weight"], dtype)
         case Cast():

@@ -34,6 +34,7 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.sampling import FloorInt32, LookupTable, Ramp, WeightedSum
 from workloads.scan import Scan
 from workloads.selection import Sort, add_top_k
 from workloads.sparse import (
@@ -53,7 +54,7 @@ WIDEST_ROW_BYTES = 1024
 LARGEST_REDUCED_BYTES = 5376
 #: Functions that make of a small difference a large one: of rounded values only, in no chain.
 STEEP = (
-    *("greater", "divide", "exp", "log", "reciprocal", "sqrt"),
+    *("greater", "divide", "exp", "floor", "log", "reciprocal", "sqrt"),
     *("relu_gradient", "relu6_gradient", "hard_sigmoid_gradient", "absolute_gradient"),
 )
 
@@ -530,6 +531,38 @@ def add_scan(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(Scan(axis=axis), [tensor, builder.add_input(tensor.shape)])
 
 
+def add_ramp(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    axis = draw(st.integers(-len(tensor.shape), len(tensor.shape) - 1))
+    size = tensor.shape[axis]
+    operator = Ramp(
+        function=draw(st.sampled_from(["add", "multiply"])),
+        axis=axis,
+        count=draw(st.integers(1, 5)) if size == 1 else size,
+        start=draw(st.sampled_from([-1.0, 0.25])),
+        step=0.125,
+    )
+    return builder.add(operator, [tensor])
+
+
+def add_table(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    indices = builder.add_input(tensor.shape[:2], DTYPES["int32"])
+    width = draw(st.integers(1, 5))
+    rows = tuple(tuple(row / 4 - column for column in range(width)) for row in range(7))
+    return builder.add(LookupTable(rows=rows, dtype=builder.dtype), [indices])
+
+
+def add_weighted_sum(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    del draw
+    if tensor.shape[-2] * builder.dtype.size_bytes > WIDEST_ROW_BYTES // 2:
+        return tensor
+    return builder.add(WeightedSum(), [tensor, builder.add_input(tensor.shape[:-1])])
+
+
+def add_floors(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    del draw
+    return builder.add(FloorInt32(), [tensor])
+
+
 Adder = Callable[[DrawFn, Draft, Tensor], Tensor]
 ON_IMAGES: dict[str, Adder] = {
     "conv": add_conv,
@@ -570,6 +603,10 @@ INDEXING: dict[str, Adder] = {
     "neighbours": add_neighbours,
     "neighbour_sum": add_neighbour_sum,
     "node_order": add_node_order,
+    "ramp": add_ramp,
+    "table": add_table,
+    "weighted_sum": add_weighted_sum,
+    "floor_int32": add_floors,
 }
 OPERATORS: dict[str, Adder] = {
     **ON_IMAGES,

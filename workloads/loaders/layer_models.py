@@ -20,6 +20,9 @@ from workloads.loaders.fields import (
     WeightDtypeName,
 )
 
+FiniteNumber = Annotated[float | int, Field(allow_inf_nan=False)]
+PositiveNumber = Annotated[float | int, Field(allow_inf_nan=False, gt=0)]
+
 
 class SparsityEntry(Model):
     """``workloads.weights.Sparsity``: ``n`` of each ``m``, or a density."""
@@ -462,6 +465,66 @@ class SelectiveScanLayer(_Layer):
     """``workloads.scan.add_selective_scan``: sequence, time, write and read."""
 
     op: Literal["selective_scan"]
+
+
+class FloorInt32Layer(_Layer):
+    """``workloads.sampling.FloorInt32``."""
+
+    op: Literal["floor_int32"]
+
+
+class RampLayer(_Layer):
+    """``workloads.sampling.Ramp``."""
+
+    op: Literal["ramp"]
+    function: Literal["add", "multiply"] = "add"
+    axis: Integer = -1
+    count: Integer
+    start: FiniteNumber = 0
+    step: FiniteNumber = 1
+
+
+class LookupTableLayer(_Layer):
+    """``workloads.sampling.LookupTable``."""
+
+    op: Literal["table"]
+    rows: Annotated[
+        list[Annotated[list[FiniteNumber], Field(min_length=1, max_length=64)]],
+        Field(min_length=1, max_length=1024),
+    ]
+    dtype: ComputeDtypeName | None = None
+
+
+class WeightedSumLayer(_Layer):
+    """``workloads.sampling.WeightedSum``: values, and weights."""
+
+    op: Literal["weighted_sum"]
+
+
+class RoiAlignLayer(_Layer):
+    """``workloads.roi_align.add_roi_align``: feature maps, and boxes."""
+
+    op: Literal["roi_align"]
+    out: Annotated[list[Integer], Field(min_length=2, max_length=2)]
+    sampling_ratio: Integer = 2
+    scales: Annotated[list[PositiveNumber], Field(min_length=1, max_length=8)]
+    aligned: bool = False
+    canonical_size: PositiveNumber = 224
+    canonical_level: Annotated[int, Field(ge=0, le=32)] = 4
+
+
+class DeformableLayer(_Layer):
+    """``workloads.deformable.add_deformable_convolution``: image, offsets and a mask if any."""
+
+    op: Literal["deform_conv"]
+    out: Integer
+    kernel: PerAxis
+    stride: PerAxis = 1
+    dilation: PerAxis = 1
+    padding: Padding = 0
+    offset_groups: Integer = 1
+    bias: bool = False
+    activation: Activation = "identity"
 
 
 class SuppressionLayer(_Layer):

@@ -33,10 +33,12 @@ from workloads.loaders.layer_models import (
     ConcatLayer,
     ConvGradientLayer,
     ConvLayer,
+    DeformableLayer,
     DispatchLayer,
     EmbeddingBagLayer,
     EmbeddingLayer,
     FlipLayer,
+    FloorInt32Layer,
     GatherLayer,
     GlobalPoolLayer,
     GraphConvLayer,
@@ -44,6 +46,7 @@ from workloads.loaders.layer_models import (
     InstanceNormLayer,
     InterpolateLayer,
     LinearLayer,
+    LookupTableLayer,
     MatMulLayer,
     MixtureLayer,
     NamedItem,
@@ -53,11 +56,13 @@ from workloads.loaders.layer_models import (
     OneHotLayer,
     PoolGradientLayer,
     PoolLayer,
+    RampLayer,
     RecurrentLayer,
     ReduceLayer,
     RepeatLayer,
     ReshapeLayer,
     ResizeLayer,
+    RoiAlignLayer,
     RowNumbersLayer,
     ScanLayer,
     ScatterAddLayer,
@@ -71,6 +76,7 @@ from workloads.loaders.layer_models import (
     TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
+    WeightedSumLayer,
     WeightsEntry,
 )
 
@@ -159,6 +165,12 @@ LayerItem = (
     | PoolGradientLayer
     | FlipLayer
     | CastLayer
+    | FloorInt32Layer
+    | RampLayer
+    | LookupTableLayer
+    | WeightedSumLayer
+    | RoiAlignLayer
+    | DeformableLayer
 )
 
 _TAGS = {
@@ -179,6 +191,7 @@ _TAGS = {
             *("mixture_of_experts", "dispatch", "collect"),
             *("sparse_matmul", "graph_conv", "node_order", "scan", "selective_scan", "nms"),
             *("conv_gradient", "pool_gradient", "flip", "cast"),
+            *("floor_int32", "ramp", "table", "weighted_sum", "roi_align", "deform_conv"),
         )
     },
 }
@@ -265,6 +278,12 @@ Item = Annotated[
     | Annotated[PoolGradientLayer, Tag("pool_gradient layer")]
     | Annotated[FlipLayer, Tag("flip layer")]
     | Annotated[CastLayer, Tag("cast layer")]
+    | Annotated[FloorInt32Layer, Tag("floor_int32 layer")]
+    | Annotated[RampLayer, Tag("ramp layer")]
+    | Annotated[LookupTableLayer, Tag("table layer")]
+    | Annotated[WeightedSumLayer, Tag("weighted_sum layer")]
+    | Annotated[RoiAlignLayer, Tag("roi_align layer")]
+    | Annotated[DeformableLayer, Tag("deform_conv layer")]
     | Annotated[BlockUse, Tag("block use")]
     | Annotated[_NoOperator, Tag("no operator")],
     Discriminator(_tag),

@@ -36,10 +36,12 @@ from workloads.loaders.layer_models import (
     ConcatLayer,
     ConvGradientLayer,
     ConvLayer,
+    DeformableLayer,
     DispatchLayer,
     EmbeddingBagLayer,
     EmbeddingLayer,
     FlipLayer,
+    FloorInt32Layer,
     GatherLayer,
     GlobalPoolLayer,
     GraphConvLayer,
@@ -47,6 +49,7 @@ from workloads.loaders.layer_models import (
     InstanceNormLayer,
     InterpolateLayer,
     LinearLayer,
+    LookupTableLayer,
     MatMulLayer,
     MixtureLayer,
     NeighboursLayer,
@@ -55,6 +58,7 @@ from workloads.loaders.layer_models import (
     OneHotLayer,
     PoolGradientLayer,
     PoolLayer,
+    RampLayer,
     ReduceLayer,
     RepeatLayer,
     ReshapeLayer,
@@ -70,11 +74,13 @@ from workloads.loaders.layer_models import (
     TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
+    WeightedSumLayer,
 )
 from workloads.loaders.models import LayerItem
 from workloads.loaders.weights import weights_of
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.sampling import FloorInt32, LookupTable, Ramp, WeightedSum
 from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import Neighbours, NeighbourSum, NodeOrder
@@ -163,6 +169,23 @@ def operator_of(
         case OneHotLayer():
             return OneHot(
                 classes=place.integer(item.out, "out", minimum=1),
+                dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
+            )
+        case FloorInt32Layer():
+            return FloorInt32()
+        case WeightedSumLayer():
+            return WeightedSum()
+        case RampLayer():
+            return Ramp(
+                function=item.function,
+                axis=place.integer(item.axis, "axis"),
+                count=place.integer(item.count, "count", minimum=1),
+                start=float(item.start),
+                step=float(item.step),
+            )
+        case LookupTableLayer():
+            return LookupTable(
+                rows=tuple(tuple(float(number) for number in row) for row in item.rows),
                 dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
             )
         case SortLayer():
@@ -265,6 +288,7 @@ def check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None
             | ScanLayer()
             | SuppressionLayer()
             | ConvGradientLayer()
+            | WeightedSumLayer()
         ):
             needed = 2
         case ConvLayer() | TransposedConvLayer():
@@ -327,11 +351,11 @@ def _windowed(
             return Reduce(function=item.function, axes=tuple(range(1, axes + 1)))
         case PoolLayer():
             function = "max" if item.op == "max_pool" else "mean"
-            return Pool(function=function, windows=_windows(item, place, tensor))
+            return Pool(function=function, windows=windows_of(item, place, tensor))
         case ConvLayer():
             return Convolution(
                 out_channels=place.integer(item.out, "out", minimum=1),
-                windows=_windows(item, place, tensor),
+                windows=windows_of(item, place, tensor),
                 groups=place.integer(item.groups, "groups", minimum=1),
                 bias=item.bias,
                 batch_norm=item.batch_norm,
@@ -359,7 +383,7 @@ def _window_gradient(
     item: ConvGradientLayer | PoolGradientLayer, place: Place, inputs: Sequence[Tensor]
 ) -> Operator:
     axes = spatial_axes(item, place, inputs[0])
-    windows = _windows(item, place, inputs[0])
+    windows = windows_of(item, place, inputs[0])
     if isinstance(item, ConvGradientLayer):
         groups = place.integer(item.groups, "groups", minimum=1)
         return ConvolutionGradient(windows=windows, groups=groups)
@@ -383,7 +407,7 @@ def _transposed_windows(
     item: TransposedConvLayer, place: Place, tensor: Tensor
 ) -> tuple[tuple[Window, ...], tuple[int, ...]]:
     """Return a window and an output padding for each spatial axis."""
-    windows = _windows(item, place, tensor)
+    windows = windows_of(item, place, tensor)
     if item.padding != "same":
         return windows, per_axis(item.output_padding, "output_padding", place, len(windows), 0)
     if item.output_padding != 0:
@@ -393,8 +417,13 @@ def _transposed_windows(
     return windows, tuple(max(window.stride - window.span, 0) for window in windows)
 
 
-def _windows(
-    item: ConvLayer | TransposedConvLayer | PoolLayer | ConvGradientLayer | PoolGradientLayer,
+def windows_of(
+    item: ConvLayer
+    | TransposedConvLayer
+    | PoolLayer
+    | DeformableLayer
+    | ConvGradientLayer
+    | PoolGradientLayer,
     place: Place,
     tensor: Tensor,
 ) -> tuple[Window, ...]:

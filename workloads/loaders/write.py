@@ -31,6 +31,7 @@ from workloads.layers import (
 from workloads.loaders.weights import weights_text
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.sampling import FloorInt32, LookupTable, Ramp, WeightedSum
 from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import Neighbours, NeighbourSum, NodeOrder
@@ -172,6 +173,10 @@ def operator_name(operator: object) -> str:
             | PoolGradient()
             | Flip()
             | Cast()
+            | FloorInt32()
+            | Ramp()
+            | LookupTable()
+            | WeightedSum()
         ):
             return operator.kind
         case _:
@@ -268,6 +273,16 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
             return {**_routing(operator.routing), "rows": operator.rows}
         case Collect():
             return _routing(operator.routing)
+        case Ramp():
+            return {
+                "function": operator.function,
+                "axis": operator.axis,
+                "count": operator.count,
+                "start": json.dumps(operator.start),
+                "step": json.dumps(operator.step),
+            }
+        case LookupTable():
+            return {"rows": json.dumps(operator.rows), "dtype": operator.dtype}
         case OneHot():
             return {"out": operator.classes, "dtype": operator.dtype}
         case Sort() | Scan():

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial, reduce
 from math import inf, prod
 
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import functions, vector
 from workloads.loaders.imported.importer import (
-    Given,
     Importer,
     UnsupportedError,
     known_array,
     number_of,
-    weight_of,
 )
 from workloads.loaders.imported.values import Value
 from workloads.loaders.onnx.node import (
     Handler,
     Inputs,
     Node,
+    as_numbers,
     axes_of,
     axis_of,
     integers_of,
@@ -46,13 +44,9 @@ def _cast(to: Importer, node: Node, inputs: Inputs) -> Value:
     is_float = node.integer("to", 1) in (1, 10, 11, 16)
     if is_float == (value.dtype == to.dtype):
         return value
-    weight = weight_of(value)
-    if weight is not None and is_float:
-        return replace(value, source=weight.of_type(to.dtype))
-    if isinstance(value.source, Given) and is_float:
-        to.note(f"input '{value.source.name}' is given as {to.dtype}, to which the file casts it")
-        return replace(value, source=value.source.of_type(to.dtype))
-    raise UnsupportedError("casts what is computed between integers and floating point")
+    if not is_float:
+        raise UnsupportedError("casts what is computed between integers and floating point")
+    return as_numbers(to, value)
 
 
 def _binary(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
@@ -106,7 +100,9 @@ def _leaky_relu(to: Importer, node: Node, inputs: Inputs) -> Value:
 def _where(to: Importer, node: Node, inputs: Inputs) -> Value:
     known = known_array(needed(inputs, 0))
     if known is None:
-        raise UnsupportedError("its condition is computed")
+        condition = as_numbers(to, needed(inputs, 0))
+        sides = needed(inputs, 1), needed(inputs, 2)
+        return functions.computed_choice(to, node.name, condition, *sides)
     return functions.choice(to, node.name, known, needed(inputs, 1), needed(inputs, 2))
 
 
@@ -160,15 +156,22 @@ def _log_softmax(to: Importer, node: Node, inputs: Inputs) -> Value:
     return vector.unary(to, f"{node.name}.log", "log", _softmax(to, node, inputs))
 
 
-def _layer_norm(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
+def _layer_norm(
+    to: Importer, node: Node, inputs: Inputs, *, function: str
+) -> Value | Sequence[Value]:
     value = needed(inputs, 0)
     axis = axis_of(node.integer("axis", -1), value.rank)
-    if any(node.outputs[1:]):
-        raise UnsupportedError("its mean or deviation is read, which no normalization layer gives")
     gamma, beta = optional(inputs, 1), optional(inputs, 2)
-    return vector.layer_norm(
+    normal = vector.layer_norm(
         to, node.name, value, value.rank - axis, gamma, beta, function=function
     )
+    if not any(node.outputs[1:]):
+        return normal
+    mean, variance = functions.moments(to, node.name, value, range(axis, value.rank), keeps=True)
+    epsilon = node.number("epsilon", 1e-5)
+    variance = vector.with_number(to, f"{node.name}.epsilon", "add", variance, epsilon)
+    deviation = vector.unary(to, f"{node.name}.deviation", "sqrt", variance)
+    return [normal, mean, vector.unary(to, f"{node.name}.inverse", "reciprocal", deviation)]
 
 
 def _batch_norm(to: Importer, node: Node, inputs: Inputs) -> Value:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from foundation.errors import WorkloadError
-from workloads.loaders.imported.importer import Importer, known_array
+from workloads.loaders.imported.importer import (
+    Given,
+    Importer,
+    UnsupportedError,
+    Weight,
+    known_array,
+)
 from workloads.loaders.imported.values import Array, Value
 
 #: What a node's handler gets: an absent optional input is None.
@@ -103,6 +109,23 @@ def array_of(value: Value, what: str) -> Array:
             " values aren't in the file"
         )
     return array
+
+
+def as_numbers(to: Importer, value: Value) -> Value:
+    """Return what a file holds, or is given, as integers or truth values, as numbers to compute on.
+
+    Raises
+    ------
+    UnsupportedError
+        It is computed as integers.
+    """
+    if value.dtype == to.dtype:
+        return value
+    if isinstance(value.source, Given):
+        to.note(f"input '{value.source.name}' is given as {to.dtype}, to which the file casts it")
+    if isinstance(value.source, Given | Weight):
+        return replace(value, source=value.source.of_type(to.dtype))
+    raise UnsupportedError("casts what is computed between integers and floating point")
 
 
 def integers_of(node: Node, inputs: Inputs, name: str, place: int) -> tuple[int, ...] | None:
