@@ -78,8 +78,9 @@ def count_matmul(
 
 def count_vector(what: Vector, names: list[str], found: Counter[str]) -> None:
     elements = prod(what.shape)
+    row = prod(what.shape[-max(what.reduced, 1) :])  # what a sort goes over in several passes
     found["vector"] += vector_operations(
-        function=what.function, activation=what.activation, elements=elements
+        function=what.function, activation=what.activation, elements=elements, row=row
     )
     for access in what.inputs:
         found[f"{names[access.space]} read"] += elements * what.input_dtype.size_bytes

@@ -111,6 +111,7 @@ def test_bytes_by_operand_are_bytes_by_memory(graph: Graph, spec: AcceleratorSpe
 @given(graph=chains("int8"), spec=machines)
 def test_every_semaphore_of_a_program_has_words(graph: Graph, spec: AcceleratorSpec) -> None:
     roles = {"input", "weight", "bias", "gamma", "beta", "psum", "output", "data"}
+    roles |= {"scale", "numbers", "offset", "ramp", "indices"}  # parameters that aren't learned
     plan = make_plan(graph, spec)
     for planned in plan.layers:
         if plan.works[planned.work].kernels:

@@ -139,6 +139,10 @@ def _rule(graph: Graph, layer: Layer) -> Rule:
             what = f"{operator.kind} with scaled, sparse or packed weights"
         case Elementwise(function=what) if what not in functions.WITH_GRADIENT:
             pass
+        case operator if (
+            what := getattr(operator, "activation", "identity")
+        ) not in functions.WITH_GRADIENT:
+            pass
         case operator:
             rule = _RULES.get(type(operator))
             if rule is not None:

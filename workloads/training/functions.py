@@ -14,12 +14,13 @@ from workloads.training.node import Node
 FROM_OPERAND = frozenset(
     {*(name for name, where in SLOPES.items() if where == "operand"), "softplus", "log"}
 )
-#: Functions of layers that have a gradient.
+#: Functions of layers that have a gradient: that of `floor` is zero wherever there is one.
 WITH_GRADIENT = frozenset(
     {
         *names(FunctionKind.UNARY),
         *("add", "subtract", "multiply", "divide", "maximum", "minimum"),
     }
+    - {"floor"}
 )
 
 
