@@ -3,18 +3,23 @@
 Needs torch, torchvision, timm, transformers, onnx and onnxscript; no test does. For every network
 of `torch_networks.py`, with random weights, it writes what `torch.export.save` does, without
 weights, into ``tests/workloads/torch/``, and what PyTorch's own code counts into ``reference.json``
-there. With ``--onnx`` it writes what `torch.onnx.export` does instead, with ``--cases`` small
-networks with their weights and values. Names choose networks.
+there and, of every module and product, into ``layers.json.xz``. With ``--onnx`` it writes what
+`torch.onnx.export` does instead, with ``--optimized`` as well after that exporter has folded batch
+normalization into weights; with ``--cases`` small networks with their weights and values. Names
+choose networks.
 """
 
 from __future__ import annotations
 
+import ast
 import copy
 import io
 import json
 import lzma
 import sys
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +29,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from tests.workloads.torch_networks import CASES, NETWORKS
 
@@ -33,18 +38,53 @@ FOLDER = Path(__file__).parent / "torch"
 UNCOUNTED = {"mv": 0, "dot": 0, "addmv": 1}
 
 
-class _Uncounted(TorchDispatchMode):
-    """Adds up the multiply-accumulates of what PyTorch's counter leaves out."""
+class _Products(TorchDispatchMode):
+    """Keeps shape and multiply-accumulates of all that PyTorch's counter counts, and the rest."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.macs = 0
+        self.found: list[tuple[list[int], int]] = []
+        self.uncounted_macs = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
         name = func.overloadpacket.__name__
         if name in UNCOUNTED:
-            self.macs += args[UNCOUNTED[name]].numel()
-        return func(*args, **(kwargs or {}))
+            macs = args[UNCOUNTED[name]].numel()
+            self.uncounted_macs += macs
+        elif func.overloadpacket in flop_registry:
+            count = flop_registry[func.overloadpacket]
+            macs = count(*args, **(kwargs or {}), out_val=result) // 2
+        else:
+            return result
+        self.found.append((list(result.shape), macs))
+        return result
+
+
+@contextmanager
+def _watched(model: torch.nn.Module, products: _Products) -> Iterator[list[Any]]:
+    """Keep name, output shape and multiply-accumulates of each call of a layer of `torch.nn`.
+
+    Layers are what has no modules inside, subclasses included.
+    """
+    calls: list[Any] = []
+    begun: list[int] = []
+
+    def leave(name: str, output: Any) -> None:
+        inside = products.found[begun.pop() :]
+        if isinstance(output, torch.Tensor):
+            calls.append([name, list(output.shape), sum(macs for _, macs in inside)])
+
+    hooks = []
+    for name, module in model.named_modules():
+        bases = [base.__module__ for base in type(module).__mro__ if base is not torch.nn.Module]
+        is_layer = any(base.startswith("torch.nn.modules.") for base in bases)
+        if is_layer and not list(module.children()):
+            enter = module.register_forward_pre_hook(lambda *_: begun.append(len(products.found)))
+            hooks += [enter, module.register_forward_hook(lambda *a, n=name: leave(n, a[-1]))]
+    yield calls
+    for hook in hooks:
+        hook.remove()
 
 
 def counted(model: torch.nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
@@ -53,11 +93,13 @@ def counted(model: torch.nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
     Attention and recurrences run as the products that they are, which the counter sees.
     """
     torch.backends.mha.set_fastpath_enabled(False)
-    rest = _Uncounted()
+    model.requires_grad_(False)
+    products = _Products()
     with (
         torch.no_grad(),
         FlopCounterMode(display=False) as flops,
-        rest,
+        products,
+        _watched(model, products) as calls,
         sdpa_kernel(SDPBackend.MATH),
         torch.backends.mkldnn.flags(enabled=False),
     ):
@@ -65,11 +107,13 @@ def counted(model: torch.nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
     total = flops.get_total_flops()
     assert total % 2 == 0
     return {
-        "macs": total // 2 + rest.macs,
-        "uncounted_macs": rest.macs,
+        "macs": total // 2 + products.uncounted_macs,
+        "uncounted_macs": products.uncounted_macs,
         "outputs": [
             list(leaf.shape) for leaf in tree_leaves(outputs) if isinstance(leaf, torch.Tensor)
         ],
+        "products": products.found,
+        "modules": calls,
     }
 
 
@@ -155,10 +199,13 @@ def stripped_onnx(proto: onnx.ModelProto) -> bytes:
             tensor.ClearField("raw_data")
             tensor.ClearField("float_data")
     for node in proto.graph.node:
+        said = {entry.key: entry.value for entry in node.metadata_props}
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
-    for field in ("value_info", "metadata_props"):
-        proto.graph.ClearField(field)
+        for key in ("name_scopes", "class_hierarchy"):
+            last = ast.literal_eval(said.get(f"pkg.torch.onnx.{key}", "[]"))[-2:]
+            node.metadata_props.add(key=f"pkg.torch.onnx.{key}", value=str(last))
+    proto.graph.ClearField("value_info")
     for entry in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
         entry.ClearField("metadata_props")
     return lzma.compress(proto.SerializeToString(), preset=9)
@@ -180,8 +227,14 @@ def export(name: str) -> dict[str, Any]:
 def export_onnx(name: str) -> None:
     """Write a network's ONNX model."""
     model, args, kwargs = built(name)
-    exported = torch.onnx.export(model, args, kwargs=kwargs, dynamo=True, verbose=False)
+    exported = torch.onnx.export(
+        model, args, kwargs=kwargs, dynamo=True, verbose=False, optimize=False
+    )
     (FOLDER / f"{name}.onnx.xz").write_bytes(stripped_onnx(exported.model_proto))
+    if "--optimized" in sys.argv:
+        exported.optimize()
+        path = FOLDER / f"{name}.optimized.onnx.xz"
+        path.write_bytes(stripped_onnx(exported.model_proto))
 
 
 def export_case(name: str) -> None:
@@ -220,8 +273,9 @@ def built(name: str) -> tuple[Any, Any, Any]:
 def main() -> None:
     """Export the networks that are named, or all."""
     FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / "reference.json"
+    path, layers_path = FOLDER / "reference.json", FOLDER / "layers.json.xz"
     reference = json.loads(path.read_text()) if path.exists() else {}
+    layers = json.loads(lzma.decompress(layers_path.read_bytes())) if layers_path.exists() else {}
     known = CASES if "--cases" in sys.argv else NETWORKS
     for name in [name for name in sys.argv[1:] if name[0] != "-"] or list(known):
         if "--cases" in sys.argv:
@@ -229,10 +283,13 @@ def main() -> None:
         elif "--onnx" in sys.argv:
             export_onnx(name)
         else:
-            reference[name] = export(name)
+            found = export(name)
+            layers[name] = {kind: found.pop(kind) for kind in ("products", "modules")}
+            reference[name] = found
         print(name, reference.get(name), flush=True)
     lines = [f'"{key}": {json.dumps(reference[key])}' for key in sorted(reference)]
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    layers_path.write_bytes(lzma.compress(json.dumps(layers, sort_keys=True).encode(), preset=9))
 
 
 if __name__ == "__main__":

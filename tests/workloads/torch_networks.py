@@ -98,7 +98,7 @@ class _Tagger(nn.Module):
         self.words = nn.Embedding(1000, 32)
         recurrent = nn.LSTM if kind == "lstm" else nn.GRU
         self.recurrent = recurrent(32, 48, num_layers=2, batch_first=True, bidirectional=True)
-        self.classify = nn.Linear(384, 10)
+        self.classify = nn.Linear(96, 10)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         states, _ = self.recurrent(self.words(tokens))

@@ -525,6 +525,12 @@ def weight_of(value: Value) -> Weight | None:
     return value.source if isinstance(value.source, Weight) else None
 
 
+def bases_of(value: Value) -> Mapping[str, int]:
+    """Return elements of the file's learned arrays that a value is made of, by name."""
+    weight = weight_of(value)
+    return {} if weight is None else weight.bases
+
+
 def recipe_of(value: Value) -> Recipe:
     """Return how the foreign array of a weight's value follows from the file's arrays."""
     weight, order = weight_of(value), value.order

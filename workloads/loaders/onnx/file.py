@@ -6,6 +6,7 @@ shapes. Of those inside, only what is small enough to be a shape, a mask or a nu
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ BYTES = (2, 3)
 _MOST_NUMBERS, _MOST_INTEGERS = 1 << 12, 1 << 22
 #: The most axes that an array may have: NumPy can do nearly everything with 64, and all with 32.
 MOST_AXES = 32
+#: Where PyTorch says what arrays and nodes were (torch/onnx/_internal/exporter/_core.py).
+_SIGNATURE = "pkg.torch.export.ExportedProgram.graph_signature"
+_SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
 _QUANTIZED = (
     *("QLinearConv", "QLinearMatMul", "QuantizeLinear", "DequantizeLinear"),
     *("MatMulInteger", "ConvInteger", "DynamicQuantizeLinear"),
@@ -49,11 +53,14 @@ class Held:
         Whether it holds floating-point numbers.
     known
         Its elements, if they are in the file and few.
+    is_learned
+        Whether it counts as a parameter.
     """
 
     shape: Shape
     is_float: bool
     known: Array | None
+    is_learned: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +87,8 @@ class Contents:
         The number type of most of its weights, or int8 for a quantized network.
     shapes
         What the file says of other tensors: sizes, or names of those that it leaves open.
+    names_parameters
+        Whether the file says which of its arrays are parameters.
     """
 
     nodes: tuple[Node, ...]
@@ -88,6 +97,7 @@ class Contents:
     outputs: tuple[str, ...]
     dtype: str
     shapes: Mapping[str, Given]
+    names_parameters: bool
 
 
 def contents(path: Path) -> Contents:
@@ -123,10 +133,11 @@ def contents_of(model: onnx.ModelProto) -> Contents:
         raise WorkloadError("has no node; give an ONNX model")
     versions = {entry.domain: entry.version for entry in model.opset_import}
     nodes = tuple(_node(node, number, versions) for number, node in enumerate(graph.node))
-    held = {tensor.name: _held(tensor) for tensor in graph.initializer}
+    kinds = _kinds(graph)
+    held = {tensor.name: _held(tensor, kinds) for tensor in graph.initializer}
     for sparse in graph.sparse_initializer:
         shape = tuple(sparse.dims)
-        held[sparse.values.name] = Held(shape=shape, is_float=True, known=None)
+        held[sparse.values.name] = Held(shape=shape, is_float=True, known=None, is_learned=True)
     inputs = {entry.name: _given(entry) for entry in graph.input if entry.name not in held}
     return Contents(
         nodes=nodes,
@@ -135,13 +146,20 @@ def contents_of(model: onnx.ModelProto) -> Contents:
         outputs=tuple(entry.name for entry in graph.output),
         dtype=_dtype(nodes, graph, inputs),
         shapes={entry.name: _given(entry) for entry in (*graph.value_info, *graph.output)},
+        names_parameters=bool(kinds),
     )
+
+
+def _kinds(graph: onnx.GraphProto) -> dict[str, str]:
+    """Return what arrays were in PyTorch, ``PARAMETER`` or ``BUFFER``, if its exporter says so."""
+    said = next((m.value for m in graph.metadata_props if m.key == _SIGNATURE), "")
+    return {name: kind for kind, name in re.findall(r": ([A-Z_]+) target='([^']+)'", said)}
 
 
 def _node(proto: onnx.NodeProto, number: int, versions: Mapping[str, int]) -> Node:
     domain = "" if proto.domain == "ai.onnx" else proto.domain
     return Node(
-        name=proto.name or next(filter(None, proto.output), f"node{number}"),
+        name=_layer(proto) or proto.name or next(filter(None, proto.output), f"node{number}"),
         operator=proto.op_type,
         domain=domain,
         version=versions.get(domain, versions.get("ai.onnx", 1)),
@@ -150,6 +168,17 @@ def _node(proto: onnx.NodeProto, number: int, versions: Mapping[str, int]) -> No
         attributes={attribute.name: _attribute(attribute) for attribute in proto.attribute},
         has_graph=any(a.HasField("g") or a.graphs for a in proto.attribute),
     )
+
+
+def _layer(proto: onnx.NodeProto) -> str:
+    """Return the name of a node's module in PyTorch, as in a `.pt2` file, if the file has it."""
+    said = {entry.key: re.findall("'([^']*)'", entry.value) for entry in proto.metadata_props}
+    scopes, classes = said.get(_SCOPES, []), said.get(_CLASSES, [])
+    if len(scopes) < 2 or len(classes) < 2:
+        return ""
+    is_leaf = classes[-2].startswith("torch.nn.modules.")
+    module = scopes[-2].partition("@")[0]
+    return module if is_leaf and module else ".".join(filter(None, (module, scopes[-1])))
 
 
 def _attribute(proto: onnx.AttributeProto) -> Any:
@@ -164,9 +193,12 @@ def _attribute(proto: onnx.AttributeProto) -> Any:
     return list(value) if isinstance(value, (list, tuple)) or hasattr(value, "extend") else value
 
 
-def _held(tensor: onnx.TensorProto) -> Held:
-    shape = tuple(tensor.dims)
-    return Held(shape=shape, is_float=tensor.data_type in FLOATS, known=_decoded(tensor))
+def _held(tensor: onnx.TensorProto, kinds: Mapping[str, str]) -> Held:
+    """Return an array; one of which nothing is said is learned if it has more than a number."""
+    shape, is_float = tuple(tensor.dims), tensor.data_type in FLOATS
+    kind = kinds.get(tensor.name, "PARAMETER" if prod(shape) > 1 else "")
+    is_learned = is_float and kind == "PARAMETER"
+    return Held(shape=shape, is_float=is_float, known=_decoded(tensor), is_learned=is_learned)
 
 
 def _decoded(tensor: onnx.TensorProto) -> Array | None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial, reduce
 from math import inf, prod
+
+import numpy as np
 
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import functions, vector
 from workloads.loaders.imported.importer import (
-    Given,
     Importer,
     UnsupportedError,
+    constant_value,
     known_array,
     number_of,
-    weight_of,
 )
+from workloads.loaders.imported.indices import chosen, operand
 from workloads.loaders.imported.values import Value
+from workloads.loaders.onnx.file import FLOATS
 from workloads.loaders.onnx.node import (
     Handler,
     Inputs,
@@ -34,6 +36,13 @@ def _unary(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
     return vector.unary(to, node.name, function, needed(inputs, 0))
 
 
+def _looked_up(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return a function that the vector unit looks up like any other, in one operation."""
+    # Approximation: all of them cost what an identity costs.
+    to.note(f"{node.operator} costs one operation per element, as an identity does")
+    return vector.unary(to, node.name, "identity", needed(inputs, 0))
+
+
 def _same(to: Importer, node: Node, inputs: Inputs) -> Value:
     """Return the first input: an identity, and a change of scale or of the floating-point type."""
     del to, node
@@ -42,17 +51,23 @@ def _same(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 def _cast(to: Importer, node: Node, inputs: Inputs) -> Value:
     """Return the input; integers that the network is given come as numbers at once."""
-    value = needed(inputs, 0)
-    is_float = node.integer("to", 1) in (1, 10, 11, 16)
-    if is_float == (value.dtype == to.dtype):
-        return value
-    weight = weight_of(value)
-    if weight is not None and is_float:
-        return replace(value, source=weight.of_type(to.dtype))
-    if isinstance(value.source, Given) and is_float:
-        to.note(f"input '{value.source.name}' is given as {to.dtype}, to which the file casts it")
-        return replace(value, source=value.source.of_type(to.dtype))
-    raise UnsupportedError("casts what is computed between integers and floating point")
+    return _converted(to, needed(inputs, 0), is_float=node.integer("to", 1) in FLOATS)
+
+
+def _cast_like(to: Importer, node: Node, inputs: Inputs) -> Value:
+    del node
+    return _converted(to, needed(inputs, 0), is_float=needed(inputs, 1).dtype == to.dtype)
+
+
+def _converted(to: Importer, value: Value, *, is_float: bool) -> Value:
+    if is_float:
+        return operand(to, value)
+    known = known_array(value)
+    if known is not None:
+        return constant_value(to, "places", known.astype(np.int64))
+    if value.dtype == to.dtype:
+        raise UnsupportedError("casts what is computed from floating point to integers")
+    return value
 
 
 def _binary(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
@@ -104,10 +119,9 @@ def _leaky_relu(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 
 def _where(to: Importer, node: Node, inputs: Inputs) -> Value:
-    known = known_array(needed(inputs, 0))
-    if known is None:
-        raise UnsupportedError("its condition is computed")
-    return functions.choice(to, node.name, known, needed(inputs, 1), needed(inputs, 2))
+    condition, yes, no = (needed(inputs, place) for place in range(3))
+    shape = np.broadcast_shapes(condition.shape, yes.shape, no.shape)
+    return chosen(to, node.name, condition, yes, no, shape)
 
 
 def _axes(node: Node, inputs: Inputs, rank: int) -> tuple[int, ...] | None:
@@ -264,13 +278,16 @@ _BINARY = {
     **{"Add": "add", "Sum": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"},
     **{"Max": "maximum", "Min": "minimum"},
 }
+_LOOKED_UP = (*("Atan", "Ceil", "Cos", "CumSum", "Floor", "Round", "Sin", "Trilu"),)
 
 HANDLERS: dict[str, Handler] = {
     **{name: partial(_unary, function=function) for name, function in _UNARY.items()},
     **{name: partial(_binary, function=function) for name, function in _BINARY.items()},
-    **dict.fromkeys(("CastLike", "Dropout", "Identity"), _same),
+    **dict.fromkeys(_LOOKED_UP, _looked_up),
+    **dict.fromkeys(("Dropout", "Identity"), _same),
     "BatchNormalization": _batch_norm,
     "Cast": _cast,
+    "CastLike": _cast_like,
     "Clip": _clip,
     "Elu": _elu,
     "GroupNormalization": _group_norm,

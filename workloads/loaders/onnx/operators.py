@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from workloads.loaders.onnx import (
     function_nodes,
+    index_nodes,
     movement_nodes,
     product_nodes,
     recurrent_nodes,
@@ -21,4 +22,5 @@ HANDLERS: dict[str, Handler] = {
     **function_nodes.HANDLERS,
     **movement_nodes.HANDLERS,
     **recurrent_nodes.HANDLERS,
+    **index_nodes.HANDLERS,
 }

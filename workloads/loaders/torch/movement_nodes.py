@@ -15,9 +15,9 @@ from workloads.loaders.imported.importer import (
     number_of,
     weight_of,
 )
+from workloads.loaders.imported.indices import operand, picked
 from workloads.loaders.imported.values import Value, plain
 from workloads.loaders.torch.node import Call, Handler
-from workloads.loaders.torch.operands import operand
 
 
 def axis_of(call: Call, value: Value, name: str = "dim", default: int | None = None) -> int:
@@ -230,17 +230,7 @@ def _gather(to: Importer, call: Call) -> Value:
 
 
 def _picked(to: Importer, call: Call, shape: tuple[int, ...], value: Value) -> Value:
-    """Return as many elements as computed indices pick."""
-    # Approximation: elements that computed indices pick are read as if they were the first ones,
-    # and repeated where they are more than there are.
-    to.note(f"{call.node} picks by indices: its elements are taken as the first ones")
-    wanted, flat = prod(shape), to.reshaped(value, (value.size_elements,))
-    copies = -(-wanted // value.size_elements)
-    if copies > 1:
-        wide = to.reshaped(flat, (1, value.size_elements))
-        wide = vector.expand(to, f"{call.name}.copies", wide, (copies, value.size_elements))
-        flat = to.reshaped(wide, (copies * value.size_elements,))
-    return to.reshaped(movement.cut(to, call.name, flat, 0, 0, wanted), shape)
+    return picked(to, call.name, str(call.node), value, shape)
 
 
 def _pad(to: Importer, call: Call) -> Value:

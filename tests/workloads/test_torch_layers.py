@@ -1,0 +1,84 @@
+"""Every layer of published networks has PyTorch's name, output shape and multiply-accumulates.
+
+`export_torch.py` kept what the flop counter counts, operator by operator, and what each layer of
+`torch.nn` gives. The same network has the same table through both of PyTorch's exporters.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+from collections import Counter
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import pytest
+
+from tests.workloads.test_torch_counts import FOLDER, read_onnx
+from workloads.graph import Graph
+from workloads.layers import Convolution
+from workloads.loaders.asked import AS_IT_IS
+from workloads.loaders.torch.file import contents
+from workloads.loaders.torch.load import imported
+from workloads.transposed import TransposedConvolution
+
+LAYERS: dict[str, dict[str, Any]] = json.loads(
+    lzma.decompress((FOLDER / "layers.json.xz").read_bytes())
+)
+FILES = sorted(path.name for path in FOLDER.glob("*.pt2") if ".case." not in path.name) + sorted(
+    path.name for path in FOLDER.glob("*.onnx.xz")
+)
+
+
+def _read(name: str) -> Graph:
+    if name.endswith(".pt2"):
+        return imported(contents(FOLDER / name), name, AS_IT_IS).graph
+    return read_onnx(FOLDER / name).graph
+
+
+def _products(outputs: Sequence[tuple[int, int]], *, is_recurrent: bool) -> Counter[Any]:
+    """Count products of equal output elements and multiply-accumulates.
+
+    A recurrence is a product for each step in PyTorch, and one for all here: of it only elements
+    of equal depth are added up.
+    """
+    found: Counter[Any] = Counter()
+    for elements, macs in outputs:
+        if macs:
+            found[macs // elements if is_recurrent else (elements, macs)] += (
+                elements if is_recurrent else 1
+            )
+    return found
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_layer_is_pytorchs(name: str) -> None:
+    graph, expected = _read(name), LAYERS[name.partition(".")[0]]
+    is_recurrent = name.startswith("tagger")
+    theirs = [(prod(shape), macs) for shape, macs in expected["products"]]
+    ours = [(graph.output_tensor(layer).size_elements, graph.macs(layer)) for layer in graph.layers]
+    assert _products(ours, is_recurrent=is_recurrent) == _products(
+        theirs, is_recurrent=is_recurrent
+    )
+    _compare_modules(graph, expected["modules"])
+
+
+def _compare_modules(graph: Graph, modules: Sequence[Any]) -> None:
+    """Compare each layer that computes products with the module whose name it has.
+
+    Channels come last here, and axes of size 1 say nothing.
+    """
+    layers = {layer.name: layer for layer in graph.layers}
+    calls: Counter[str] = Counter()
+    for name, shape, macs in modules:
+        calls[name] += 1
+        found = name if calls[name] == 1 else f"{name}_{calls[name]}"
+        if found not in layers:
+            assert not macs, name
+            continue
+        ours = graph.output_tensor(layers[found]).shape
+        assert graph.macs(layers[found]) == macs, name
+        if isinstance(layers[found].operator, Convolution | TransposedConvolution):
+            assert list(ours) == [shape[0], *shape[2:], shape[1]], name
+        assert sorted(size for size in ours if size > 1) == sorted(s for s in shape if s > 1), name
