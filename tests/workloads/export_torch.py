@@ -205,6 +205,9 @@ def stripped_onnx(proto: onnx.ModelProto) -> bytes:
         for key in ("name_scopes", "class_hierarchy"):
             last = ast.literal_eval(said.get(f"pkg.torch.onnx.{key}", "[]"))[-2:]
             node.metadata_props.add(key=f"pkg.torch.onnx.{key}", value=str(last))
+        if "pkg.onnxscript.rewriter.rule_name" in said:
+            for key in ("pkg.torch.onnx.fx_node", "pkg.onnxscript.rewriter.rule_name"):
+                node.metadata_props.add(key=key, value=said.get(key, ""))
     proto.graph.ClearField("value_info")
     for entry in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
         entry.ClearField("metadata_props")
@@ -221,7 +224,18 @@ def export(name: str) -> dict[str, Any]:
     (FOLDER / f"{name}.pt2").write_bytes(stripped_program(buffer.getvalue()))
     # Of the model itself: a copy without elements has its tied weights twice.
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return {"parameters": parameters, **counted_without_data(model, args, kwargs)}
+    counts = {"parameters": parameters, "unread_parameters": unread(program)}
+    return {**counts, **counted_without_data(model, args, kwargs)}
+
+
+def unread(program: torch.export.ExportedProgram) -> int:
+    """Return how many parameters nothing in a program reads: an ONNX file leaves them out."""
+    names = program.graph_signature.inputs_to_parameters
+    return sum(
+        program.state_dict[names[node.name]].numel()
+        for node in program.graph.nodes
+        if node.name in names and not node.users
+    )
 
 
 def export_onnx(name: str) -> None:

@@ -6,9 +6,8 @@ shapes. Of those inside, only what is small enough to be a shape, a mask or a nu
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -19,6 +18,13 @@ import numpy as np
 from foundation.errors import WorkloadError
 from workloads.layers import Shape
 from workloads.loaders.imported.values import Array
+from workloads.loaders.onnx.exported import (
+    Signature,
+    layer_of,
+    products_read,
+    signature_of,
+    unfolded,
+)
 from workloads.loaders.onnx.node import Node
 
 if TYPE_CHECKING:
@@ -32,9 +38,6 @@ BYTES = (2, 3)
 _MOST_NUMBERS, _MOST_INTEGERS = 1 << 12, 1 << 22
 #: The most axes that an array may have: NumPy can do nearly everything with 64, and all with 32.
 MOST_AXES = 32
-#: Where PyTorch says what arrays and nodes were (torch/onnx/_internal/exporter/_core.py).
-_SIGNATURE = "pkg.torch.export.ExportedProgram.graph_signature"
-_SCOPES, _CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
 _QUANTIZED = (
     *("QLinearConv", "QLinearMatMul", "QuantizeLinear", "DequantizeLinear"),
     *("MatMulInteger", "ConvInteger", "DynamicQuantizeLinear"),
@@ -89,6 +92,8 @@ class Contents:
         What the file says of other tensors: sizes, or names of those that it leaves open.
     names_parameters
         Whether the file says which of its arrays are parameters.
+    lost
+        Parameters that the file names and doesn't hold, nor other weights in their place.
     """
 
     nodes: tuple[Node, ...]
@@ -98,6 +103,7 @@ class Contents:
     dtype: str
     shapes: Mapping[str, Given]
     names_parameters: bool
+    lost: tuple[str, ...]
 
 
 def contents(path: Path) -> Contents:
@@ -132,13 +138,14 @@ def contents_of(model: onnx.ModelProto) -> Contents:
     if not graph.node:
         raise WorkloadError("has no node; give an ONNX model")
     versions = {entry.domain: entry.version for entry in model.opset_import}
-    nodes = tuple(_node(node, number, versions) for number, node in enumerate(graph.node))
-    kinds = _kinds(graph)
-    held = {tensor.name: _held(tensor, kinds) for tensor in graph.initializer}
+    signature, operands = signature_of(graph), products_read(graph)
+    held = {tensor.name: _held(tensor, signature, operands) for tensor in graph.initializer}
     for sparse in graph.sparse_initializer:
         shape = tuple(sparse.dims)
         held[sparse.values.name] = Held(shape=shape, is_float=True, known=None, is_learned=True)
     inputs = {entry.name: _given(entry) for entry in graph.input if entry.name not in held}
+    nodes = tuple(_nodes(graph, versions, signature, held))
+    unnamed = sum(array.is_learned and name not in signature.kinds for name, array in held.items())
     return Contents(
         nodes=nodes,
         held=held,
@@ -146,20 +153,40 @@ def contents_of(model: onnx.ModelProto) -> Contents:
         outputs=tuple(entry.name for entry in graph.output),
         dtype=_dtype(nodes, graph, inputs),
         shapes={entry.name: _given(entry) for entry in (*graph.value_info, *graph.output)},
-        names_parameters=bool(kinds),
+        names_parameters=bool(signature.kinds),
+        lost=tuple(signature.lost(list(held))[unnamed:]),
     )
 
 
-def _kinds(graph: onnx.GraphProto) -> dict[str, str]:
-    """Return what arrays were in PyTorch, ``PARAMETER`` or ``BUFFER``, if its exporter says so."""
-    said = next((m.value for m in graph.metadata_props if m.key == _SIGNATURE), "")
-    return {name: kind for kind, name in re.findall(r": ([A-Z_]+) target='([^']+)'", said)}
+def _nodes(
+    graph: onnx.GraphProto,
+    versions: Mapping[str, int],
+    signature: Signature,
+    held: dict[str, Held],
+) -> Iterator[Node]:
+    """Yield the nodes, and add to the arrays what they need once they are as in PyTorch."""
+    for number, proto in enumerate(graph.node):
+        nodes, needed = unfolded(_node(proto, number, versions), proto, signature, held)
+        for name in needed:
+            shape = (_channels(nodes[0], held),)
+            is_learned = signature.is_parameter(name)
+            held[name] = Held(shape=shape, is_float=True, known=None, is_learned=is_learned)
+        yield from nodes
+
+
+def _channels(node: Node, held: Mapping[str, Held]) -> int:
+    """Return the channels of a convolution's result."""
+    weight = held[node.inputs[1]].shape if node.inputs[1] in held else ()
+    axis = 0 if node.operator == "Conv" else 1
+    if axis >= len(weight):
+        raise WorkloadError(f"{node}: its weight must be an array of the file")
+    return weight[axis] * (node.integer("group", 1) if axis else 1)
 
 
 def _node(proto: onnx.NodeProto, number: int, versions: Mapping[str, int]) -> Node:
     domain = "" if proto.domain == "ai.onnx" else proto.domain
     return Node(
-        name=_layer(proto) or proto.name or next(filter(None, proto.output), f"node{number}"),
+        name=layer_of(proto) or proto.name or next(filter(None, proto.output), f"node{number}"),
         operator=proto.op_type,
         domain=domain,
         version=versions.get(domain, versions.get("ai.onnx", 1)),
@@ -168,17 +195,6 @@ def _node(proto: onnx.NodeProto, number: int, versions: Mapping[str, int]) -> No
         attributes={attribute.name: _attribute(attribute) for attribute in proto.attribute},
         has_graph=any(a.HasField("g") or a.graphs for a in proto.attribute),
     )
-
-
-def _layer(proto: onnx.NodeProto) -> str:
-    """Return the name of a node's module in PyTorch, as in a `.pt2` file, if the file has it."""
-    said = {entry.key: re.findall("'([^']*)'", entry.value) for entry in proto.metadata_props}
-    scopes, classes = said.get(_SCOPES, []), said.get(_CLASSES, [])
-    if len(scopes) < 2 or len(classes) < 2:
-        return ""
-    is_leaf = classes[-2].startswith("torch.nn.modules.")
-    module = scopes[-2].partition("@")[0]
-    return module if is_leaf and module else ".".join(filter(None, (module, scopes[-1])))
 
 
 def _attribute(proto: onnx.AttributeProto) -> Any:
@@ -193,12 +209,25 @@ def _attribute(proto: onnx.AttributeProto) -> Any:
     return list(value) if isinstance(value, (list, tuple)) or hasattr(value, "extend") else value
 
 
-def _held(tensor: onnx.TensorProto, kinds: Mapping[str, str]) -> Held:
-    """Return an array; one of which nothing is said is learned if it has more than a number."""
+def _held(tensor: onnx.TensorProto, signature: Signature, operands: Container[str]) -> Held:
+    """Return an array, and whether it counts as a parameter.
+
+    One of which nothing is said does if it has more than a number. Where PyTorch says which arrays
+    are parameters, others are weights that were computed anew, vectors or operands of products, or
+    tables and masks.
+    """
     shape, is_float = tuple(tensor.dims), tensor.data_type in FLOATS
-    kind = kinds.get(tensor.name, "PARAMETER" if prod(shape) > 1 else "")
-    is_learned = is_float and kind == "PARAMETER"
-    return Held(shape=shape, is_float=is_float, known=_decoded(tensor), is_learned=is_learned)
+    is_learned = prod(shape) > 1
+    if tensor.name in signature.kinds:
+        is_learned = signature.is_parameter(tensor.name)
+    elif signature.kinds:
+        is_learned = is_learned and (len(shape) == 1 or tensor.name in operands)
+    return Held(
+        shape=shape,
+        is_float=is_float,
+        known=_decoded(tensor),
+        is_learned=is_float and is_learned,
+    )
 
 
 def _decoded(tensor: onnx.TensorProto) -> Array | None:

@@ -128,6 +128,10 @@ class _Walk:
             if weight_of(value) is None:
                 outputs[name] = value
         found = self._to.finish(outputs)
+        if self._file.lost:
+            first, *rest = self._file.lost
+            names = f"'{first}'" + (f" and {len(rest)} more" if rest else "")
+            self._to.note(f"{names}, parameters in PyTorch, aren't in the file and not counted")
         if self._file.names_parameters:
             self._to.idle([arrays[n] for n, held in self._file.held.items() if held.is_learned])
         return replace(found, graph=self._to.graph())
