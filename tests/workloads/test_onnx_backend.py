@@ -36,6 +36,7 @@ DIFFERENT = {
     "test_tril": "costs one operation per element, and isn't computed",
     "test_gather_elements": "elements that indices pick are the first ones",
     "test_gathernd": "elements that indices pick are the first ones",
+    "test_scatter": "elements that indices replace are the first ones",
     "test_nllloss": "elements that indices pick are the first ones",
     "test_sce": "elements that indices pick are the first ones",
     "test_averagepool_2d_": "means of windows count padding as zeros",

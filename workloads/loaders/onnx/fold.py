@@ -103,6 +103,35 @@ def _gather_elements(node: Node, arrays: Any) -> Any:
     return np.take_along_axis(data, indices.astype(np.int64), axis)
 
 
+def _gather_nd(node: Node, arrays: Any) -> Any:
+    data, indices = arrays
+    if node.integer("batch_dims", 0):
+        raise WorkloadError("a constant is picked along its first axes only (batch_dims 0)")
+    return data[tuple(np.moveaxis(indices.astype(np.int64), -1, 0))]
+
+
+def _scatter_elements(node: Node, arrays: Any) -> Any:
+    data, indices, updates = arrays
+    _unreduced(node)
+    result = data.copy()
+    axis = axis_of(node.integer("axis", 0), data.ndim)
+    np.put_along_axis(result, indices.astype(np.int64), updates, axis)
+    return result
+
+
+def _scatter_nd(node: Node, arrays: Any) -> Any:
+    data, indices, updates = arrays
+    _unreduced(node)
+    result = data.copy()
+    result[tuple(np.moveaxis(indices.astype(np.int64), -1, 0))] = updates
+    return result
+
+
+def _unreduced(node: Node) -> None:
+    if node.text("reduction", "none") != "none":
+        raise WorkloadError("adds to a constant's elements, which isn't known; only replaces them")
+
+
 def _concat(node: Node, arrays: Any) -> Any:
     _bounded([sum(array.size for array in arrays)])
     return np.concatenate(arrays, axis=node.integer("axis", 0))
@@ -313,6 +342,7 @@ _FUNCTIONS: dict[str, Callable[[Node, Any], Any]] = {
     "Floor": _plain(np.floor),
     "Gather": _gather,
     "GatherElements": _gather_elements,
+    "GatherND": _gather_nd,
     "Greater": _plain(np.greater),
     "GreaterOrEqual": _plain(np.greater_equal),
     "Identity": lambda _, arrays: arrays[0],
@@ -338,6 +368,9 @@ _FUNCTIONS: dict[str, Callable[[Node, Any], Any]] = {
     "ReduceSumSquare": _reduce(lambda array, **axes: np.sum(np.square(array), **axes)),
     "Reshape": _reshape,
     "Round": _plain(np.rint),
+    "ScatterElements": _scatter_elements,
+    "ScatterND": _scatter_nd,
+    "Sign": _plain(np.sign),
     "Sigmoid": _plain(lambda array: 1 / (1 + np.exp(-array))),
     "Sin": _plain(np.sin),
     "Slice": _slice,

@@ -17,7 +17,7 @@ from workloads.loaders.imported.importer import (
     known_array,
     number_of,
 )
-from workloads.loaders.imported.indices import chosen, operand
+from workloads.loaders.imported.indices import chosen, given, operand
 from workloads.loaders.imported.values import Value
 from workloads.loaders.onnx.file import FLOATS
 from workloads.loaders.onnx.node import (
@@ -51,23 +51,22 @@ def _same(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 def _cast(to: Importer, node: Node, inputs: Inputs) -> Value:
     """Return the input; integers that the network is given come as numbers at once."""
-    return _converted(to, needed(inputs, 0), is_float=node.integer("to", 1) in FLOATS)
+    return _converted(to, node.name, needed(inputs, 0), is_float=node.integer("to", 1) in FLOATS)
 
 
 def _cast_like(to: Importer, node: Node, inputs: Inputs) -> Value:
-    del node
-    return _converted(to, needed(inputs, 0), is_float=needed(inputs, 1).dtype == to.dtype)
+    return _converted(
+        to, node.name, needed(inputs, 0), is_float=needed(inputs, 1).dtype == to.dtype
+    )
 
 
-def _converted(to: Importer, value: Value, *, is_float: bool) -> Value:
+def _converted(to: Importer, name: str, value: Value, *, is_float: bool) -> Value:
     if is_float:
         return operand(to, value)
     known = known_array(value)
     if known is not None:
         return constant_value(to, "places", known.astype(np.int64))
-    if value.dtype == to.dtype:
-        raise UnsupportedError("casts what is computed from floating point to integers")
-    return value
+    return given(to, name, value.shape, is_index=True) if value.dtype == to.dtype else value
 
 
 def _binary(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:

@@ -10,7 +10,7 @@ import numpy as np
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import movement
 from workloads.loaders.imported.importer import Importer, UnsupportedError, known_array
-from workloads.loaders.imported.indices import given, picked
+from workloads.loaders.imported.indices import given, operand, picked
 from workloads.loaders.imported.values import Array, Value
 from workloads.loaders.onnx.fold import MOST_ELEMENTS, folded
 from workloads.loaders.onnx.node import Handler, Inputs, Node, axis_of, needed
@@ -23,7 +23,7 @@ _PLACES = ("ArgMax", "ArgMin")
 #: Operators that give integers if they get some, and whose result's size doesn't depend on them.
 _ARITHMETIC = frozenset(
     ("Abs", "Add", "Clip", "CumSum", "Div", "Max", "Min", "Mod", "Mul", "Neg", "Pow", "Trilu")
-) | frozenset(("ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "Sub", "Where"))
+) | frozenset(("ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "Sign", "Sub", "Where"))
 
 
 def computed(to: Importer, node: Node, inputs: Inputs) -> Value | None:
@@ -81,7 +81,20 @@ def _gather_nd(to: Importer, node: Node, inputs: Inputs) -> Value:
     return picked(to, node.name, str(node), value, shape)
 
 
+def _scatter(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return a tensor of which some elements are others."""
+    # Approximation: whichever elements are replaced, they are the first ones.
+    to.note(f"{node} replaces by indices: its elements are taken as the first ones")
+    value, updates = operand(to, needed(inputs, 0)), operand(to, needed(inputs, 2))
+    flat = to.reshaped(value, (value.size_elements,))
+    count = min(updates.size_elements, value.size_elements)
+    new = movement.cut(to, node.name, to.reshaped(updates, (updates.size_elements,)), 0, 0, count)
+    rest = movement.cut(to, f"{node.name}.rest", flat, 0, count, value.size_elements)
+    return to.reshaped(movement.concat(to, node.name, [new, rest], 0), value.shape)
+
+
 HANDLERS: dict[str, Handler] = {
+    **dict.fromkeys(("ScatterElements", "ScatterND"), _scatter),
     "GatherElements": _gather_elements,
     "GatherND": _gather_nd,
 }

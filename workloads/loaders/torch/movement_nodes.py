@@ -130,9 +130,7 @@ def bounds(call: Call, size: int) -> tuple[int, int, int]:
         return start, start + call.integer("length"), 1
     limits = slice(call.any("start"), call.any("end"), call.any("step", default=1))
     start, stop, step = limits.indices(size)
-    if start >= stop:
-        raise WorkloadError(f"takes nothing: {start}:{stop} of {size} elements")
-    return start, stop, step
+    return start, max(start, stop), step
 
 
 def _select(to: Importer, call: Call) -> Value:
