@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -23,6 +24,7 @@ from tests.workloads.onnx_models import model, node
 from tests.workloads.test_onnx_operators import LAYER_NORM, NUMBERS, attention
 from tests.workloads.test_scalesim import CONVOLUTION, GEMM
 from tests.workloads.test_tflite import CONV, ints
+from tests.workloads.test_torch_files import MLP
 from tests.workloads.tflite_models import Net
 from workloads.loaders.asked import AS_IT_IS, Asked
 from workloads.loaders.files import load_file
@@ -241,6 +243,29 @@ def _tflite() -> list[bytes]:
     return [cnn.written(), moves.written()]
 
 
+def _programs() -> list[bytes]:
+    """Return the JSON of exported programs, and whole files."""
+    folder = _ROOT / "tests" / "workloads" / "torch"
+    found = []
+    for name in ("attention.case", "recommender", "gru.case", "functions.case", "unet"):
+        with zipfile.ZipFile(folder / f"{name}.pt2") as file:
+            inside = {entry.partition("/")[2]: file.read(entry) for entry in file.namelist()}
+        found.append(next(text for entry, text in inside.items() if entry.startswith("models/")))
+    return [*found, json.dumps(MLP).encode(), (folder / "attention.case.pt2").read_bytes()]
+
+
+def _program(path: Path, number: int) -> object:
+    """Load a file, or what is around a program's JSON: a zip's checksums find all else."""
+    content = path.read_bytes()
+    whole = path.with_suffix(".pt2")
+    if content[:2] == b"PK":
+        whole.write_bytes(content)
+    else:
+        with zipfile.ZipFile(whole, "w") as file:
+            file.writestr("program/models/model.json", content)
+    return _network(*_ANY, Asked(dims={"x.0": 3}))(whole, number)
+
+
 FORMATS = (
     Format(
         name="network",
@@ -257,6 +282,7 @@ FORMATS = (
         load=lambda path, _: load_spec(path).label,
     ),
     Format(name="onnx", suffix=".onnx", victims=_onnx, load=_network(*_ANY)),
+    Format(name="pt2", suffix=".json", victims=_programs, load=_program),
     Format(name="tflite", suffix=".tflite", victims=_tflite, load=_network(*_ANY)),
     Format(
         name="huggingface",

@@ -16,9 +16,10 @@ import copy
 import io
 import json
 import lzma
+import re
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-from tests.workloads.torch_networks import CASES, NETWORKS
+from tests.workloads.torch_networks import CASES, COUNTED_ONLY, NETWORKS
 
 FOLDER = Path(__file__).parent / "torch"
 #: Products of matrices and vectors, which the counter doesn't know, to their matrix's argument.
@@ -188,8 +189,11 @@ def _without_traces(content: bytes) -> bytes:
     return json.dumps(program, separators=(",", ":")).encode()
 
 
-def stripped_onnx(proto: onnx.ModelProto) -> bytes:
-    """Return an ONNX model without its floating-point arrays, names of the code and shapes."""
+def stripped_onnx(proto: onnx.ModelProto, *, keeps_origins: bool = False) -> bytes:
+    """Return an ONNX model without its floating-point arrays, most names of the code, and shapes.
+
+    With ``keeps_origins`` nodes say which parameters they read before they were optimized.
+    """
     for tensor in proto.graph.initializer:
         is_float = tensor.data_type in (1, 10, 11, 16)
         elements = 1
@@ -205,9 +209,12 @@ def stripped_onnx(proto: onnx.ModelProto) -> bytes:
         for key in ("name_scopes", "class_hierarchy"):
             last = ast.literal_eval(said.get(f"pkg.torch.onnx.{key}", "[]"))[-2:]
             node.metadata_props.add(key=f"pkg.torch.onnx.{key}", value=str(last))
-        if "pkg.onnxscript.rewriter.rule_name" in said:
-            for key in ("pkg.torch.onnx.fx_node", "pkg.onnxscript.rewriter.rule_name"):
-                node.metadata_props.add(key=key, value=said.get(key, ""))
+        if keeps_origins:
+            text = said.get("pkg.torch.onnx.fx_node", "")
+            kept = " ".join(re.findall(r"%[pb]_\w+|aten\.addmm", text))
+            node.metadata_props.add(key="pkg.torch.onnx.fx_node", value=kept)
+            rules = said.get("pkg.onnxscript.rewriter.rule_name", "")
+            node.metadata_props.add(key="pkg.onnxscript.rewriter.rule_name", value=rules)
     proto.graph.ClearField("value_info")
     for entry in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
         entry.ClearField("metadata_props")
@@ -217,25 +224,27 @@ def stripped_onnx(proto: onnx.ModelProto) -> bytes:
 def export(name: str) -> dict[str, Any]:
     """Write a network's exported program, and return what PyTorch counts of it."""
     model, args, kwargs = built(name)
-    buffer = io.BytesIO()
-    with torch.no_grad():
-        program = torch.export.export(model, args, kwargs, strict=False)
-    torch.export.save(program, buffer)
-    (FOLDER / f"{name}.pt2").write_bytes(stripped_program(buffer.getvalue()))
+    unread_parameters = 0
+    if name not in COUNTED_ONLY:
+        buffer = io.BytesIO()
+        with torch.no_grad():
+            program = torch.export.export(model, args, kwargs, strict=False)
+        torch.export.save(program, buffer)
+        (FOLDER / f"{name}.pt2").write_bytes(stripped_program(buffer.getvalue()))
+        unread_parameters = unread(program)
     # Of the model itself: a copy without elements has its tied weights twice.
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    counts = {"parameters": parameters, "unread_parameters": unread(program)}
+    counts = {"parameters": parameters, "unread_parameters": unread_parameters}
     return {**counts, **counted_without_data(model, args, kwargs)}
 
 
 def unread(program: torch.export.ExportedProgram) -> int:
     """Return how many parameters nothing in a program reads: an ONNX file leaves them out."""
     names = program.graph_signature.inputs_to_parameters
-    return sum(
-        program.state_dict[names[node.name]].numel()
-        for node in program.graph.nodes
-        if node.name in names and not node.users
-    )
+    nodes = [node for node in program.graph.nodes if node.name in names]
+    read = {program.state_dict[names[node.name]].data_ptr() for node in nodes if node.users}
+    arrays = {array.data_ptr(): array for array in map(program.state_dict.get, names.values())}
+    return sum(array.numel() for place, array in arrays.items() if place not in read)
 
 
 def export_onnx(name: str) -> None:
@@ -248,7 +257,7 @@ def export_onnx(name: str) -> None:
     if "--optimized" in sys.argv:
         exported.optimize()
         path = FOLDER / f"{name}.optimized.onnx.xz"
-        path.write_bytes(stripped_onnx(exported.model_proto))
+        path.write_bytes(stripped_onnx(exported.model_proto, keeps_origins=True))
 
 
 def export_case(name: str) -> None:
@@ -287,23 +296,30 @@ def built(name: str) -> tuple[Any, Any, Any]:
 def main() -> None:
     """Export the networks that are named, or all."""
     FOLDER.mkdir(exist_ok=True)
+    known = CASES if "--cases" in sys.argv else NETWORKS
+    names = [name for name in sys.argv[1:] if name[0] != "-"] or list(known)
+    if "--cases" not in sys.argv and "--onnx" not in sys.argv:
+        export_all(names)
+        return
+    for name in names:
+        (export_case if "--cases" in sys.argv else export_onnx)(name)
+        print(name, flush=True)
+
+
+def export_all(names: Sequence[str]) -> None:
+    """Write exported programs, and what PyTorch counts of them beside what is there."""
     path, layers_path = FOLDER / "reference.json", FOLDER / "layers.json.xz"
     reference = json.loads(path.read_text()) if path.exists() else {}
     layers = json.loads(lzma.decompress(layers_path.read_bytes())) if layers_path.exists() else {}
-    known = CASES if "--cases" in sys.argv else NETWORKS
-    for name in [name for name in sys.argv[1:] if name[0] != "-"] or list(known):
-        if "--cases" in sys.argv:
-            export_case(name)
-        elif "--onnx" in sys.argv:
-            export_onnx(name)
-        else:
-            found = export(name)
-            layers[name] = {kind: found.pop(kind) for kind in ("products", "modules")}
-            reference[name] = found
-        print(name, reference.get(name), flush=True)
-    lines = [f'"{key}": {json.dumps(reference[key])}' for key in sorted(reference)]
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    layers_path.write_bytes(lzma.compress(json.dumps(layers, sort_keys=True).encode(), preset=9))
+    for name in names:
+        found = export(name)
+        layers[name] = {kind: found.pop(kind) for kind in ("products", "modules")}
+        reference[name] = found
+        print(name, found, flush=True)
+        lines = [f'"{key}": {json.dumps(reference[key])}' for key in sorted(reference)]
+        path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        text = json.dumps(layers, sort_keys=True)
+        layers_path.write_bytes(lzma.compress(text.encode(), preset=9))
 
 
 if __name__ == "__main__":

@@ -325,6 +325,9 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "recommender": _recommender,
 }
 
+#: Networks whose code decides by data, so that they can't be exported: they are only counted.
+COUNTED_ONLY = ("tiny_fsmt",)
+
 
 class _Functions(nn.Module):
     """Views, writes into them, masks, indices, and functions of tensors."""

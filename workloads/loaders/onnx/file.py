@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foundation.errors import WorkloadError
-from workloads.layers import Shape
 from workloads.loaders.imported.values import Array
 from workloads.loaders.onnx.exported import (
     Signature,
     layer_of,
     products_read,
     signature_of,
-    unfolded,
 )
-from workloads.loaders.onnx.node import Node
+from workloads.loaders.onnx.node import Held, Node
+from workloads.loaders.onnx.unfold import unfolded
 
 if TYPE_CHECKING:
     import onnx
@@ -42,28 +41,6 @@ _QUANTIZED = (
     *("QLinearConv", "QLinearMatMul", "QuantizeLinear", "DequantizeLinear"),
     *("MatMulInteger", "ConvInteger", "DynamicQuantizeLinear"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """An array of the file.
-
-    Parameters
-    ----------
-    shape
-        Its sizes.
-    is_float
-        Whether it holds floating-point numbers.
-    known
-        Its elements, if they are in the file and few.
-    is_learned
-        Whether it counts as a parameter.
-    """
-
-    shape: Shape
-    is_float: bool
-    known: Array | None
-    is_learned: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +67,8 @@ class Contents:
         The number type of most of its weights, or int8 for a quantized network.
     shapes
         What the file says of other tensors: sizes, or names of those that it leaves open.
-    names_parameters
-        Whether the file says which of its arrays are parameters.
+    named
+        Arrays of which the file says that they are parameters; none where it says nothing.
     lost
         Parameters that the file names and doesn't hold, nor other weights in their place.
     """
@@ -102,7 +79,7 @@ class Contents:
     outputs: tuple[str, ...]
     dtype: str
     shapes: Mapping[str, Given]
-    names_parameters: bool
+    named: frozenset[str]
     lost: tuple[str, ...]
 
 
@@ -144,8 +121,10 @@ def contents_of(model: onnx.ModelProto) -> Contents:
         shape = tuple(sparse.dims)
         held[sparse.values.name] = Held(shape=shape, is_float=True, known=None, is_learned=True)
     inputs = {entry.name: _given(entry) for entry in graph.input if entry.name not in held}
-    nodes = tuple(_nodes(graph, versions, signature, held))
-    unnamed = sum(array.is_learned and name not in signature.kinds for name, array in held.items())
+    plain = [_node(node, number, versions) for number, node in enumerate(graph.node)]
+    nodes = tuple(unfolded(plain, graph.node, signature, held))
+    read = {name for node in nodes for name in node.inputs}
+    unnamed = [n for n in held.keys() & read if held[n].is_learned and n not in signature.kinds]
     return Contents(
         nodes=nodes,
         held=held,
@@ -153,34 +132,9 @@ def contents_of(model: onnx.ModelProto) -> Contents:
         outputs=tuple(entry.name for entry in graph.output),
         dtype=_dtype(nodes, graph, inputs),
         shapes={entry.name: _given(entry) for entry in (*graph.value_info, *graph.output)},
-        names_parameters=bool(signature.kinds),
-        lost=tuple(signature.lost(list(held))[unnamed:]),
+        named=frozenset(filter(signature.is_parameter, held)),
+        lost=tuple(signature.lost(held)[len(unnamed) :]),
     )
-
-
-def _nodes(
-    graph: onnx.GraphProto,
-    versions: Mapping[str, int],
-    signature: Signature,
-    held: dict[str, Held],
-) -> Iterator[Node]:
-    """Yield the nodes, and add to the arrays what they need once they are as in PyTorch."""
-    for number, proto in enumerate(graph.node):
-        nodes, needed = unfolded(_node(proto, number, versions), proto, signature, held)
-        for name in needed:
-            shape = (_channels(nodes[0], held),)
-            is_learned = signature.is_parameter(name)
-            held[name] = Held(shape=shape, is_float=True, known=None, is_learned=is_learned)
-        yield from nodes
-
-
-def _channels(node: Node, held: Mapping[str, Held]) -> int:
-    """Return the channels of a convolution's result."""
-    weight = held[node.inputs[1]].shape if node.inputs[1] in held else ()
-    axis = 0 if node.operator == "Conv" else 1
-    if axis >= len(weight):
-        raise WorkloadError(f"{node}: its weight must be an array of the file")
-    return weight[axis] * (node.integer("group", 1) if axis else 1)
 
 
 def _node(proto: onnx.NodeProto, number: int, versions: Mapping[str, int]) -> Node:

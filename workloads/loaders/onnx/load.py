@@ -32,10 +32,10 @@ from workloads.loaders.imported.importer import (
 )
 from workloads.loaders.imported.values import Array, Value, plain
 from workloads.loaders.onnx import product_nodes, sequence_nodes
-from workloads.loaders.onnx.file import BYTES, FLOATS, MOST_AXES, Contents, Held, contents
+from workloads.loaders.onnx.file import BYTES, FLOATS, MOST_AXES, Contents, contents
 from workloads.loaders.onnx.fold import folded
 from workloads.loaders.onnx.index_nodes import computed
-from workloads.loaders.onnx.node import Node
+from workloads.loaders.onnx.node import Held, Node
 from workloads.loaders.onnx.operators import HANDLERS
 from workloads.loaders.onnx.patterns import Patterns
 from workloads.loaders.onnx.unknown import as_vector
@@ -100,7 +100,7 @@ class _Walk:
             name,
             batch,
             DTYPES[asked.dtype or file.dtype],
-            names_parameters=file.names_parameters,
+            names_parameters=bool(file.named),
         )
         self._readers = Counter(
             source
@@ -132,8 +132,7 @@ class _Walk:
             first, *rest = self._file.lost
             names = f"'{first}'" + (f" and {len(rest)} more" if rest else "")
             self._to.note(f"{names}, parameters in PyTorch, aren't in the file and not counted")
-        if self._file.names_parameters:
-            self._to.idle([arrays[n] for n, held in self._file.held.items() if held.is_learned])
+        self._to.idle([arrays[name] for name in sorted(self._file.named)])
         return replace(found, graph=self._to.graph())
 
     def _arrays(self) -> dict[str, Value]:

@@ -1,4 +1,4 @@
-"""A node of an ONNX graph in plain Python, and what its attributes have to be."""
+"""Nodes and arrays of an ONNX graph in plain Python, and what attributes have to be."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from foundation.errors import WorkloadError
+from workloads.layers import Shape
 from workloads.loaders.imported.importer import Importer, known_array
 from workloads.loaders.imported.values import Array, Value
 
@@ -79,6 +80,28 @@ class Node:
 
 #: Returns the outputs of a node as layers of the graph so far compute them.
 Handler = Callable[[Importer, Node, Inputs], Value | Sequence[Value]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An array of the file.
+
+    Parameters
+    ----------
+    shape
+        Its sizes.
+    is_float
+        Whether it holds floating-point numbers.
+    known
+        Its elements, if they are in the file and few.
+    is_learned
+        Whether it counts as a parameter.
+    """
+
+    shape: Shape
+    is_float: bool
+    known: Array | None
+    is_learned: bool
 
 
 def needed(inputs: Inputs, place: int) -> Value:

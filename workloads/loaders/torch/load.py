@@ -54,6 +54,8 @@ _AS_IT_IS = frozenset(
 _PLACES = frozenset(
     ("argmax", "argmin", "argsort", "bucketize", "isfinite", "multinomial", "searchsorted")
 )
+#: What comes out of a handler whose arguments don't fit; another kind of argument has no shape.
+_UNFIT = (ArithmeticError, LookupError, TypeError, ValueError, MemoryError, AttributeError)
 _SYMBOL = re.compile(r"[a-z_]+\d+")
 
 
@@ -171,7 +173,7 @@ class _Walk:
             outputs = self._outputs(node)
         except WorkloadError as error:
             raise WorkloadError(f"{node}: {error}") from None
-        except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
+        except _UNFIT as error:
             raise WorkloadError(
                 f"{node}: its inputs aren't what the operator takes ({error})"
             ) from error
