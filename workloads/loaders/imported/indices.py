@@ -62,6 +62,18 @@ def picked(to: Importer, name: str, what: str, value: Value, shape: Shape) -> Va
     return to.reshaped(movement.cut(to, name, flat, 0, 0, wanted), shape)
 
 
+def replaced(to: Importer, name: str, what: str, value: Value, updates: Value) -> Value:
+    """Return a tensor of which elements at computed indices are others; ``what`` is the node."""
+    # Approximation: whichever elements are replaced, they are the first ones.
+    to.note(f"{what} replaces by indices: its elements are taken as the first ones")
+    value, updates = operand(to, value), operand(to, updates)
+    flat, size = to.reshaped(value, (value.size_elements,)), value.size_elements
+    count = min(updates.size_elements, size)
+    new = movement.cut(to, name, to.reshaped(updates, (updates.size_elements,)), 0, 0, count)
+    rest = movement.cut(to, f"{name}.rest", flat, 0, count, size)
+    return to.reshaped(movement.concat(to, name, [new, rest], 0), value.shape)
+
+
 def chosen(
     to: Importer,
     name: str,

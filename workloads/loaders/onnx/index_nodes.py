@@ -10,7 +10,7 @@ import numpy as np
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import movement
 from workloads.loaders.imported.importer import Importer, UnsupportedError, known_array
-from workloads.loaders.imported.indices import given, operand, picked
+from workloads.loaders.imported.indices import given, picked, replaced
 from workloads.loaders.imported.values import Array, Value
 from workloads.loaders.onnx.fold import MOST_ELEMENTS, folded
 from workloads.loaders.onnx.node import Handler, Inputs, Node, axis_of, needed
@@ -82,15 +82,7 @@ def _gather_nd(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 
 def _scatter(to: Importer, node: Node, inputs: Inputs) -> Value:
-    """Return a tensor of which some elements are others."""
-    # Approximation: whichever elements are replaced, they are the first ones.
-    to.note(f"{node} replaces by indices: its elements are taken as the first ones")
-    value, updates = operand(to, needed(inputs, 0)), operand(to, needed(inputs, 2))
-    flat = to.reshaped(value, (value.size_elements,))
-    count = min(updates.size_elements, value.size_elements)
-    new = movement.cut(to, node.name, to.reshaped(updates, (updates.size_elements,)), 0, 0, count)
-    rest = movement.cut(to, f"{node.name}.rest", flat, 0, count, value.size_elements)
-    return to.reshaped(movement.concat(to, node.name, [new, rest], 0), value.shape)
+    return replaced(to, node.name, str(node), needed(inputs, 0), needed(inputs, 2))
 
 
 HANDLERS: dict[str, Handler] = {

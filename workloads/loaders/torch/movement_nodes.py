@@ -7,7 +7,7 @@ from itertools import product
 from math import prod
 
 from foundation.errors import WorkloadError
-from workloads.loaders.imported import movement, vector
+from workloads.loaders.imported import indices, movement, vector
 from workloads.loaders.imported.importer import (
     Importer,
     UnsupportedError,
@@ -231,6 +231,14 @@ def _picked(to: Importer, call: Call, shape: tuple[int, ...], value: Value) -> V
     return picked(to, call.name, str(call.node), value, shape)
 
 
+def _scattered(to: Importer, call: Call) -> Value:
+    """Return a tensor of which elements at computed indices are others, or one number."""
+    source = call.any("src", "values")
+    if isinstance(source, Value):
+        return indices.replaced(to, call.name, str(call.node), call.tensor(), source)
+    return indices.given(to, call.name, call.shape)
+
+
 def _pad(to: Importer, call: Call) -> Value:
     """Return an input with a rim, axis by axis from the last one."""
     # Approximation: reflected and repeated rims are zeros.
@@ -370,6 +378,7 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("embedding_bag", "_embedding_bag"), _embedding_bag),
     **dict.fromkeys(("expand", "expand_as", "broadcast_to", "expand_copy"), _expand),
     **dict.fromkeys(("repeat", "tile"), _repeat),
+    **dict.fromkeys(("scatter", "index_put"), _scattered),
     **dict.fromkeys(("select_scatter", "slice_scatter"), _scatter),
     **dict.fromkeys(("slice", "narrow", "slice_copy"), _slice),
     **dict.fromkeys(("t", "numpy_T", "transpose", "swapaxes", "transpose_copy"), _transpose),
