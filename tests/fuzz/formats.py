@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from workloads.loaders.files import load_file
 from workloads.loaders.yaml import parse_network
 
 _ROOT = Path(__file__).parents[2]
+_TORCH = _ROOT / "tests" / "workloads" / "torch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +216,7 @@ def _onnx() -> list[bytes]:
         model(others, {"x": (1, 3, 4, 4)}, numbers, opset=17).SerializeToString(),
         attention(1, 3, 2, 2).SerializeToString(),
         model(LAYER_NORM, {"x": (2, 8)}, NUMBERS, opset=17).SerializeToString(),
+        lzma.decompress((_TORCH / "squeezenet1_1.optimized.onnx.xz").read_bytes()),
     ]
 
 
@@ -245,13 +248,12 @@ def _tflite() -> list[bytes]:
 
 def _programs() -> list[bytes]:
     """Return the JSON of exported programs, and whole files."""
-    folder = _ROOT / "tests" / "workloads" / "torch"
     found = []
     for name in ("attention.case", "recommender", "gru.case", "functions.case", "unet"):
-        with zipfile.ZipFile(folder / f"{name}.pt2") as file:
+        with zipfile.ZipFile(_TORCH / f"{name}.pt2") as file:
             inside = {entry.partition("/")[2]: file.read(entry) for entry in file.namelist()}
         found.append(next(text for entry, text in inside.items() if entry.startswith("models/")))
-    return [*found, json.dumps(MLP).encode(), (folder / "attention.case.pt2").read_bytes()]
+    return [*found, json.dumps(MLP).encode(), (_TORCH / "attention.case.pt2").read_bytes()]
 
 
 def _program(path: Path, number: int) -> object:

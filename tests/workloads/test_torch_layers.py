@@ -15,12 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.workloads.test_torch_counts import FOLDER, read_onnx
+from tests.workloads.test_torch_counts import FOLDER, read
 from workloads.graph import Graph, Layer
 from workloads.layers import Convolution
-from workloads.loaders.asked import AS_IT_IS
-from workloads.loaders.torch.file import contents
-from workloads.loaders.torch.load import imported
 from workloads.transposed import TransposedConvolution
 
 LAYERS: dict[str, dict[str, Any]] = json.loads(
@@ -29,12 +26,6 @@ LAYERS: dict[str, dict[str, Any]] = json.loads(
 FILES = sorted(path.name for path in FOLDER.glob("*.pt2") if ".case." not in path.name) + sorted(
     path.name for path in FOLDER.glob("*.onnx.xz")
 )
-
-
-def _read(name: str) -> Graph:
-    if name.endswith(".pt2"):
-        return imported(contents(FOLDER / name), name, AS_IT_IS).graph
-    return read_onnx(FOLDER / name).graph
 
 
 def _products(outputs: Sequence[tuple[int, int]], *, is_recurrent: bool) -> Counter[Any]:
@@ -54,7 +45,7 @@ def _products(outputs: Sequence[tuple[int, int]], *, is_recurrent: bool) -> Coun
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_layer_is_pytorchs(name: str) -> None:
-    graph, expected = _read(name), LAYERS[name.partition(".")[0]]
+    graph, expected = read(name).graph, LAYERS[name.partition(".")[0]]
     is_recurrent = name.startswith("tagger")
     theirs = [(prod(shape), macs) for shape, macs in expected["products"]]
     ours = [(graph.output_tensor(layer).size_elements, graph.macs(layer)) for layer in graph.layers]

@@ -91,4 +91,5 @@ def is_normalized(proto: onnx.NodeProto) -> bool:
 
 
 def _said(entries: Sequence[onnx.StringStringEntryProto]) -> dict[str, str]:
-    return {entry.key: entry.value for entry in entries}
+    """Return a node's or graph's remarks; what isn't Unicode comes as bytes, and is none."""
+    return {entry.key: entry.value for entry in entries if isinstance(entry.value, str)}
