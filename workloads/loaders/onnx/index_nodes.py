@@ -8,12 +8,12 @@ from math import prod
 import numpy as np
 
 from foundation.errors import WorkloadError
-from workloads.loaders.imported import movement
+from workloads.loaders.imported import movement, vector
 from workloads.loaders.imported.importer import Importer, UnsupportedError, known_array
 from workloads.loaders.imported.indices import given, picked, replaced
 from workloads.loaders.imported.values import Array, Value
 from workloads.loaders.onnx.fold import MOST_ELEMENTS, folded
-from workloads.loaders.onnx.node import Handler, Inputs, Node, axis_of, needed
+from workloads.loaders.onnx.node import Handler, Inputs, Node, array_of, axis_of, needed
 
 #: Operators that give truths or places whatever they are about.
 _TRUTHS = frozenset(
@@ -85,7 +85,21 @@ def _scatter(to: Importer, node: Node, inputs: Inputs) -> Value:
     return replaced(to, node.name, str(node), needed(inputs, 0), needed(inputs, 2))
 
 
+def _top(to: Importer, node: Node, inputs: Inputs) -> list[Value]:
+    """Return the largest elements, and their places."""
+    # Approximation: a choice of the largest costs one operation per element, as a comparison does.
+    value = needed(inputs, 0)
+    count = int(array_of(needed(inputs, 1), "'k'").flat[0])
+    axis = axis_of(node.integer("axis", -1), value.rank)
+    if not 0 < count <= value.shape[axis]:
+        raise WorkloadError(f"takes the {count} largest of {value.shape[axis]} elements")
+    found = vector.unary(to, f"{node.name}.compared", "identity", value)
+    kept = movement.cut(to, node.name, found, axis, 0, count)
+    return [kept, given(to, f"{node.name}.places", kept.shape, is_index=True)]
+
+
 HANDLERS: dict[str, Handler] = {
+    "TopK": _top,
     **dict.fromkeys(("ScatterElements", "ScatterND"), _scatter),
     "GatherElements": _gather_elements,
     "GatherND": _gather_nd,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
 
 from foundation.errors import WorkloadError
@@ -140,12 +141,13 @@ class _Unfold:
 
     def _renamed(self, node: Node, arrays: list[str]) -> Node:
         """Return a node with the array that it had for an equal one of another node."""
+        stored = [name for name in node.inputs if name in self._held and name not in arrays]
+        if node.operator in ("Mul", "Add") and len(arrays) == 2:  # of a normalization
+            arrays = arrays[:1] if node.operator == "Mul" else arrays[1:]
+            others = [name for name in stored if prod(self._held[name].shape) > 1]
+        else:
+            others = [name for name in stored if name in self._signature.kinds]
         lost = [name for name in arrays if name not in self._held]
-        others = [
-            name
-            for name in node.inputs
-            if name in self._held and name in self._signature.kinds and name not in arrays
-        ]
         if len(lost) != 1 or len(others) != 1:
             return node
         is_learned = self._signature.is_parameter(lost[0])
