@@ -66,9 +66,17 @@ def layer_of(proto: onnx.NodeProto) -> str:
     return module if is_leaf and module else ".".join(filter(None, (module, scopes[-1])))
 
 
-def products_read(graph: onnx.GraphProto) -> set[str]:
-    """Return the tensors that are operands of products: arrays among them are weights."""
-    return {name for node in graph.node if node.op_type in _PRODUCTS for name in node.input}
+def weights_of(graph: onnx.GraphProto) -> set[str]:
+    """Return the arrays that are weights for what they do: operands of products, and vectors.
+
+    Of an instance normalization they are ones and zeros, as the exporter writes one for groups.
+    """
+    read: dict[str, set[str]] = {node.op_type: set() for node in graph.node}
+    for node in graph.node:
+        read[node.op_type].update(node.input)
+    products: set[str] = set().union(*(read.get(kind, ()) for kind in _PRODUCTS))
+    vectors = {array.name for array in graph.initializer if len(array.dims) == 1}
+    return products | vectors - read.get("InstanceNormalization", set())
 
 
 def arrays_of(proto: onnx.NodeProto, signature: Signature) -> list[str]:

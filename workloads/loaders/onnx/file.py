@@ -20,8 +20,8 @@ from workloads.loaders.imported.values import Array
 from workloads.loaders.onnx.exported import (
     Signature,
     layer_of,
-    products_read,
     signature_of,
+    weights_of,
 )
 from workloads.loaders.onnx.node import Held, Node
 from workloads.loaders.onnx.unfold import unfolded
@@ -115,8 +115,8 @@ def contents_of(model: onnx.ModelProto) -> Contents:
     if not graph.node:
         raise WorkloadError("has no node; give an ONNX model")
     versions = {entry.domain: entry.version for entry in model.opset_import}
-    signature, operands = signature_of(graph), products_read(graph)
-    held = {tensor.name: _held(tensor, signature, operands) for tensor in graph.initializer}
+    signature, weights = signature_of(graph), weights_of(graph)
+    held = {tensor.name: _held(tensor, signature, weights) for tensor in graph.initializer}
     for sparse in graph.sparse_initializer:
         shape = tuple(sparse.dims)
         held[sparse.values.name] = Held(shape=shape, is_float=True, known=None, is_learned=True)
@@ -163,7 +163,7 @@ def _attribute(proto: onnx.AttributeProto) -> Any:
     return list(value) if isinstance(value, (list, tuple)) or hasattr(value, "extend") else value
 
 
-def _held(tensor: onnx.TensorProto, signature: Signature, operands: Container[str]) -> Held:
+def _held(tensor: onnx.TensorProto, signature: Signature, weights: Container[str]) -> Held:
     """Return an array, and whether it counts as a parameter.
 
     One of which nothing is said does if it has more than a number. Where PyTorch says which arrays
@@ -175,7 +175,7 @@ def _held(tensor: onnx.TensorProto, signature: Signature, operands: Container[st
     if tensor.name in signature.kinds:
         is_learned = signature.is_parameter(tensor.name)
     elif signature.kinds:
-        is_learned = is_learned and (len(shape) == 1 or tensor.name in operands)
+        is_learned = is_learned and tensor.name in weights
     return Held(
         shape=shape,
         is_float=is_float,
