@@ -12,7 +12,8 @@ class FunctionKind(Enum):
     UNARY = "unary"  # one operand, element by element
     BINARY = "binary"  # two operands of one shape, element by element
     CHANNEL = "channel"  # one operand, and a vector or two along its last axis
-    REDUCTION = "reduction"  # one operand, or two of a dot product: some axes disappear
+    REDUCTION = "reduction"  # one operand, or those of a sum of products: some axes disappear
+    CONVERSION = "conversion"  # operands of one type, a result of another, element by element
     ROW = "row"  # one operand, or two of a scan: each row along the last axes as a whole
 
 
@@ -40,10 +41,26 @@ def _functions(kind: FunctionKind, **operations: int) -> list[Function]:
     return [Function(name=name, kind=kind, operations=n) for name, n in operations.items()]
 
 
+#: Functions whose gradient is one function of two operands, ``gradient · slope``: the slope at the
+#: function's result, or at its operand where the result doesn't tell it.
+SLOPES = {
+    "relu": "result",
+    "relu6": "result",
+    "sigmoid": "result",
+    "tanh": "result",
+    "hard_sigmoid": "result",
+    "gelu": "operand",
+    "silu": "operand",
+    "hard_swish": "operand",
+    "absolute": "operand",
+    "erf": "operand",
+}
+
 # Non-linear functions count one operation: a table look-up, as in TPU v1's activation unit
 # (N. Jouppi et al., ISCA 2017, section 2) and NVDLA's SDP.
 # softmax: max, subtract, exp, sum, divide. layer_norm: sum, square, sum of squares, subtract,
 # multiply by 1/deviation, multiply by gamma, add beta. rms_norm: square, sum, two multiplications.
+# A gradient of a function: a table look-up and a multiplication.
 # rescale: what requantize does, behind a multiplication.
 # scan: multiply, add. sort, argsort: half a compare-and-exchange, a minimum and a maximum, in each
 # pass.
@@ -69,6 +86,7 @@ FUNCTIONS = {
             sqrt=1,
             reciprocal=1,
             erf=1,
+            floor=1,
         ),
         *_functions(
             FunctionKind.BINARY,
@@ -79,9 +97,11 @@ FUNCTIONS = {
             maximum=1,
             minimum=1,
             greater=1,
+            **{f"{name}_gradient": 2 for name in SLOPES},
         ),
-        *_functions(FunctionKind.CHANNEL, requantize=1, rescale=2, batch_norm=2, equal=1),
-        *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1, dot=2, argmax=1),
+        *_functions(FunctionKind.CONVERSION, cast=1, equal=1, floor_int32=1),
+        *_functions(FunctionKind.CHANNEL, requantize=1, rescale=2, batch_norm=2),
+        *_functions(FunctionKind.REDUCTION, sum=1, mean=1, max=1, dot=2, argmax=1, max_gradient=2),
         *_functions(
             FunctionKind.ROW, softmax=5, layer_norm=7, rms_norm=4, sort=1, argsort=1, scan=2
         ),
@@ -93,7 +113,7 @@ OF_PSUMS = ("requantize", "rescale")
 #: Functions that sort rows.
 SORTS = ("sort", "argsort")
 #: Functions whose results are int32 numbers of elements.
-INDEXING = ("argmax", "argsort")
+INDEXING = ("argmax", "argsort", "floor_int32")
 
 
 def names(kind: FunctionKind) -> list[str]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foundation.dtype import Dtype
+from foundation.functions import SLOPES
 
 Array = NDArray[Any]
 
@@ -172,9 +173,23 @@ def binary(function: str, left: Array, right: Array, dtype: Dtype) -> Array:
             result = np.minimum(a, b)
         case "greater":
             return stored((a > b).astype(np.float64), dtype)
+        case _ if function.removesuffix("_gradient") in SLOPES:
+            slope = _slope(function.removesuffix("_gradient"), right, dtype)
+            result = _rounded_shift(a * slope) if dtype.is_integer else a * slope
         case _:
             raise ValueError(f"unknown binary function '{function}'")
     return saturate(result, dtype)
+
+
+def equal(left: Array, right: Array, dtype: Dtype) -> Array:
+    """Return 1 where int32 numbers are equal, else 0, in ``dtype``; with NumPy's broadcasting."""
+    return stored((left == right).astype(np.float64), dtype)
+
+
+def cast(values: Array, dtype: Dtype) -> Array:
+    """Return floating-point numbers, or whole ones, rounded to another floating-point type."""
+    with np.errstate(over="ignore"):
+        return saturate(values.astype(np.float64), dtype)
 
 
 def batch_norm(values: Array, scale: Array, shift: Array, dtype: Dtype) -> Array:
@@ -185,9 +200,15 @@ def batch_norm(values: Array, scale: Array, shift: Array, dtype: Dtype) -> Array
     return saturate(product + _widened(shift, dtype), dtype)
 
 
-def equal(left: Array, right: Array, dtype: Dtype) -> Array:
-    """Return 1 where int32 numbers are equal, else 0, in ``dtype``; with NumPy's broadcasting."""
-    return stored((left == right).astype(np.float64), dtype)
+def floor_int32(values: Array) -> Array:
+    """Return the largest int32 numbers that aren't above real ones; 0 for NaN."""
+    real_values = values.astype(np.float64)
+    if values.dtype.kind == "i":
+        real_values /= ONE
+    limits_ = np.iinfo(np.int32)
+    whole = np.nan_to_num(np.floor(real_values), posinf=np.inf, neginf=-np.inf)
+    result: Array = np.clip(whole, limits_.min, limits_.max).astype(np.int32)
+    return result
 
 
 def reduction(function: str, values: Array, axes: tuple[int, ...], dtype: Dtype) -> Array:
@@ -220,6 +241,14 @@ def dot(left: Array, right: Array, axes: tuple[int, ...], dtype: Dtype) -> Array
     result = (_widened(left, dtype) * _widened(right, dtype)).sum(axis=axes)
     if dtype.is_integer:
         result = _rounded_shift(result)
+    return saturate(np.asarray(result), dtype)
+
+
+def max_gradient(
+    values: Array, largest: Array, gradient: Array, axes: tuple[int, ...], dtype: Dtype
+) -> Array:
+    """Return the sum over ``axes``, which disappear, of gradients where values are the largest."""
+    result = np.where(values == largest, _widened(gradient, dtype), 0).sum(axis=axes)
     return saturate(np.asarray(result), dtype)
 
 
@@ -276,7 +305,7 @@ def layer_norm(values: Array, gamma: Array, beta: Array, dtype: Dtype) -> Array:
     centred = real - real.mean(axis=-1, keepdims=True)
     variance = (centred * centred).mean(axis=-1, keepdims=True)
     normal = centred / np.sqrt(variance + np.float32(EPSILON))
-    return saturate(normal * gamma.astype(np.float32) + beta.astype(np.float32), dtype)
+    return saturate(normal * _widened(gamma, dtype) + _widened(beta, dtype), dtype)
 
 
 def rms_norm(values: Array, gamma: Array, dtype: Dtype) -> Array:
@@ -289,12 +318,19 @@ def rms_norm(values: Array, gamma: Array, dtype: Dtype) -> Array:
     real = _widened(values, dtype)
     mean_square = (real * real).mean(axis=-1, keepdims=True)
     scaled = real / np.sqrt(mean_square + np.float32(EPSILON))
-    return saturate(scaled * gamma.astype(np.float32), dtype)
+    return saturate(scaled * _widened(gamma, dtype), dtype)
+
+
+def wide(dtype: Dtype) -> np.dtype[Any]:
+    """Return the type in which elements of ``dtype`` are computed on: never narrower than fp32."""
+    if dtype.is_integer:
+        return np.dtype(np.int64)
+    return np.dtype(np.float64 if dtype.bits > 32 else np.float32)
 
 
 def _widened(values: Array, dtype: Dtype) -> Any:
     """Return ``values`` in the type in which they are computed on."""
-    return values.astype(np.int64 if dtype.is_integer else np.float32)
+    return values.astype(wide(dtype))
 
 
 def _rounded_shift(product: Any) -> Any:
@@ -323,6 +359,44 @@ def _table(function: str, dtype: Dtype) -> Array:
         real = _real_unary(function, np.arange(-128, 128, dtype=np.float64) / ONE)
     # What has no value is at the lower end: a logarithm or a root of a negative number.
     return saturate(np.nan_to_num(np.rint(real * ONE), nan=-np.inf), dtype)
+
+
+def _slope(function: str, at: Array, dtype: Dtype) -> Any:
+    """Return the slope of a function at its result or operand, as `SLOPES` says."""
+    if not dtype.is_integer:
+        with np.errstate(all="ignore"):
+            return _real_slope(function, _widened(at, dtype))
+    real_slope = _real_slope(function, at.astype(np.float64) / ONE)
+    return np.rint(real_slope * ONE).astype(np.int64)
+
+
+def _real_slope(function: str, x: Any) -> Any:
+    match function:
+        case "relu":
+            return (x > 0).astype(x.dtype)
+        case "relu6":
+            return ((x > 0) & (x < 6)).astype(x.dtype)
+        case "sigmoid":
+            return x * (1 - x)
+        case "tanh":
+            return 1 - x * x
+        case "hard_sigmoid":
+            return ((x > 0) & (x < 1)).astype(x.dtype) / 6
+        case "gelu":  # of the tanh form
+            root = np.sqrt(2 / np.pi).astype(x.dtype)
+            tanh = np.tanh(root * (x + 0.044715 * x**3))
+            return 0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * root * (1 + 0.134145 * x * x)
+        case "silu":
+            sigmoid = 1 / (1 + np.exp(-x))
+            return sigmoid * (1 + x * (1 - sigmoid))
+        case "hard_swish":
+            return np.where(x > 3, 1, np.where(x > -3, (2 * x + 3) / 6, 0)).astype(x.dtype)
+        case "absolute":
+            return np.sign(x)
+        case "erf":
+            return np.sqrt(4 / np.pi).astype(x.dtype) * np.exp(-x * x)
+        case _:
+            raise ValueError(f"unknown slope '{function}'")
 
 
 def _real_unary(function: str, x: Any) -> Any:
@@ -361,5 +435,7 @@ def _real_unary(function: str, x: Any) -> Any:
             return 1 / x
         case "erf":
             return np.vectorize(math.erf, otypes=[x.dtype])(x)
+        case "floor":
+            return np.floor(x)
         case _:
             raise ValueError(f"unknown unary function '{function}'")

@@ -29,6 +29,9 @@ FUNCTION_CODES = (
     *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
     *("erf", "divide", "minimum", "dot", "equal", "argmax", "sort", "argsort", "scan"),
     *("greater", "rescale"),
+    *("relu_gradient", "relu6_gradient", "sigmoid_gradient", "tanh_gradient"),
+    *("hard_sigmoid_gradient", "gelu_gradient", "silu_gradient", "hard_swish_gradient"),
+    *("absolute_gradient", "erf_gradient", "cast", "max_gradient", "floor", "floor_int32"),
 )
 _MAX_BITS = 64
 

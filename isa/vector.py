@@ -22,7 +22,10 @@ _OPERANDS = {
     "layer_norm": (3, 3),
     "rms_norm": (2, 2),
     "dot": (2, 2),
+    "max_gradient": (3, 3),
+    "cast": (1, 1),
     "equal": (2, 2),
+    "floor_int32": (1, 1),
     "sort": (1, 1),
     "argsort": (1, 1),
     "scan": (2, 2),
@@ -78,6 +81,11 @@ def _check_types(queue: QueueState, vector: Vector, kind: FunctionKind) -> None:
         raise queue.error(f"'{name}' to {dtype} reads {expected} but has {vector.input_dtype}")
     if name in INDEXING and dtype.name != "int32":
         raise queue.error(f"'{name}' makes int32 but has {dtype}")
+    if name == "cast" and (dtype.is_integer or vector.input_dtype.name in ("int4", "int8")):
+        raise queue.error(
+            f"'cast' goes from floats or int32 to floats but not from {vector.input_dtype} to"
+            f" {dtype}"
+        )
     tabled = kind in (FunctionKind.UNARY, FunctionKind.ROW) and name not in ("identity", *SORTS)
     for function in (name if tabled else "identity", vector.activation):
         if function != "identity" and dtype.is_integer and dtype.name != "int8":
@@ -93,7 +101,8 @@ def _read_by(name: str, vector: Vector) -> str:
         return vector.output_dtype.accumulator
     if name == "equal":
         return "int32"
-    return vector.input_dtype.name if name in INDEXING else vector.output_dtype.name
+    reads_any = name == "cast" or name in INDEXING
+    return vector.input_dtype.name if reads_any else vector.output_dtype.name
 
 
 def apply_vector(vector: Vector, inputs: list[Array]) -> Array:
@@ -114,14 +123,21 @@ def apply_vector(vector: Vector, inputs: list[Array]) -> Array:
         case FunctionKind.BINARY:
             return numerics.binary(name, inputs[0], inputs[1], dtype)
         case FunctionKind.REDUCTION:
+            axes = _reduced_axes(vector)
             if name == "dot":
-                return numerics.dot(inputs[0], inputs[1], _reduced_axes(vector), dtype)
-            return numerics.reduction(name, inputs[0], _reduced_axes(vector), dtype)
+                return numerics.dot(inputs[0], inputs[1], axes, dtype)
+            if name == "max_gradient":
+                return numerics.max_gradient(inputs[0], inputs[1], inputs[2], axes, dtype)
+            return numerics.reduction(name, inputs[0], axes, dtype)
+        case FunctionKind.CONVERSION:
+            if name == "equal":
+                return numerics.equal(inputs[0], inputs[1], dtype)
+            if name == "floor_int32":
+                return numerics.floor_int32(inputs[0])
+            return numerics.cast(inputs[0], dtype)
         case FunctionKind.CHANNEL:
             if name == "batch_norm":
                 return numerics.batch_norm(inputs[0], inputs[1], inputs[2], dtype)
-            if name == "equal":
-                return numerics.equal(inputs[0], inputs[1], dtype)
             return _requantize(vector, inputs, dtype)
         case FunctionKind.ROW:
             others = vector.shape[: len(vector.shape) - max(vector.reduced, 1)]

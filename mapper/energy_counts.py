@@ -2,7 +2,8 @@
 
 Every function counts many loop nests at once: values are arrays that broadcast to their shape. They
 are those of the run wherever main-memory bytes and the number of results are: ragged tiles count at
-their true size.
+their true size. Of parts that are padding alone, which take no bytes of main memory, the moves must
+be those of the run, too (`mapper.nest.Nests.repeats`, `Nests.sweep_bytes`): else they count more.
 
 # Approximation: a byte passes as many links of the network as those of all cores do on average, and
 a shared buffer fetches what a core reads: how often cores share a fetch is in the energies that

@@ -192,7 +192,8 @@ class Nests:
         """Return the bytes of all different parts of an operand, ragged ones at their true size.
 
         # Approximation: without padding, it counts as moved all the same but for the outermost
-        parts' where taps of a window stay together.
+        parts' where taps of a window stay together. What lies between windows that are further
+        apart than they are long counts as moved where a part comes in strips, which leave it out.
         """
         size: Any = operand.dtype.size_bytes
         for axis in operand.axes:

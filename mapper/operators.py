@@ -21,7 +21,15 @@ from mapper.maps import (
     segmented,
     shift_of,
 )
-from mapper.windows import convolution, pool, transposed_convolution
+from mapper.windows import (
+    convolution,
+    convolution_gradient,
+    pool,
+    pool_gradient,
+    transposed_convolution,
+)
+from workloads.conversions import Cast
+from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Graph, Layer, Tensor
 from workloads.indexing import FixedGather, Gather, OneHot, RowNumbers
 from workloads.layers import (
@@ -40,6 +48,7 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import NEIGHBOURS, Interpolate, Repeat
+from workloads.sampling import FloorInt32, LookupTable, Ramp, WeightedSum
 from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import NeighbourSum
@@ -50,7 +59,9 @@ from workloads.weights import Part, parts_of
 def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
     """Return the kernels of a layer, which run one after the other; a reshape has none.
 
-    A concatenation has one for each input, a transposed convolution one for each phase.
+    A concatenation has one for each input, a transposed convolution and a pooling's gradient one
+    for each phase, a flip one for each element of its axis; products have one for each part of
+    their weights.
 
     Raises
     ------
@@ -62,9 +73,11 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
     output = graph.output_tensor(layer)
     match layer.operator:
         case Convolution() as operator:
-            return convolution(operator, inputs[0], parameters, output)
+            return convolution(operator, inputs, parameters, output)
         case TransposedConvolution() as operator:
-            return transposed_convolution(operator, inputs[0], parameters, output)
+            return transposed_convolution(operator, inputs, parameters, output)
+        case ConvolutionGradient() as operator:
+            return (convolution_gradient(operator, inputs, output),)
         case Linear() as operator:
             return _linear(operator, inputs, parameters)
         case MatMul() as operator:
@@ -73,6 +86,8 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
             return (_elementwise(operator, inputs, output),)
         case Pool() as operator:
             return (pool(operator, inputs[0], output),)
+        case PoolGradient() as operator:
+            return pool_gradient(operator, inputs, output)
         case Reduce() as operator:
             return (_reduce(operator, inputs[0], output),)
         case Normalize() as operator:
@@ -96,7 +111,9 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
         case OneHot():
             return (_one_hot(inputs[0], parameters["numbers"], output),)
         case NeighbourSum():
-            return (_neighbour_sum(inputs[0], parameters["weight"]),)
+            weight = parameters["weight"]
+            fixed = learned_map("weight", plain(weight.shape, (0, 2)), weight.dtype, "input")
+            return (_weighted_sum(inputs[0], fixed, output),)
         case Concat() as operator:
             return _concat(operator, inputs, output)
         case Slice() as operator:
@@ -107,6 +124,19 @@ def kernels_of(graph: Graph, layer: Layer) -> tuple[Kernel, ...]:
             return (_repeat(operator, inputs[0]),)
         case Interpolate() as operator:
             return (_interpolate(operator, inputs[0], parameters["weight"]),)
+        case Flip() as operator:
+            return _flip(operator, inputs[0])
+        case Cast():
+            return (_cast(inputs[0], output),)
+        case FloorInt32():
+            return (_floor_int32(inputs[0], output),)
+        case Ramp() as operator:
+            return (_ramp(operator, inputs[0], parameters["ramp"], output),)
+        case LookupTable():
+            return (_embedding(inputs[0], parameters["table"], output),)
+        case WeightedSum():
+            weights = input_map(inputs[1], 1, plain(_rows_of(inputs[1]), (0, 2)))
+            return (_weighted_sum(inputs[0], weights, output),)
         case Reshape():
             return ()
         case unknown:
@@ -427,6 +457,34 @@ def _repeat(operator: Repeat, tensor: Tensor) -> Kernel:
     return _copy(tensor, 0, plain(tensor.shape, elements), target, extents)
 
 
+def _flip(operator: Flip, tensor: Tensor) -> tuple[Kernel, ...]:
+    """Return a copy for each place along the axis.
+
+    # Approximation: a machine whose addresses can step backwards needs one.
+    """
+    axis = operator.axis % len(tensor.shape)
+    size = tensor.shape[axis]
+    extents = (prod(tensor.shape[:axis]), 1, prod(tensor.shape[axis + 1 :]))
+
+    def at(place: int) -> tuple[Axis, ...]:
+        outer, _, inner = plain(extents, range(3))
+        return (outer, Axis(size=size, terms=((1, 1),), offset=place), inner)
+
+    return tuple(
+        _copy(tensor, 0, at(place), at(size - 1 - place), extents) for place in range(size)
+    )
+
+
+def _cast(tensor: Tensor, output: Tensor) -> Kernel:
+    axes = plain((tensor.size_elements,), (0,))
+    return Kernel(
+        dimensions=tuple(parallel((tensor.size_elements,))),
+        inputs=(input_map(tensor, 0, axes),),
+        output=output_map(axes, output.dtype),
+        body=VectorBody(function="cast", activation="identity"),
+    )
+
+
 def _interpolate(operator: Interpolate, tensor: Tensor, weight: Tensor) -> Kernel:
     """Return a sum of weighted neighbours; those beyond the ends are padding with weight 0."""
     axis, factor = operator.axis % len(tensor.shape), operator.factor
@@ -455,18 +513,50 @@ def _interpolate(operator: Interpolate, tensor: Tensor, weight: Tensor) -> Kerne
     )
 
 
-def _neighbour_sum(tensor: Tensor, weight: Tensor) -> Kernel:
+def _floor_int32(tensor: Tensor, output: Tensor) -> Kernel:
+    axes = plain((tensor.size_elements,), (0,))
+    return Kernel(
+        dimensions=tuple(parallel((tensor.size_elements,))),
+        inputs=(input_map(tensor, 0, axes),),
+        output=output_map(axes, output.dtype),
+        body=VectorBody(function="floor_int32", activation="identity"),
+    )
+
+
+def _ramp(operator: Ramp, tensor: Tensor, ramp: Tensor, output: Tensor) -> Kernel:
+    """Return a function of an input, repeated perhaps, and numbers along one axis."""
+    axis = operator.axis % len(tensor.shape)
+    outer, inner = prod(tensor.shape[:axis]), prod(tensor.shape[axis + 1 :])
+    extents = (outer, operator.count, inner)
+    return Kernel(
+        dimensions=tuple(parallel(extents)),
+        inputs=(
+            input_map(tensor, 0, _broadcast((outer, tensor.shape[axis], inner), extents)),
+            learned_map("ramp", plain(ramp.shape, (1,)), ramp.dtype, "input"),
+        ),
+        output=output_map(plain(extents, range(3)), output.dtype),
+        body=VectorBody(function=operator.function, activation="identity"),
+    )
+
+
+def _rows_of(weights: Tensor) -> tuple[int, int]:
+    """Return how many rows of weights there are, and how many weights one has."""
+    return prod(weights.shape[:-1]), weights.shape[-1]
+
+
+def _weighted_sum(tensor: Tensor, weights: OperandMap, output: Tensor) -> Kernel:
     """Return a sum of rows, each with a weight of its own."""
-    rows, width, features = tensor.shape
+    width, features = tensor.shape[-2:]
+    rows = prod(tensor.shape[:-2])
     return Kernel(
         dimensions=(
             *dimensions_of(Role.PARALLEL, rows=rows, features=features),
             *dimensions_of(Role.WHOLE, neighbours=width),
         ),
         inputs=(
-            input_map(tensor, 0, plain(tensor.shape, (0, 2, 1))),
-            learned_map("weight", plain(weight.shape, (0, 2)), weight.dtype, "input"),
+            input_map(tensor, 0, plain((rows, width, features), (0, 2, 1))),
+            weights,
         ),
-        output=output_map(plain((rows, features), (0, 1)), tensor.dtype),
+        output=output_map(plain((rows, features), (0, 1)), output.dtype),
         body=VectorBody(function="dot", activation="identity"),
     )

@@ -57,9 +57,10 @@ class MemoryPlan:
 
     def room_for(self, candidate: Candidate) -> int | None:
         """Return the highest address at which a buffer fits while it lives; None if none does."""
+        # By their ends: what is taken at different times may overlap, and begin in any order.
         taken = sorted(
             (
-                (address, address + other.buffer.size_bytes)
+                (address + other.buffer.size_bytes, address)
                 for other, address in self.places.values()
                 if other.buffer.scratchpad == candidate.buffer.scratchpad
                 and other.first <= candidate.last
@@ -68,7 +69,7 @@ class MemoryPlan:
             reverse=True,
         )
         end = self.capacity_bytes[candidate.buffer.scratchpad]
-        for low, high in taken:
+        for high, low in taken:
             if high + candidate.buffer.size_bytes <= end:
                 break
             end = min(end, low)

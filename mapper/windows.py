@@ -11,6 +11,7 @@ import numpy as np
 
 from foundation.dtype import Dtype
 from foundation.numerics import limits
+from isa.instruction import Operand
 from mapper.kernel import Axis, Contraction, Kernel, Role, VectorBody
 from mapper.maps import (
     contraction,
@@ -23,6 +24,7 @@ from mapper.maps import (
     segmented,
     shift_of,
 )
+from workloads.gradients import ConvolutionGradient, PoolGradient
 from workloads.graph import Tensor
 from workloads.layers import Convolution, Pool, Shape, Window
 from workloads.transposed import TransposedConvolution, tap_period
@@ -30,9 +32,13 @@ from workloads.weights import Part, parts_of
 
 
 def convolution(
-    operator: Convolution, tensor: Tensor, parameters: Mapping[str, Tensor], output: Tensor
+    operator: Convolution,
+    inputs: Sequence[Tensor],
+    parameters: Mapping[str, Tensor],
+    output: Tensor,
 ) -> tuple[Kernel, ...]:
     """Return a convolution as a product over taps and channels, or one for each part of outputs."""
+    tensor = inputs[0]
     sizes, positions, windows = _spatial(tensor.shape, output.shape, operator.windows)
     axes = len(windows)
     in_channels = tensor.shape[-1] // operator.groups
@@ -47,12 +53,12 @@ def convolution(
         output=plain(positions, numbers.positions),
     )
     reduced = prod(kernel) * in_channels
-    return _products(operator, sliding, tensor, parameters, reduced)
+    return _products(operator, sliding, inputs, parameters, reduced)
 
 
 def transposed_convolution(
     operator: TransposedConvolution,
-    tensor: Tensor,
+    inputs: Sequence[Tensor],
     parameters: Mapping[str, Tensor],
     output: Tensor,
 ) -> tuple[Kernel, ...]:
@@ -63,6 +69,7 @@ def transposed_convolution(
 
     # Approximation: each phase reads the input anew, and begins when the one before has ended.
     """
+    tensor = inputs[0]
     sizes, positions, windows = _spatial(tensor.shape, output.shape, operator.windows)
     in_channels = tensor.shape[-1] // operator.groups
     numbers = _Numbers.of(len(windows))
@@ -83,7 +90,7 @@ def transposed_convolution(
             weight=tuple(phase.weight for phase in phases),
             output=tuple(phase.output for phase in phases),
         )
-        kernels += _products(operator, sliding, tensor, parameters, reduced)
+        kernels += _products(operator, sliding, inputs, parameters, reduced)
     return tuple(kernels)
 
 
@@ -130,7 +137,7 @@ class _Sliding(NamedTuple):
 def _products(
     operator: Convolution | TransposedConvolution,
     sliding: _Sliding,
-    tensor: Tensor,
+    inputs: Sequence[Tensor],
     parameters: Mapping[str, Tensor],
     reduced: int,
 ) -> tuple[Kernel, ...]:
@@ -138,10 +145,10 @@ def _products(
 
     ``reduced`` is how many products an output adds up.
     """
-    groups = operator.groups
+    tensor, groups = inputs[0], operator.groups
     shape = (tensor.shape[-1] // groups, operator.out_channels // groups)
     return tuple(
-        _product(operator, sliding, tensor, parameters, reduced, part)
+        _product(operator, sliding, inputs, parameters, reduced, part)
         for part in parts_of(operator.weights, shape, tensor.dtype)
     )
 
@@ -149,12 +156,13 @@ def _products(
 def _product(
     operator: Convolution | TransposedConvolution,
     sliding: _Sliding,
-    tensor: Tensor,
+    inputs: Sequence[Tensor],
     parameters: Mapping[str, Tensor],
     reduced: int,
     part: Part,
 ) -> Kernel:
     """Return a product over taps and channels for some outputs of each group."""
+    tensor = inputs[0]
     batch, groups, stored = tensor.shape[0], operator.groups, part.stored
     in_channels, out_channels = tensor.shape[-1] // groups, operator.out_channels // groups
     value, length, segment = tensor.dtype, 1, tensor.dtype
@@ -172,12 +180,17 @@ def _product(
         *dimensions_of(Role.N, OC=part.size),
         *dimensions_of(Role.K, **_named("F", sliding.taps), IC=max(1, sliding.channels // length)),
     ]
-    weight = (at_group, *sliding.weight, at_segment, at_column)
+    if operator.tied:
+        axes = (at_group, *sliding.weight, at_column, at_channel)
+        weight = input_map(inputs[1], 1, axes, scratchpad="weight", operand=Operand.WEIGHT)
+    else:
+        axes = (at_group, *sliding.weight, at_segment, at_column)
+        weight = learned_map(part.role, axes, segment, "weight")
     data = input_map(tensor, 0, (at_batch, *sliding.data, at_group, at_channel))
     return contraction(
         dimensions,
         segmented(data, stored),
-        learned_map(part.role, weight, segment, "weight"),
+        weight,
         per_output(parameters, (at_group, at_output)),
         (at_batch, *sliding.output, at_group, at_output),
         Contraction(
@@ -227,6 +240,95 @@ def _phase(
     data = Axis(size=size, terms=((position, 1), (tap, step)), offset=nearest)
     weight = Axis(size=window.kernel, terms=((tap, period),), offset=window.kernel - 1 - last)
     return _Phase(count, len(meeting), data, weight, output)
+
+
+def convolution_gradient(
+    operator: ConvolutionGradient, inputs: Sequence[Tensor], output: Tensor
+) -> Kernel:
+    """Return a product over batch and positions: its rows are taps and input channels.
+
+    It is the convolution with other roles: the image is read as there, the gradient takes the
+    weight's part, and the weight that of the output.
+    """
+    image, gradient = inputs
+    sizes, positions, windows = _spatial(image.shape, gradient.shape, operator.windows)
+    groups, *_, in_channels, out_channels = output.shape
+    batch, taps = image.shape[0], tuple(window.kernel for window in windows)
+    axes = len(windows)
+    at_taps, at_places = range(1, 1 + axes), range(4 + axes, 4 + 2 * axes)
+    at_group, at_channel, at_column, at_batch = plain(
+        (groups, in_channels, out_channels, batch), (0, 1 + axes, 2 + axes, 3 + axes)
+    )
+    data = tuple(map(_window_axis, sizes, at_places, at_taps, windows))
+    return contraction(
+        [
+            *dimensions_of(Role.GROUP, G=groups),
+            *dimensions_of(Role.M, **_named("F", taps), IC=in_channels),
+            *dimensions_of(Role.N, OC=out_channels),
+            *dimensions_of(Role.K, B=batch, **_named("O", positions)),
+        ],
+        input_map(image, 0, (at_batch, *data, at_group, at_channel)),
+        input_map(
+            gradient,
+            1,
+            (at_batch, *plain(positions, at_places), at_group, at_column),
+            scratchpad="weight",
+            operand=Operand.WEIGHT,
+        ),
+        {},
+        (at_group, *plain(taps, at_taps), at_channel, at_column),
+        Contraction(
+            shift=shift_of(None, batch * prod(positions), gradient.dtype), activation="identity"
+        ),
+    )
+
+
+def pool_gradient(
+    operator: PoolGradient, inputs: Sequence[Tensor], output: Tensor
+) -> tuple[Kernel, ...]:
+    """Return a sum over the windows that an element lies in, for each phase of the image.
+
+    Phases are those of a transposed convolution with the same windows: elements that are a whole
+    stride apart lie in as many windows, at the same taps.
+    """
+    gradient = inputs[-1]
+    sizes, positions, windows = _spatial(gradient.shape, output.shape, operator.windows)
+    batch, channels, axes = output.shape[0], output.shape[-1], len(windows)
+    numbers = range(1, 1 + axes), range(2 + axes, 2 + 2 * axes)
+    at_batch, at_channel = plain((batch, channels), (0, 1 + axes))
+    is_max = operator.function == "max"
+    kernels = []
+    for firsts in product(*map(range, map(min, positions, [w.stride for w in windows]))):
+        each = zip(sizes, positions, windows, firsts, *numbers, strict=True)
+        # Where no window reaches, one tap of padding makes zeros.
+        phases = [_phase(*one) for one in each]
+        if any(not phase.taps for phase in phases):
+            phases = [phase._replace(taps=1) for phase in phases]
+        windowed = (at_batch, *(phase.data for phase in phases), at_channel)
+        own = (at_batch, *(phase.output for phase in phases), at_channel)
+        operands = [own, windowed, windowed] if is_max else [windowed]
+        kernels.append(
+            Kernel(
+                dimensions=(
+                    *dimensions_of(
+                        Role.PARALLEL,
+                        B=batch,
+                        **_named("O", [phase.positions for phase in phases]),
+                        C=channels,
+                    ),
+                    *dimensions_of(Role.WHOLE, **_named("F", [phase.taps for phase in phases])),
+                ),
+                inputs=tuple(
+                    input_map(tensor, number, found)
+                    for number, (tensor, found) in enumerate(zip(inputs, operands, strict=True))
+                ),
+                output=output_map(own, output.dtype),
+                body=VectorBody(
+                    function="max_gradient" if is_max else "sum", activation="identity"
+                ),
+            )
+        )
+    return tuple(kernels)
 
 
 def pool(operator: Pool, tensor: Tensor, output: Tensor) -> Kernel:

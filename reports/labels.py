@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 
 from foundation.stored import Stored
+from workloads.gradients import ConvolutionGradient, PoolGradient
 from workloads.graph import Graph, Layer
 from workloads.layers import (
     Convolution,
@@ -59,6 +60,8 @@ def shape_label(graph: Graph, layer: Layer) -> str:
             Convolution(windows=windows)
             | TransposedConvolution(windows=windows)
             | Pool(windows=windows)
+            | ConvolutionGradient(windows=windows)
+            | PoolGradient(windows=windows)
         ):
             sizes = f"{_sizes(inputs[0].shape)}→{_sizes(output.shape)}"
             return f"{sizes} k{_per_axis([w.kernel for w in windows])}{_strides(windows)}"

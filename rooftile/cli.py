@@ -220,10 +220,20 @@ def show(name: str, asked: Asked) -> None:
 def counts(network: str, asked: Asked, as_json: bool) -> None:
     """Print shapes, parameters and MACs of NETWORK, per layer and in total."""
     from reports.counts import counts_record, counts_text
-    from rooftile.sources import find_network
+    from rooftile.sources import find_network, find_training_step
 
-    graph = find_network(network, asked)
-    click.echo(json.dumps(counts_record(graph), indent=2) if as_json else counts_text(graph))
+    if asked.training is None:
+        graph = find_network(network, asked)
+        click.echo(json.dumps(counts_record(graph), indent=2) if as_json else counts_text(graph))
+        return
+    from reports.training import training_record, training_text
+
+    step = find_training_step(network, asked)
+    if as_json:
+        record = {**counts_record(step.graph), "training": training_record(step)}
+        click.echo(json.dumps(record, indent=2))
+    else:
+        click.echo(f"{counts_text(step.graph)}\n\n{training_text(step)}")
 
 
 @cli.command()

@@ -79,6 +79,8 @@ def answer(
         raise WorkloadError(
             f"phase '{asked.phase}': a generation has all of them; leave --phase out"
         )
+    if asked.training is not None:
+        raise WorkloadError("a generation answers prompts and trains nothing; leave --training out")
     for name, value in (("tokens", tokens), ("beams", asked.beams)):
         if value < 1:
             raise WorkloadError(f"{name} is {value} but must be at least 1")

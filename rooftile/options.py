@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from workloads.training.options import Training
+
     _NumbersType = click.ParamType[tuple[int, ...]]
 else:  # click 8.1's isn't generic
     _NumbersType = click.ParamType
@@ -50,6 +53,29 @@ _ASKED = (
         is_flag=True,
         help="Take operators that aren't known as functions of the vector unit.",
     ),
+    click.option(
+        "--training",
+        "optimizer",
+        type=click.Choice(["sgd", "adam"]),
+        help="Take one training step with this optimizer: forward, loss, backward, update.",
+    ),
+    click.option(
+        "--loss",
+        type=click.Choice(["cross_entropy", "mean_squared_error"]),
+        help="Of --training.  [default: cross_entropy]",
+    ),
+    click.option(
+        "--recompute",
+        metavar="LIST",
+        help="Of --training: what isn't kept but computed again, blocks or names of blocks or"
+        " layers with commas between.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["mixed", "pure"]),
+        help="Of --training: mixed updates in fp32, with a copy of narrower weights; pure in the"
+        " weights' type.  [default: mixed]",
+    ),
 )
 
 
@@ -65,6 +91,10 @@ def asked(command: Callable[..., None]) -> Callable[..., None]:
         phase: str | None,
         page: int | None,
         unknown_as_vector: bool,
+        optimizer: str | None,
+        loss: str | None,
+        recompute: str | None,
+        precision: str | None,
         **others: Any,
     ) -> None:
         from workloads.loaders.asked import Asked
@@ -76,12 +106,36 @@ def asked(command: Callable[..., None]) -> Callable[..., None]:
             phase=phase,
             page=page,
             unknown_as_vector=unknown_as_vector,
+            training=_training(optimizer, loss, recompute, precision),
         )
         command(*arguments, asked=found, **others)
 
     for option in reversed(_ASKED):
         with_asked = option(with_asked)
     return with_asked
+
+
+def _training(
+    optimizer: str | None, loss: str | None, recompute: str | None, precision: str | None
+) -> Training | None:
+    """Return the training that a user asks for."""
+    from workloads.training.options import Training
+
+    details = {"loss": loss, "recompute": recompute, "precision": precision}
+    given = {name: value for name, value in details.items() if value is not None}
+    if optimizer is None:
+        for name in given:
+            raise click.UsageError(f"--{name} says how a network is trained: add --training")
+        return None
+    found = Training(optimizer=optimizer)
+    if loss is not None:
+        found = replace(found, loss=loss)
+    if precision is not None:
+        found = replace(found, precision=precision)
+    if recompute is not None:
+        names = tuple(name.strip() for name in recompute.split(","))
+        found = replace(found, recompute=names)
+    return found
 
 
 def _dim(text: str) -> tuple[str, int]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from accel.scalesim_file import SUFFIX as SCALESIM
 from accel.scalesim_file import load_scalesim
@@ -18,6 +20,9 @@ from workloads.loaders.files import FORMATS, load_file
 from workloads.loaders.yaml import to_yaml as network_yaml
 from workloads.loaders.yaml import zoo_names, zoo_path
 
+if TYPE_CHECKING:
+    from workloads.training.step import TrainingStep
+
 
 def find_network(name: str, asked: Asked = AS_IT_IS) -> Graph:
     """Return the network of a zoo name or of a file.
@@ -32,6 +37,20 @@ def find_network(name: str, asked: Asked = AS_IT_IS) -> Graph:
     if name in zoo_names():
         return load_file(zoo_path(name), asked)
     raise _unknown("network", name, zoo_names(), WorkloadError)
+
+
+def find_training_step(name: str, asked: Asked) -> TrainingStep:
+    """Return one step of the training that is asked for, and what its tensors are.
+
+    Raises
+    ------
+    WorkloadError
+        As `find_network`, or the network can't be trained.
+    """
+    from workloads.training.step import build_step
+
+    assert asked.training is not None, "training is asked for"
+    return build_step(find_network(name, replace(asked, training=None)), asked.training)
 
 
 def find_hardware(name: str) -> AcceleratorSpec:

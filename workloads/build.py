@@ -10,7 +10,17 @@ from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from foundation.stored import Stored
 from workloads.graph import Graph, Layer, Operator, Parameter, Tensor, TensorKind
-from workloads.layers import Concat, Embedding, Linear, Reshape, Shape, Slice, Transpose
+from workloads.layers import (
+    Concat,
+    Convolution,
+    Embedding,
+    Linear,
+    Reshape,
+    Shape,
+    Slice,
+    Transpose,
+)
+from workloads.transposed import TransposedConvolution
 
 #: More elements than any machine holds: a typing error, and a limit for 64-bit addresses.
 MAX_ELEMENTS = 10**15
@@ -18,6 +28,8 @@ MAX_ELEMENTS = 10**15
 MAX_LAYERS = 100_000
 #: The operators that take indices: they only move data, or say so with ``takes_indices``.
 _MOVES = (Embedding, Concat, Slice, Reshape, Transpose)
+#: The operators whose weight may be given.
+_PRODUCTS = (Convolution, TransposedConvolution, Linear)
 
 
 class GraphBuilder:
@@ -36,6 +48,19 @@ class GraphBuilder:
         self._batch = batch
         self._layers: dict[str, Layer] = {}
         self.tensors: dict[str, Tensor] = {}
+
+    @classmethod
+    def of(cls, graph: Graph) -> GraphBuilder:
+        """Return a builder that has everything of a graph already."""
+        builder = cls(graph.name, graph.batch)
+        builder._layers.update({layer.name: layer for layer in graph.layers})
+        builder.tensors.update(graph.tensors)
+        return builder
+
+    @property
+    def layer_count(self) -> int:
+        """Layers added so far."""
+        return len(self._layers)
 
     def add_input(self, name: str, shape: Shape, dtype: Dtype) -> Tensor:
         """Add a tensor that is given with every inference."""
@@ -214,17 +239,27 @@ def _held(what: str, constant: float, dtype: Dtype) -> float:
     return numerics.real(numerics.stored(constant, dtype), dtype)
 
 
-def _takes_indices(operator: Operator) -> bool:
+def takes_indices(operator: Operator) -> bool:
+    """Whether an operator works on int32: what it does with indices isn't computing."""
     return isinstance(operator, _MOVES) or getattr(operator, "takes_indices", False)
 
 
 def _check_types(operator: Operator, inputs: Sequence[Tensor]) -> None:
     for tensor in inputs:
-        if tensor.dtype.name == "int32" and not _takes_indices(operator):
+        if tensor.dtype.name == "int32" and not takes_indices(operator):
             raise WorkloadError(
                 f"'{tensor.name}' is int32, which holds indices and isn't computed on;"
                 " give it another dtype, or look it up with op: embedding"
             )
+        if tensor.stored is not None:
+            raise WorkloadError(
+                f"'{tensor.name}' is stored as {tensor.stored}, which only its own layer reads;"
+                " remove that layer's 'weights'"
+            )
+    if isinstance(operator, _PRODUCTS) and operator.tied and operator.weights is not None:
+        raise WorkloadError(
+            f"has 'weights' but its weight '{inputs[1].name}' is given, as it is; remove 'weights'"
+        )
     if isinstance(operator, Linear) and operator.tied and inputs[0].dtype != inputs[1].dtype:
         raise WorkloadError(
             f"'{inputs[0].name}' is {inputs[0].dtype} but the tied weight '{inputs[1].name}' is"

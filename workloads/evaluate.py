@@ -18,6 +18,8 @@ from foundation import numerics, segments
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import FUNCTIONS, FunctionKind
+from workloads.conversions import Cast
+from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Fixes, Graph, Layer, Tensor, TensorKind
 from workloads.indexing import FixedGather, Gather, OneHot, RowNumbers
 from workloads.layers import (
@@ -37,6 +39,7 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import NEIGHBOURS, Interpolate, Repeat
+from workloads.sampling import FloorInt32, LookupTable, Ramp, WeightedSum
 from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import NeighbourSum
@@ -71,10 +74,10 @@ def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
         for tensor in graph.tensors.values()
         if tensor.kind is not TensorKind.ACTIVATION
     }
-    return {**drawn, **_fixed(graph), **_in_range(graph, drawn)}
+    return {**drawn, **fixed_tensors(graph), **_in_range(graph, drawn)}
 
 
-def _fixed(graph: Graph) -> dict[str, Array]:
+def fixed_tensors(graph: Graph) -> dict[str, Array]:
     """Return the values of parameters that follow from their layer's operator."""
     found = {}
     for layer in graph.layers:
@@ -130,6 +133,8 @@ def _entries_of(graph: Graph, layer: Layer) -> int | None:
             return rows
         case OneHot(classes=classes):
             return classes
+        case LookupTable(rows=rows):
+            return len(rows)
         case _:
             return None
 
@@ -171,9 +176,11 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
     dtype = graph.output_tensor(layer).dtype
     match layer.operator:
         case Convolution() as operator:
-            return _convolution(operator, inputs[0], learned, dtype)
+            return _convolution(operator, inputs, learned, dtype)
         case TransposedConvolution() as operator:
-            return _transposed_convolution(operator, inputs[0], learned, dtype)
+            return _transposed_convolution(operator, inputs, learned, dtype)
+        case ConvolutionGradient() as operator:
+            return _convolution_gradient(operator, inputs, dtype)
         case Linear() as operator:
             return _linear(operator, inputs, learned, dtype)
         case MatMul() as operator:
@@ -182,6 +189,8 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
             return _elementwise(operator, inputs, dtype)
         case Pool() as operator:
             return _pool(operator, inputs[0], dtype)
+        case PoolGradient() as operator:
+            return _pool_gradient(operator, inputs, dtype)
         case Reduce() as operator:
             axes = operator.positive_axes(inputs[0].ndim)
             result = numerics.reduction(operator.function, inputs[0], axes, dtype)
@@ -198,9 +207,8 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
             return np.take(inputs[0], learned["indices"], axis=0)
         case RowNumbers() as operator:
             return _row_numbers(operator, inputs[0], learned["offset"])
-        case OneHot() as operator:
-            ones = np.eye(operator.classes)[inputs[0]]
-            return numerics.stored(ones, dtype)
+        case OneHot():
+            return numerics.equal(inputs[0][..., np.newaxis], learned["numbers"], dtype)
         case Scan() as operator:
             decay, added = (np.moveaxis(values, operator.axis, -1) for values in inputs)
             return np.moveaxis(numerics.scan(decay, added, dtype), -1, operator.axis)
@@ -209,8 +217,20 @@ def _layer(graph: Graph, layer: Layer, values: Mapping[str, Array]) -> Array:
         case NeighbourSum():
             weight = learned["weight"][..., np.newaxis]
             return numerics.dot(inputs[0], weight, (1,), dtype)
+        case FloorInt32():
+            return numerics.floor_int32(inputs[0])
+        case Ramp() as operator:
+            behind = -operator.axis % inputs[0].ndim - 1
+            ramp = learned["ramp"].reshape(-1, *(1,) * (behind % inputs[0].ndim))
+            return numerics.binary(operator.function, inputs[0], ramp, dtype)
+        case LookupTable():
+            return learned["table"][inputs[0]]
+        case WeightedSum():
+            return numerics.dot(inputs[0], inputs[1][..., np.newaxis], (-2,), dtype)
         case Interpolate() as operator:
             return _interpolated(operator, inputs[0], learned["weight"], dtype)
+        case Cast():
+            return numerics.cast(inputs[0], dtype)
         case operator:
             return _moved(operator, inputs)
 
@@ -250,6 +270,8 @@ def _moved(operator: object, inputs: Sequence[Array]) -> Array:
             return inputs[0].reshape(operator.shape)
         case Transpose():
             return inputs[0].transpose(operator.permutation)
+        case Flip():
+            return np.flip(inputs[0], operator.axis)
         case Repeat():
             result = inputs[0]
             for axis, factor in enumerate(operator.factors):
@@ -261,7 +283,7 @@ def _moved(operator: object, inputs: Sequence[Array]) -> Array:
 
 def _products(equation: str, left: Array, right: Array, dtype: Dtype) -> Array:
     """Return einsum in a width that never wraps."""
-    wide = np.int64 if dtype.is_integer else np.float32
+    wide = numerics.wide(dtype)
     result: Array = np.einsum(equation.replace(" ", ""), left.astype(wide), right.astype(wide))
     return result
 
@@ -320,11 +342,20 @@ def _matmul(operator: MatMul, inputs: Sequence[Array], dtype: Dtype) -> Array:
 
 
 def _convolution(
-    operator: Convolution, image: Array, learned: Mapping[str, Array], dtype: Dtype
+    operator: Convolution, inputs: Sequence[Array], learned: Mapping[str, Array], dtype: Dtype
 ) -> Array:
-    weight = _weight(learned)
-    products = _slid(image, operator.windows, operator.groups, weight, dtype)
+    weight = _window_weight(operator, inputs, learned)
+    products = _slid(inputs[0], operator.windows, operator.groups, weight, dtype)
     return _finish(products, prod(weight.shape[1:-1]), learned, operator, dtype)
+
+
+def _window_weight(
+    operator: Convolution | TransposedConvolution,
+    inputs: Sequence[Array],
+    learned: Mapping[str, Array],
+) -> Array:
+    """Return a convolution's weight, shape (G, FY, FX, IC/G, OC/G)."""
+    return inputs[1].swapaxes(-1, -2) if operator.tied else _weight(learned)
 
 
 def _slid(
@@ -341,15 +372,19 @@ def _slid(
 
 
 def _transposed_convolution(
-    operator: TransposedConvolution, image: Array, learned: Mapping[str, Array], dtype: Dtype
+    operator: TransposedConvolution,
+    inputs: Sequence[Array],
+    learned: Mapping[str, Array],
+    dtype: Dtype,
 ) -> Array:
     """Slide the stored taps over the input with zeros between its elements and around it."""
+    image, weight = inputs[0], _window_weight(operator, inputs, learned)
     batch, *sizes, channels = image.shape
     apart = [1 + (size - 1) * w.stride for size, w in zip(sizes, operator.windows, strict=True)]
     spread = np.zeros((batch, *apart, channels), dtype=image.dtype)
     spread[(slice(None), *(slice(None, None, w.stride) for w in operator.windows))] = image
     windows = [Window(w.kernel, 1, w.dilation, w.span - 1, w.span - 1) for w in operator.windows]
-    whole = _slid(spread, windows, operator.groups, _weight(learned), dtype)
+    whole = _slid(spread, windows, operator.groups, weight, dtype)
     after = zip(operator.windows, operator.output_padding, strict=True)
     kept = [
         slice(w.pad_before, size - w.pad_after + more)
@@ -358,6 +393,50 @@ def _transposed_convolution(
     beyond = [(0, more) for more in operator.output_padding]
     products = np.pad(whole, ((0, 0), *beyond, (0, 0)))[(slice(None), *kept)]
     return _finish(products, operator.reduction(channels), learned, operator, dtype)
+
+
+def _convolution_gradient(
+    operator: ConvolutionGradient, inputs: Sequence[Array], dtype: Dtype
+) -> Array:
+    image, gradient = inputs
+    axes, groups = len(operator.windows), operator.groups
+    kept = tuple(slice(size) for size in gradient.shape[:-1])
+    view = _windows(image, operator.windows, 0)[kept]
+    grouped = view.reshape(*view.shape[: axes + 1], groups, -1, *view.shape[axes + 2 :])
+    parted = gradient.reshape(*gradient.shape[:-1], groups, -1)
+    places, taps = "zyx"[-axes:], "tuv"[-axes:]
+    products = _products(f"b{places}gc{taps},b{places}gn->g{taps}cn", grouped, parted, dtype)
+    reduction = prod(gradient.shape[:-1])
+    return numerics.requantize(products, None, numerics.default_shift(reduction), dtype)
+
+
+def _pool_gradient(operator: PoolGradient, inputs: Sequence[Array], dtype: Dtype) -> Array:
+    """Add the gradient of every tap to the image, one tap after the other."""
+    gradient, wide = inputs[-1], numerics.wide(dtype)
+    windows, positions = operator.windows, gradient.shape[1:-1]
+    after = [
+        max(window.pad_after, (count - 1) * window.stride + window.span - window.pad_before - size)
+        for window, count, size in zip(windows, positions, operator.sizes, strict=True)
+    ]
+    sizes = zip(windows, after, operator.sizes, strict=True)
+    padded = [window.pad_before + size + more for window, more, size in sizes]
+    total = np.zeros((len(gradient), *padded, gradient.shape[-1]), wide)
+    before = [window.pad_before for window in windows]
+    inside = tuple(slice(p, p + n) for p, n in zip(before, operator.sizes, strict=True))
+    image = np.zeros_like(total, gradient.dtype)
+    if operator.function == "max":
+        image[:, *inside] = inputs[0]
+    for taps in np.ndindex(*(window.kernel for window in windows)):
+        each = zip(taps, windows, positions, strict=True)
+        place = tuple(
+            slice(tap * w.dilation, tap * w.dilation + (count - 1) * w.stride + 1, w.stride)
+            for tap, w, count in each
+        )
+        share = gradient.astype(wide)
+        if operator.function == "max":
+            share = np.where(image[:, *place] == inputs[1], share, 0)
+        total[:, *place] += share
+    return numerics.saturate(total[:, *inside], dtype)
 
 
 def _windows(image: Array, windows: Sequence[Window], fill: float) -> Array:

@@ -136,7 +136,10 @@ def _epilogue_parameters(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Convolution:
-    """A convolution over one to three axes, with bias, folded batch norm and activation."""
+    """A convolution over one to three axes, with bias, folded batch norm and activation.
+
+    With ``tied`` the second input is the weight, stored as ``(G, FY, FX, OC/G, IC/G)``.
+    """
 
     kind: ClassVar[str] = "conv"
     out_channels: int
@@ -146,22 +149,28 @@ class Convolution:
     batch_norm: bool = False
     activation: str = "identity"
     shift: int | None = None
+    tied: bool = False
     weights: Weights | None = None
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return ``[batch, OY, OX, OC]``, with OZ before OY for a volume."""
-        (tensor,) = inputs
+        tensor = inputs[0]
         channels = tensor.shape[-1]
         for name, count in (("input", channels), ("output", self.out_channels)):
             if count % self.groups:
                 raise WorkloadError(
                     f"{count} {name} channels don't divide into {self.groups} groups"
                 )
+        if self.tied:
+            check_tied(inputs, self.windows, self.groups, self.out_channels)
         return (*_windowed_shape(tensor, self.windows), self.out_channels), tensor.dtype
 
     def parameters(self, inputs: Sequence[Tensor]) -> dict[str, Parameter]:
-        """Return weight, shape (G, FY, FX, IC/G, OC/G), FZ before FY, and bias, shape (OC,)."""
-        (tensor,) = inputs
+        """Return weight, shape (G, FY, FX, IC/G, OC/G), FZ before FY, and bias, shape (OC,).
+
+        A tied weight isn't among them.
+        """
+        tensor = inputs[0]
         kernel = tuple(window.kernel for window in self.windows)
         shape = (
             self.groups,
@@ -169,8 +178,9 @@ class Convolution:
             tensor.shape[-1] // self.groups,
             self.out_channels // self.groups,
         )
+        weights = product_parameters(self.weights, shape, tensor.dtype, self.out_channels)
         return {
-            **product_parameters(self.weights, shape, tensor.dtype, self.out_channels),
+            **({} if self.tied else weights),
             **_epilogue_parameters(
                 self.out_channels, tensor.dtype, bias=self.bias, batch_norm=self.batch_norm
             ),
@@ -185,6 +195,21 @@ class Convolution:
     def operations(self, inputs: Sequence[Tensor]) -> int:
         """Return 2 per MAC."""
         return 2 * self.macs(inputs)
+
+
+def check_tied(
+    inputs: Sequence[Tensor], windows: Sequence[Window], groups: int, out_channels: int
+) -> None:
+    """Raise WorkloadError where the second input can't be the weight of a convolution."""
+    image, weight = inputs
+    kernel = [window.kernel for window in windows]
+    expected = [groups, *kernel, out_channels // groups, image.shape[-1] // groups]
+    if list(weight.shape) != expected:
+        raise WorkloadError(
+            f"a tied weight must be [groups, *kernel, output, input channels] = {expected}"
+            f" but '{weight.name}' is {list(weight.shape)}"
+        )
+    _same_dtype(inputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,8 @@ def add_suppression(
     boxes
         Shape ``[batch, boxes, 4]``: two corners, y and x or x and y, the smaller ones first.
     scores
-        Shape ``[batch, boxes]``; above 0.
+        Shape ``[batch, boxes]``, or ``[batch, classes, boxes]``: each class chooses among the same
+        boxes. Above 0.
     count, threshold
         Boxes that are kept, and the overlap that is allowed.
     result
@@ -48,7 +49,7 @@ def add_suppression(
     Returns
     -------
     Tensor
-        Shape ``[batch, count]``.
+        Shape ``[batch, count]``, or ``[batch, classes, count]``.
 
     Raises
     ------
@@ -57,21 +58,23 @@ def add_suppression(
     """
     _check(name, boxes, scores, count)
     rows = _kept_beside(builder, name, boxes, threshold)
-    batch, size = scores.shape
+    *choices, size = scores.shape
     found = []
     for number in range(count):
         step = f"{name}.{number}"
-        best = builder.add_layer(f"{step}.best", Reduce(function="argmax", axes=(1,)), [scores])
+        best = builder.add_layer(f"{step}.best", Reduce(function="argmax", axes=(-1,)), [scores])
         last = number + 1 == count
         wanted = best
         if result == "scores":
-            wanted = builder.add_layer(f"{step}.score", Reduce(function="max", axes=(1,)), [scores])
-        found.append(builder.add_layer(f"{step}.column", Reshape(shape=(batch, 1)), [wanted]))
+            wanted = builder.add_layer(
+                f"{step}.score", Reduce(function="max", axes=(-1,)), [scores]
+            )
+        found.append(builder.add_layer(f"{step}.column", Reshape(shape=(*choices, 1)), [wanted]))
         if last:
             break
-        column = builder.add_layer(f"{step}.place", Reshape(shape=(batch, 1)), [best])
-        row = add_gather(builder, f"{step}.row", rows, column, 1, 1)
-        row = builder.add_layer(f"{step}.others", Reshape(shape=(batch, size)), [row])
+        place = builder.add_layer(f"{step}.place", Reshape(shape=(choices[0], -1)), [best])
+        row = add_gather(builder, f"{step}.row", rows, place, 1, 1)
+        row = builder.add_layer(f"{step}.others", Reshape(shape=scores.shape), [row])
         own = OneHot(classes=size, dtype=scores.dtype)
         itself = builder.add_layer(f"{step}.itself", own, [best])
         left = Elementwise(function="subtract", activation="relu")
@@ -80,8 +83,8 @@ def add_suppression(
             f"{step}.scores", Elementwise(function="multiply"), [scores, kept]
         )
     if count == 1:
-        return builder.add_layer(name, Reshape(shape=(batch, 1)), found)
-    return builder.add_layer(name, Concat(axis=1), found)
+        return builder.add_layer(name, Reshape(shape=(*choices, 1)), found)
+    return builder.add_layer(name, Concat(axis=-1), found)
 
 
 def _kept_beside(builder: GraphBuilder, name: str, boxes: Tensor, threshold: float) -> Tensor:
@@ -123,10 +126,11 @@ def _check(name: str, boxes: Tensor, scores: Tensor, count: int) -> None:
             f"layer '{name}': boxes must be [batch, boxes, 4] but '{boxes.name}' is"
             f" {list(boxes.shape)}"
         )
-    if scores.shape != boxes.shape[:2]:
+    batch, size, _ = boxes.shape
+    if scores.shape not in ((batch, size), (batch, *scores.shape[1:2], size)):
         raise WorkloadError(
-            f"layer '{name}': scores must be {list(boxes.shape[:2])} but '{scores.name}' is"
-            f" {list(scores.shape)}"
+            f"layer '{name}': scores must be {[batch, size]}, or have classes between, but"
+            f" '{scores.name}' is {list(scores.shape)}"
         )
     if not 1 <= count <= boxes.shape[1]:
         raise WorkloadError(

@@ -10,7 +10,7 @@ from typing import ClassVar
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
 from workloads.graph import Parameter, Tensor
-from workloads.layers import Convolution, Shape, Window, product_parameters
+from workloads.layers import Convolution, Shape, Window, check_tied, product_parameters
 from workloads.weights import Weights
 
 
@@ -22,7 +22,7 @@ class TransposedConvolution:
 
     Parameters
     ----------
-    out_channels, groups, bias, activation, shift
+    out_channels, groups, bias, activation, shift, tied
         As of `workloads.layers.Convolution`.
     windows
         One for each spatial axis; padding is what is cut off the output.
@@ -43,6 +43,7 @@ class TransposedConvolution:
     bias: bool = False
     activation: str = "identity"
     shift: int | None = None
+    tied: bool = False
     weights: Weights | None = None
 
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
@@ -50,8 +51,10 @@ class TransposedConvolution:
 
         Output padding comes on top of that.
         """
-        (tensor,) = inputs
-        _, dtype = self._pointwise().output(inputs)
+        tensor = inputs[0]
+        _, dtype = self._pointwise().output([tensor])
+        if self.tied:
+            check_tied(inputs, self.windows, self.groups, self.out_channels)
         sizes = zip(tensor.shape[1:-1], self.windows, self.output_padding, strict=True)
         spatial = tuple(_output_size(*each) for each in sizes)
         return (tensor.shape[0], *spatial, self.out_channels), dtype
@@ -64,6 +67,8 @@ class TransposedConvolution:
         """
         found = self._pointwise().parameters(inputs)
         groups, *_, in_channels, out_channels = found.pop("weight").shape
+        if self.tied:
+            return found
         kernel = (window.kernel for window in self.windows)
         shape = (groups, *kernel, in_channels, out_channels)
         weights = product_parameters(self.weights, shape, inputs[0].dtype, self.out_channels)

@@ -123,6 +123,9 @@ def test_codes_never_change() -> None:
         *("hard_sigmoid", "softplus", "absolute", "negative", "exp", "log", "sqrt", "reciprocal"),
         *("erf", "divide", "minimum", "dot", "equal", "argmax", "sort", "argsort", "scan"),
         *("greater", "rescale"),
+        *("relu_gradient", "relu6_gradient", "sigmoid_gradient", "tanh_gradient"),
+        *("hard_sigmoid_gradient", "gelu_gradient", "silu_gradient", "hard_swish_gradient"),
+        *("absolute_gradient", "erf_gradient", "cast", "max_gradient", "floor", "floor_int32"),
     ) == FUNCTION_CODES
     assert [operand.name for operand in Operand] == ["INPUT", "WEIGHT", "BIAS", "OUTPUT", "INDEX"]
     assert [queue.name for queue in Queue] == ["LOAD", "MATRIX", "VECTOR", "STORE"]

@@ -366,7 +366,7 @@ def test_a_table_outside_its_memory() -> None:
             {"activation": "add"},
             "activation 'add' must be one of identity, relu, relu6, gelu, silu, sigmoid, tanh,"
             " hard_swish, hard_sigmoid, softplus, absolute, negative, exp, log, sqrt, reciprocal,"
-            " erf",
+            " erf, floor",
         ),
         ({"function": "add"}, "'add' takes 2 inputs but has 1"),
         ({"function": "layer_norm"}, "'layer_norm' takes 3 inputs but has 1"),

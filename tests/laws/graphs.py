@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import prod
 
 from hypothesis import strategies as st
@@ -12,7 +12,9 @@ from foundation.dtype import DTYPES, Dtype
 from foundation.functions import FunctionKind, names
 from workloads.adjacency import Adjacency
 from workloads.build import GraphBuilder
+from workloads.conversions import Cast
 from workloads.experts import Collect, Dispatch, Mixture, Routing, add_mixture
+from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Graph, Operator, Tensor
 from workloads.indexing import Gather, OneHot, RowNumbers, add_gather, add_scatter_add
 from workloads.layers import (
@@ -32,6 +34,7 @@ from workloads.layers import (
 )
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.sampling import FloorInt32, LookupTable, Ramp, WeightedSum
 from workloads.scan import Scan
 from workloads.selection import Sort, add_top_k
 from workloads.sparse import (
@@ -50,7 +53,10 @@ WIDEST_ROW_BYTES = 1024
 #: What is reduced as a whole has to fit the inputs' scratchpad there.
 LARGEST_REDUCED_BYTES = 5376
 #: Functions that make of a small difference a large one: of rounded values only, in no chain.
-STEEP = ("greater", "divide", "exp", "log", "reciprocal", "sqrt")
+STEEP = (
+    *("greater", "divide", "exp", "floor", "log", "reciprocal", "sqrt"),
+    *("relu_gradient", "relu6_gradient", "hard_sigmoid_gradient", "absolute_gradient"),
+)
 
 
 class Draft:
@@ -306,6 +312,59 @@ def add_embedding(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(operator, [indices])
 
 
+def add_conv_gradient(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a gradient by weights, of all of a convolution's positions or of the first ones."""
+    channels = tensor.shape[-1]
+    groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
+    windows = tuple(window(draw, size, extra_pad=2) for size in tensor.shape[1:-1])
+    most = [w.output_size(size, "") for w, size in zip(windows, tensor.shape[1:-1], strict=True)]
+    positions = [draw(st.sampled_from([size, max(1, size - 1)])) for size in most]
+    columns = groups * draw(st.integers(1, 4))
+    gradient = builder.add_input((tensor.shape[0], *positions, columns))
+    return builder.add(ConvolutionGradient(windows=windows, groups=groups), [tensor, gradient])
+
+
+def add_pool_gradient(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a pooling and its gradient, or only the sum of an average's."""
+    windows, sizes = tuple(window(draw, size) for size in tensor.shape[1:-1]), tensor.shape[1:-1]
+    if draw(st.booleans()):
+        largest = builder.add(Pool(function="max", windows=windows), [tensor])
+        operator = PoolGradient(function="max", windows=windows, sizes=sizes)
+        return builder.add(operator, [tensor, largest, builder.add_input(largest.shape)])
+    positions = [w.output_size(size, "") for w, size in zip(windows, sizes, strict=True)]
+    gradient = builder.add_input((tensor.shape[0], *positions, tensor.shape[-1]))
+    builder.add(PoolGradient(function="sum", windows=windows, sizes=sizes), [gradient])
+    return builder.add(Elementwise(function="relu"), [tensor])
+
+
+def add_tied_conv(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a convolution, or a transposed one, whose weight is an input."""
+    columns = draw(st.integers(1, 5))
+    windows = tuple(window(draw, size) for size in tensor.shape[1:-1])
+    weight = builder.add_input((1, *(w.kernel for w in windows), columns, tensor.shape[-1]))
+    operator: Operator = Convolution(out_channels=columns, windows=windows, tied=True)
+    if draw(st.booleans()):
+        plain = tuple(w._replace(pad_before=0, pad_after=0) for w in windows)
+        operator = TransposedConvolution(
+            out_channels=columns, windows=plain, output_padding=(0,) * len(windows), tied=True
+        )
+    return builder.add(operator, [tensor, weight])
+
+
+def add_flip(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    return builder.add(Flip(axis=draw(st.integers(0, len(tensor.shape) - 1))), [tensor])
+
+
+def add_cast(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    """Add a cast to another type and, changed there, back."""
+    if builder.dtype.is_integer:
+        return add_unary(draw, builder, tensor)
+    other = draw(st.sampled_from([DTYPES[name] for name in ("fp32", "fp16", "bf16")]))
+    there = builder.add(Cast(dtype=other), [tensor])
+    changed = builder.add(Elementwise(function="tanh"), [there])
+    return builder.add(Cast(dtype=builder.dtype), [changed])
+
+
 def _add_indices(draw: DrawFn, builder: Draft, shape: Shape, entries: int) -> Tensor:
     """Add indices: given ones, or, where values are exact, the places of the largest of others."""
     if not builder.is_exact or draw(st.booleans()):
@@ -472,6 +531,38 @@ def add_scan(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     return builder.add(Scan(axis=axis), [tensor, builder.add_input(tensor.shape)])
 
 
+def add_ramp(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    axis = draw(st.integers(-len(tensor.shape), len(tensor.shape) - 1))
+    size = tensor.shape[axis]
+    operator = Ramp(
+        function=draw(st.sampled_from(["add", "multiply"])),
+        axis=axis,
+        count=draw(st.integers(1, 5)) if size == 1 else size,
+        start=draw(st.sampled_from([-1.0, 0.25])),
+        step=0.125,
+    )
+    return builder.add(operator, [tensor])
+
+
+def add_table(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    indices = builder.add_input(tensor.shape[:2], DTYPES["int32"])
+    width = draw(st.integers(1, 5))
+    rows = tuple(tuple(row / 4 - column for column in range(width)) for row in range(7))
+    return builder.add(LookupTable(rows=rows, dtype=builder.dtype), [indices])
+
+
+def add_weighted_sum(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    del draw
+    if tensor.shape[-2] * builder.dtype.size_bytes > WIDEST_ROW_BYTES // 2:
+        return tensor
+    return builder.add(WeightedSum(), [tensor, builder.add_input(tensor.shape[:-1])])
+
+
+def add_floors(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
+    del draw
+    return builder.add(FloorInt32(), [tensor])
+
+
 Adder = Callable[[DrawFn, Draft, Tensor], Tensor]
 ON_IMAGES: dict[str, Adder] = {
     "conv": add_conv,
@@ -512,19 +603,32 @@ INDEXING: dict[str, Adder] = {
     "neighbours": add_neighbours,
     "neighbour_sum": add_neighbour_sum,
     "node_order": add_node_order,
+    "ramp": add_ramp,
+    "table": add_table,
+    "weighted_sum": add_weighted_sum,
+    "floor_int32": add_floors,
 }
 OPERATORS: dict[str, Adder] = {
     **ON_IMAGES,
     **ON_ALL,
     "conv_transpose": add_conv_transpose,
     "embedding": add_embedding,
+    "conv_gradient": add_conv_gradient,
+    "pool_gradient": add_pool_gradient,
+    "tied_conv": add_tied_conv,
+    "flip": add_flip,
+    "cast": add_cast,
     **INDEXING,
 }
-WINDOWED = ("conv", "conv_transpose", "pool", "upsampling")
-#: Operators whose layers may have several kernels, or none.
+WINDOWED = (
+    *("conv", "conv_transpose", "pool", "upsampling"),
+    *("conv_gradient", "pool_gradient", "tied_conv"),
+)
+#: Operators that may be several layers, or whose layers may have several kernels, or none.
 NOT_ONE_KERNEL = (
     *("concat", "conv_transpose", "reshape", "upsampling"),
     *("gather", "scatter_add", "top_k", "mixture", "graph_conv"),
+    *("cast", "flip", "pool_gradient", "tied_conv"),
 )
 
 
@@ -538,33 +642,34 @@ def single_layers(draw: DrawFn, operator: str, dtype: str) -> Graph:
 
 
 @st.composite
-def chains(draw: DrawFn, dtype: str) -> Graph:
+def chains(draw: DrawFn, dtype: str, without: Collection[str] = ()) -> Graph:
     """Draw a graph of two to five layers, each on any tensor there is by then."""
     builder = Draft(DTYPES[dtype])
     tensors = [builder.add_input(image(draw))]
     for _ in range(draw(st.integers(2, 5))):
-        tensors.append(add_any(draw, builder, draw(st.sampled_from(tensors))))
+        tensors.append(add_any(draw, builder, draw(st.sampled_from(tensors)), without))
     return builder.graph()
 
 
 @st.composite
-def branches(draw: DrawFn, dtype: str) -> Graph:
+def branches(draw: DrawFn, dtype: str, without: Collection[str] = ()) -> Graph:
     """Draw a graph of two to four branches of one or two layers, which may begin on each other."""
     builder = Draft(DTYPES[dtype])
     roots = [builder.add_input(image(draw)) for _ in range(draw(st.integers(1, 2)))]
     for _ in range(draw(st.integers(2, 4))):
-        first = add_any(draw, builder, draw(st.sampled_from(roots)))
+        first = add_any(draw, builder, draw(st.sampled_from(roots)), without)
         if draw(st.booleans()):
-            add_any(draw, builder, first)
+            add_any(draw, builder, first, without)
         if draw(st.booleans()):
             roots.append(first)
     return builder.graph()
 
 
-def add_any(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
-    """Add any layer that a tensor's shape and size allow."""
+def add_any(draw: DrawFn, builder: Draft, tensor: Tensor, without: Collection[str] = ()) -> Tensor:
+    """Add any layer that a tensor's shape and size allow, but some."""
     large_enough = len(tensor.shape) == 4 and min(tensor.shape[1:3]) >= 3
     choices = {**ON_ALL, **(ON_IMAGES if large_enough else {})}
+    choices = {name: add for name, add in choices.items() if name not in without}
     if tensor.size_elements > 2000:
         choices = {"reduce": add_reduce, "slice": add_slice}
     if tensor.size_elements > LARGEST_REDUCED_BYTES:

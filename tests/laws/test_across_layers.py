@@ -258,7 +258,8 @@ def test_buffers_that_live_at_the_same_time_do_not_overlap(
             ordered = sorted(ranges)
             for (_, end), (start, _) in pairwise(ordered):
                 assert end <= start
-            assert all(free[pad] <= start and end <= capacity[pad] for start, end in ranges)
+            low = free[pad] if plan.program_count(planned) else 0  # a reshape needs no room
+            assert all(low <= start and end <= capacity[pad] for start, end in ranges)
 
 
 @pytest.mark.parametrize("hardware", ["edge_32x32", "edge_ddr4"])

@@ -98,7 +98,11 @@ def test_chains(graph: Graph, spec: AcceleratorSpec) -> None:
 
 
 @pytest.mark.parametrize(
-    "operator", ["conv", "conv_transpose", "pool", "concat", "embedding", "normalize", "matmul"]
+    "operator",
+    [
+        *("conv", "conv_transpose", "pool", "concat", "embedding", "normalize", "matmul"),
+        *("conv_gradient", "pool_gradient", "tied_conv", "flip", "one_hot"),
+    ],
 )
 @settings(max_examples=15, parent=relaxed)
 @given(data=st.data(), spec=machines())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from math import prod
+from operator import itemgetter
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -18,10 +19,10 @@ from foundation.dtype import DTYPES
 from foundation.errors import SpecError
 from mapper.cost import energies_pj, estimate
 from mapper.energy_counts import array_counts
-from mapper.kernel import Contraction, Kernel, Role
+from mapper.kernel import Contraction, Kernel, OperandMap, Role, axis_step
 from mapper.mapping import Mapping, Tile, cut, results_of, tiling_of
 from mapper.mapping_file import LayerMapping, mappings_text, parse_mappings
-from mapper.nest import nest_of
+from mapper.nest import Nests, nest_of, padding_of
 from mapper.operators import kernels_of
 from mapper.planner import make_plan
 from mapper.search.find import SearchOptions, find_mapping
@@ -59,11 +60,42 @@ def run(graph: Graph, kernel: Kernel, mapping: Mapping, spec: AcceleratorSpec) -
     return report.layers[0].work
 
 
+def moves_of(kernel: Kernel, mapping: Mapping, operand: OperandMap, depth: int) -> int:
+    """Return how often an operand's part at a depth changes, turn by turn."""
+    whole = Tile(low=(0,) * len(kernel.extents), size=kernel.extents)
+    numbers = sorted({d for axis in operand.axes for d, _ in axis.terms})
+    blocks = (
+        [(block.low[d], block.size[d]) for d in numbers]
+        for block in cut(whole, mapping.loops[:depth])
+    )
+    return sum(1 for _ in groupby(blocks))
+
+
+def has_gaps(nests: Nests, operand: OperandMap, depth: int) -> bool:
+    """Whether windows of an operand's part are so far apart that tiles leave out some of it."""
+    for axis in operand.axes:
+        reach = axis_step(axis, nests.kernel.extents)
+        for d, coefficient in sorted(axis.terms, key=itemgetter(1)):
+            tile = int(nests.size(nests.depth, d).max())
+            if tile < int(nests.size(depth, d).max()) and coefficient > reach:
+                return True
+            reach += coefficient * (tile - 1)
+    return False
+
+
 def is_exact(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping, work: WorkReport) -> bool:
-    """Whether the closed form counts all moves: not where ragged parts join moves."""
+    """Whether the closed form counts all moves: not where ragged parts join moves.
+
+    Bytes of main memory tell, but of parts that are padding alone, which are filled without any.
+    """
     if estimate(kernel, spec, mapping).dram_bytes != work.total_dram_bytes:
         return False
     nests = nest_of(kernel, mapping)
+    for operand, depth in zip(kernel.inputs, mapping.held, strict=False):
+        has_padding = any(padding_of(axis, kernel.extents) for axis in operand.axes)
+        is_joined = moves_of(kernel, mapping, operand, depth) != nests.moves(operand, depth)
+        if has_padding and (is_joined or has_gaps(nests, operand, depth)):
+            return False
     results = len(results_of(kernel, tiling_of(kernel, mapping)))
     is_product = isinstance(kernel.body, Contraction)
     return not is_product or int(nests.moves(kernel.output, nests.depth).max()) == results

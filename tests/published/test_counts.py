@@ -19,6 +19,9 @@ INCEPTION_V3_AUXILIARY = (768 * 128 + 2 * 128) + (128 * 768 * 5 * 5 + 2 * 768) +
 DEEPLABV3_AUXILIARY = (9 * 1024 * 256 + 2 * 256) + (256 * 21 + 21)
 DEEPLABV3_AUXILIARY_MACS = 65 * 65 * (9 * 1024 * 256 + 256 * 21)
 
+#: Widths of Darknet-53's residual blocks, and how many: arXiv:1804.02767, table 1.
+DARKNET53 = ((32, 1), (64, 2), (128, 8), (256, 8), (512, 4))
+
 #: Channels of ResNet-50's normalizations. RetinaNet's are frozen, so that torchvision doesn't count
 #: their two parameters a channel.
 RESNET50_CHANNELS = 64 + sum(
@@ -74,6 +77,39 @@ def test_deeplabv3_without_its_auxiliary_classifier() -> None:
     graph = load_zoo("deeplabv3_resnet50")
     assert graph.total_parameters == 42_004_074 - DEEPLABV3_AUXILIARY
     assert round((graph.total_macs + DEEPLABV3_AUXILIARY_MACS) / 1e9, 3) == 178.722
+
+
+def test_fcn_without_its_auxiliary_classifier() -> None:
+    # torchvision 0.15, models/segmentation/fcn.py, fcn_resnet50; the same classifier.
+    graph = load_zoo("fcn_resnet50")
+    assert graph.total_parameters == 35_322_218 - DEEPLABV3_AUXILIARY
+    assert round((graph.total_macs + DEEPLABV3_AUXILIARY_MACS) / 1e9, 3) == 152.717
+
+
+def test_faster_rcnn_with_fewer_proposals() -> None:
+    # torchvision 0.15, models/detection/faster_rcnn.py, fasterrcnn_resnet50_fpn: it counts 1000
+    # proposals, not 300, and no frozen normalization.
+    graph = load_zoo("faster_rcnn_resnet50_fpn")
+    assert graph.total_parameters == 41_755_286 + 2 * RESNET50_CHANNELS
+    per_proposal = 7 * 7 * 256 * 1024 + 1024 * 1024 + 1024 * 91 + 1024 * 4 * 91
+    assert round((graph.total_macs + 700 * per_proposal) / 1e9, 2) == 134.38
+    assert graph.tensors["regions"].shape == (1, 300, 7, 7, 256)
+
+
+def test_yolov3() -> None:
+    # github.com/pjreddie/darknet, cfg/yolov3.cfg at 416x416: 65.86 billion operations, 2 for each
+    # MAC (pjreddie.com/darknet/yolo, YOLOv3-416); 61.9 million parameters.
+    graph = load_zoo("yolov3")
+    darknet = sum(g for g in (32 * 27, *(9 * w * 2 * w for w in (32, 64, 128, 256, 512))))
+    darknet += sum(n * (2 * w * w + 9 * w * 2 * w) for w, n in DARKNET53)
+    necks = [(1024, 512), (256 + 512, 256), (128 + 256, 128)]
+    heads = sum(c * w + 2 * 2 * w * w + 3 * 18 * w * w + 2 * w * 255 for c, w in necks)
+    between = 512 * 256 + 256 * 128
+    normalized = 32 + sum(2 * w + 3 * w * n for w, n in DARKNET53)
+    normalized += sum(3 * w + 3 * 2 * w for _, w in necks) + 256 + 128
+    assert graph.total_parameters == darknet + heads + between + 2 * normalized + 3 * 255
+    assert round(2 * graph.total_macs / 1e9, 2) == 65.86
+    assert graph.tensors["boxes"].shape == (1, 3 * (13**2 + 26**2 + 52**2), 85)
 
 
 def _macs_of(graph: Graph, *operators: type) -> int:

@@ -19,6 +19,7 @@ from tests.rooftile.command import Command
 from tests.workloads.huggingface.configurations import TINY, built, written
 from workloads.graph import TensorKind
 from workloads.loaders.asked import Asked
+from workloads.training.options import Training
 
 PROMPT, TOKENS, BATCH = 7, 9, 2
 
@@ -159,8 +160,8 @@ def test_the_command_prints_and_writes(rooftile: Command) -> None:
         ("gpt2", 6, 0, {}, "tokens is 0 but must be at least 1"),
         ("gpt2", 6, 6, {"beams": 0}, "beams is 0 but must be at least 1"),
         ("gpt2", 6, 6, {"phase": "prefill:6"}, "phase 'prefill:6': a generation has all of them"),
+        ("gpt2", 6, 6, {"training": Training()}, "a generation answers prompts and trains nothing"),
         ("bert", 6, 6, {}, "it generates no tokens"),
-        ("mamba", 6, 6, {}, "several tokens need a selective scan"),
     ],
 )
 def test_what_cannot_be_generated_is_refused(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.evaluate import evaluate, filled
+from workloads.evaluate import evaluate, filled, fixed_tensors
 from workloads.graph import Tensor
 from workloads.loaders.imported.importer import Imported
 
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 def outputs_of(imported: Imported, arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Return the foreign outputs on foreign inputs and weights, by name."""
     graph = imported.graph
-    values: dict[str, Array] = {}
+    values: dict[str, Array] = fixed_tensors(graph)
     for name, (foreign, lie) in imported.inputs.items():
         tensor = graph.tensors[name]
         array = np.asarray(arrays[foreign]).transpose(lie)

@@ -109,18 +109,20 @@ name: n
 dtype: fp16
 weights: {dtype: int4, scales: 8}
 inputs: {words: {shape: [4], dtype: int32}}
+learned: {kernel: [1, 1, 1, 8, 8]}
 layers:
   - {name: table, op: embedding, entries: 9, out: 8}
   - {name: first, op: linear, out: 8}
   - {name: second, op: linear, out: 8, weights: {}}
   - {name: image, op: reshape, shape: [1, 2, 2, 8]}
   - {name: conv, op: conv, out: 8, kernel: 1}
+  - {name: given, op: conv, inputs: [conv, kernel], out: 8, kernel: 1}
   - {name: words_again, op: reshape, shape: [4, 8]}
   - {name: logits, op: linear, tied_to: table}
 """
     graph = parse_network(text, "n.yaml")
     has_scale = {t.name for t in graph.tensors.values() if t.stored is not None}
-    assert has_scale == {"first.weight", "conv.weight"}
+    assert has_scale == {"first.weight", "conv.weight"}  # and not what is given
     assert parse_network(to_yaml(graph), "again.yaml") == graph
 
 

@@ -214,13 +214,14 @@ def test_the_zoo() -> None:
     names = """
         alexnet alphago_zero bert_base bert_large convnext_tiny dcgan_generator ddpg_actor
         ddpm_cifar10 deeplabv3_resnet50 deepspeech2 deit_small densenet121 dit_xl_2 dlrm dqn
-        efficientnet_b0 gcn_cora googlenet gpt2 gpt3_175b_decode gpt3_175b_prefill inception_v3
-        lenet llama2_7b_decode llama2_7b_prefill llama3_8b_decode llama3_8b_prefill lstm_ptb
-        mistral_7b_decode mistral_7b_prefill mlp_mixer_b16 mnasnet1_0 mobilenet_v2
-        mobilenet_v3_large opt_125m r3d_18 regnet_y_400mf resnet101 resnet152 resnet18 resnet34
-        resnet50 resnext50_32x4d retinanet_resnet50_fpn roberta_base shufflenet_v2_x1_0
-        squeezenet1_1 ssd300_vgg16 swin_t t5_small transformer_base transformer_big unet vgg11 vgg16
-        vgg19 vit_b16 vit_l16 whisper_tiny wide_resnet50_2 yolov5s
+        efficientnet_b0 faster_rcnn_resnet50_fpn fcn_resnet50 gcn_cora googlenet gpt2
+        gpt3_175b_decode gpt3_175b_prefill inception_v3 lenet llama2_7b_decode llama2_7b_prefill
+        llama3_8b_decode llama3_8b_prefill lstm_ptb mistral_7b_decode mistral_7b_prefill
+        mlp_mixer_b16 mnasnet1_0 mobilenet_v2 mobilenet_v3_large opt_125m r3d_18 regnet_y_400mf
+        resnet101 resnet152 resnet18 resnet34 resnet50 resnext50_32x4d retinanet_resnet50_fpn
+        roberta_base shufflenet_v2_x1_0 squeezenet1_1 ssd300_vgg16 swin_t t5_small transformer_base
+        transformer_big unet vgg11 vgg16 vgg19 vit_b16 vit_l16 whisper_tiny wide_resnet50_2 yolov3
+        yolov5s
     """
     assert zoo_names() == names.split()
 
@@ -242,3 +243,13 @@ def test_a_constant_is_rounded_to_its_dtype(dtype: str, written: str, held: floa
     value = random_tensors(graph, seed=0)["p"]
     assert (value.dtype, value.shape) == (DTYPES[dtype].numpy, (3,))
     assert [real(element, DTYPES[dtype]) for element in value] == [held] * 3
+
+
+def test_a_learned_tensor_may_be_called_like_a_layers_parameter() -> None:
+    text = """
+name: n
+inputs: {x: [4]}
+learned: {a.bias: [4]}
+layers: [{name: a, op: add, inputs: [x, a.bias]}]
+"""
+    assert parse_network(text, "n.yaml").layers[0].inputs == ("x", "a.bias")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from foundation.dtype import ACTIVATION_DTYPES
 from foundation.errors import WorkloadError, nearest
+from workloads.training.options import Training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class Asked:
         Tokens of a page of the caches that a step of decoding reads; in one piece by default.
     unknown_as_vector
         Whether an operator that isn't known becomes a function of the vector unit.
+    training
+        How it is trained; then the network is one step of its training.
     """
 
     batch: int | None = None
@@ -39,6 +42,7 @@ class Asked:
     beams: int = 1
     page: int | None = None
     unknown_as_vector: bool = False
+    training: Training | None = None
 
     def check(self) -> None:
         """Raise WorkloadError for what no network can be."""

@@ -6,18 +6,21 @@ from collections.abc import Callable, Sequence
 
 from foundation.dtype import Dtype
 from workloads.build import MAX_LAYERS, GraphBuilder
+from workloads.deformable import Deformable, add_deformable_convolution
 from workloads.experts import Mixture, add_mixture
 from workloads.graph import Tensor
 from workloads.indexing import add_gather, add_scatter_add
 from workloads.layers import Reduce
 from workloads.loaders.expand import Place
 from workloads.loaders.layer_models import (
+    DeformableLayer,
     EmbeddingBagLayer,
     GatherLayer,
     GraphConvLayer,
     MixtureLayer,
     RecurrentLayer,
     ResizeLayer,
+    RoiAlignLayer,
     ScatterAddLayer,
     SelectiveScanLayer,
     SparseProductLayer,
@@ -33,6 +36,7 @@ from workloads.loaders.operators import (
     per_axis,
     routing_of,
     spatial_axes,
+    windows_of,
 )
 from workloads.recurrent import (
     LAYERS_A_STEP,
@@ -42,6 +46,7 @@ from workloads.recurrent import (
     add_recurrence,
 )
 from workloads.resize import add_resize
+from workloads.roi_align import RoiAlign, add_roi_align
 from workloads.scan import add_selective_scan
 from workloads.selection import add_top_k
 from workloads.sparse import GraphConvolution, add_graph_convolution, add_sparse_product
@@ -75,6 +80,8 @@ def adder_of(
             | GraphConvLayer()
             | SelectiveScanLayer()
             | SuppressionLayer()
+            | RoiAlignLayer()
+            | DeformableLayer()
         ) if item.share is not None:
             raise place.failure(
                 f"{item.op} is several layers, which share no parameters with others; leave 'share'"
@@ -98,6 +105,10 @@ def adder_of(
             return lambda builder, name, _: add_selective_scan(builder, name, *inputs)
         case SuppressionLayer():
             return _suppression(item, place, inputs)
+        case RoiAlignLayer():
+            return _roi_align(item, place, inputs)
+        case DeformableLayer():
+            return _deformable(item, place, inputs)
         case MixtureLayer():
             return _mixture(item, place, inputs)
         case SparseProductLayer() | GraphConvLayer():
@@ -188,6 +199,44 @@ def _suppression(item: SuppressionLayer, place: Place, inputs: Sequence[Tensor])
     threshold = float(item.threshold)
     return lambda builder, name, _: add_suppression(
         builder, name, boxes, scores, count, threshold, item.result
+    )
+
+
+def _roi_align(item: RoiAlignLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    *features, boxes = inputs
+    if not features:
+        raise place.failure("roi_align needs feature maps and boxes; correct 'inputs'", "inputs")
+    rows, columns = place.integers(item.out, "out", 1)
+    roi = RoiAlign(
+        sizes=(rows, columns),
+        sampling_ratio=place.integer(item.sampling_ratio, "sampling_ratio", minimum=1),
+        scales=tuple(float(scale) for scale in item.scales),
+        aligned=item.aligned,
+        canonical_size=float(item.canonical_size),
+        canonical_level=item.canonical_level,
+    )
+    return lambda builder, name, _: add_roi_align(builder, name, features, boxes, roi)
+
+
+def _deformable(item: DeformableLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
+    if not 2 <= len(inputs) <= 3 or len(inputs[0].shape) != 4:
+        raise place.failure(
+            "deform_conv needs an image [batch, height, width, channels], offsets"
+            " and a mask if any; correct 'inputs'",
+            "inputs",
+        )
+    image, offset, *masks = inputs
+    rows, columns = windows_of(item, place, image)
+    deformable = Deformable(
+        out_channels=place.integer(item.out, "out", minimum=1),
+        windows=(rows, columns),
+        bias=item.bias,
+        activation=item.activation,
+        offset_groups=place.integer(item.offset_groups, "offset_groups", minimum=1),
+    )
+    mask = masks[0] if masks else None
+    return lambda builder, name, _: add_deformable_convolution(
+        builder, name, image, offset, mask, deformable
     )
 
 

@@ -18,6 +18,8 @@ from workloads.loaders.models import (
     TensorEntry,
 )
 
+#: What layers learn: ``LAYER.ROLE`` is a tensor that others may read.
+ROLES = ("weight", "bias", "gamma", "beta", "table")
 MAX_BLOCK_NESTING = 50
 
 
@@ -317,6 +319,9 @@ class Expander:
                 if around.prefix + name in self._outputs:
                     return self._outputs[around.prefix + name]
                 around = around.outer
+            owner = learned_by(name)
+            if owner is not None:
+                return self._reference(owner, scope, place, key)(asking) + name[len(owner) :]
             raise place.failure(f"unknown {key} '{name}'{self._nearest(name, scope)}", key)
 
         return find
@@ -343,6 +348,12 @@ class Expander:
         return FlatLayer(
             name=pending.name, item=item, place=place, inputs=inputs, tied_to=tied_to, share=share
         )
+
+
+def learned_by(name: str) -> str | None:
+    """Return the layer whose parameter ``LAYER.ROLE`` may be; None where it isn't a role's name."""
+    owner, _, role = name.rpartition(".")
+    return owner if owner and role in ROLES else None
 
 
 def _fixed(name: str) -> _Source:

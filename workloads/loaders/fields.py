@@ -97,6 +97,7 @@ Activation = Literal[
     "sqrt",
     "reciprocal",
     "erf",
+    "floor",
 ]
 
 

@@ -26,15 +26,20 @@ FORMATS = {
 
 
 def load_file(path: Path, asked: Asked = AS_IT_IS) -> Graph:
-    """Return the network of a file, by its suffix.
+    """Return the network of a file, by its suffix; one step of its training if that is asked for.
 
     Raises
     ------
     WorkloadError
-        When the suffix is unknown, or the file doesn't describe a network.
+        When the suffix is unknown, the file doesn't describe a network, or it can't be trained.
     """
     module = FORMATS.get(path.suffix)
     if module is None:
         raise WorkloadError(f"{path}: suffix '{path.suffix}' must be one of {', '.join(FORMATS)}")
     load: Loader = import_module(module).load
-    return load(path, asked)
+    graph = load(path, asked)
+    if asked.training is None:
+        return graph
+    from workloads.training.step import training_step
+
+    return training_step(graph, asked.training)

@@ -20,6 +20,9 @@ from workloads.loaders.fields import (
     WeightDtypeName,
 )
 
+FiniteNumber = Annotated[float | int, Field(allow_inf_nan=False)]
+PositiveNumber = Annotated[float | int, Field(allow_inf_nan=False, gt=0)]
+
 
 class SparsityEntry(Model):
     """``workloads.weights.Sparsity``: ``n`` of each ``m``, or a density."""
@@ -164,7 +167,25 @@ class UnaryLayer(_Layer):
 class BinaryLayer(_Layer):
     """``workloads.layers.Elementwise`` of two operands."""
 
-    op: Literal["add", "subtract", "multiply", "divide", "maximum", "minimum", "greater"]
+    op: Literal[
+        "add",
+        "subtract",
+        "multiply",
+        "divide",
+        "maximum",
+        "minimum",
+        "greater",
+        "relu_gradient",
+        "relu6_gradient",
+        "sigmoid_gradient",
+        "tanh_gradient",
+        "hard_sigmoid_gradient",
+        "gelu_gradient",
+        "silu_gradient",
+        "hard_swish_gradient",
+        "absolute_gradient",
+        "erf_gradient",
+    ]
     activation: Activation = "identity"
 
 
@@ -446,6 +467,66 @@ class SelectiveScanLayer(_Layer):
     op: Literal["selective_scan"]
 
 
+class FloorInt32Layer(_Layer):
+    """``workloads.sampling.FloorInt32``."""
+
+    op: Literal["floor_int32"]
+
+
+class RampLayer(_Layer):
+    """``workloads.sampling.Ramp``."""
+
+    op: Literal["ramp"]
+    function: Literal["add", "multiply"] = "add"
+    axis: Integer = -1
+    count: Integer
+    start: FiniteNumber = 0
+    step: FiniteNumber = 1
+
+
+class LookupTableLayer(_Layer):
+    """``workloads.sampling.LookupTable``."""
+
+    op: Literal["table"]
+    rows: Annotated[
+        list[Annotated[list[FiniteNumber], Field(min_length=1, max_length=64)]],
+        Field(min_length=1, max_length=1024),
+    ]
+    dtype: ComputeDtypeName | None = None
+
+
+class WeightedSumLayer(_Layer):
+    """``workloads.sampling.WeightedSum``: values, and weights."""
+
+    op: Literal["weighted_sum"]
+
+
+class RoiAlignLayer(_Layer):
+    """``workloads.roi_align.add_roi_align``: feature maps, and boxes."""
+
+    op: Literal["roi_align"]
+    out: Annotated[list[Integer], Field(min_length=2, max_length=2)]
+    sampling_ratio: Integer = 2
+    scales: Annotated[list[PositiveNumber], Field(min_length=1, max_length=8)]
+    aligned: bool = False
+    canonical_size: PositiveNumber = 224
+    canonical_level: Annotated[int, Field(ge=0, le=32)] = 4
+
+
+class DeformableLayer(_Layer):
+    """``workloads.deformable.add_deformable_convolution``: image, offsets and a mask if any."""
+
+    op: Literal["deform_conv"]
+    out: Integer
+    kernel: PerAxis
+    stride: PerAxis = 1
+    dilation: PerAxis = 1
+    padding: Padding = 0
+    offset_groups: Integer = 1
+    bias: bool = False
+    activation: Activation = "identity"
+
+
 class SuppressionLayer(_Layer):
     """``workloads.suppression.add_suppression``: boxes, and their scores."""
 
@@ -453,3 +534,40 @@ class SuppressionLayer(_Layer):
     out: Integer
     threshold: Annotated[float | int, Field(ge=0, le=1)] = 0.5
     result: Literal["indices", "scores"] = "indices"
+
+
+class ConvGradientLayer(_Layer):
+    """``workloads.gradients.ConvolutionGradient``."""
+
+    op: Literal["conv_gradient"]
+    kernel: PerAxis
+    stride: PerAxis = 1
+    dilation: PerAxis = 1
+    padding: Padding = 0
+    groups: Integer = 1
+
+
+class PoolGradientLayer(_Layer):
+    """``workloads.gradients.PoolGradient``; the stride is the kernel unless given."""
+
+    op: Literal["pool_gradient"]
+    function: Literal["sum", "max"]
+    sizes: PerAxis
+    kernel: PerAxis
+    stride: PerAxis | None = None
+    dilation: PerAxis = 1
+    padding: Padding = 0
+
+
+class FlipLayer(_Layer):
+    """``workloads.gradients.Flip``."""
+
+    op: Literal["flip"]
+    axis: Integer
+
+
+class CastLayer(_Layer):
+    """``workloads.conversions.Cast``."""
+
+    op: Literal["cast"]
+    dtype: ComputeDtypeName

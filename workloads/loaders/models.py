@@ -28,12 +28,17 @@ from workloads.loaders.fields import (
 )
 from workloads.loaders.layer_models import (
     BinaryLayer,
+    CastLayer,
     CollectLayer,
     ConcatLayer,
+    ConvGradientLayer,
     ConvLayer,
+    DeformableLayer,
     DispatchLayer,
     EmbeddingBagLayer,
     EmbeddingLayer,
+    FlipLayer,
+    FloorInt32Layer,
     GatherLayer,
     GlobalPoolLayer,
     GraphConvLayer,
@@ -41,6 +46,7 @@ from workloads.loaders.layer_models import (
     InstanceNormLayer,
     InterpolateLayer,
     LinearLayer,
+    LookupTableLayer,
     MatMulLayer,
     MixtureLayer,
     NamedItem,
@@ -48,12 +54,15 @@ from workloads.loaders.layer_models import (
     NodeOrderLayer,
     NormalizeLayer,
     OneHotLayer,
+    PoolGradientLayer,
     PoolLayer,
+    RampLayer,
     RecurrentLayer,
     ReduceLayer,
     RepeatLayer,
     ReshapeLayer,
     ResizeLayer,
+    RoiAlignLayer,
     RowNumbersLayer,
     ScanLayer,
     ScatterAddLayer,
@@ -67,6 +76,7 @@ from workloads.loaders.layer_models import (
     TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
+    WeightedSumLayer,
     WeightsEntry,
 )
 
@@ -151,6 +161,16 @@ LayerItem = (
     | ScanLayer
     | SelectiveScanLayer
     | SuppressionLayer
+    | ConvGradientLayer
+    | PoolGradientLayer
+    | FlipLayer
+    | CastLayer
+    | FloorInt32Layer
+    | RampLayer
+    | LookupTableLayer
+    | WeightedSumLayer
+    | RoiAlignLayer
+    | DeformableLayer
 )
 
 _TAGS = {
@@ -170,6 +190,8 @@ _TAGS = {
             *("gather", "row_numbers", "one_hot", "scatter_add", "top_k"),
             *("mixture_of_experts", "dispatch", "collect"),
             *("sparse_matmul", "graph_conv", "node_order", "scan", "selective_scan", "nms"),
+            *("conv_gradient", "pool_gradient", "flip", "cast"),
+            *("floor_int32", "ramp", "table", "weighted_sum", "roi_align", "deform_conv"),
         )
     },
 }
@@ -252,6 +274,16 @@ Item = Annotated[
     | Annotated[ScanLayer, Tag("scan layer")]
     | Annotated[SelectiveScanLayer, Tag("selective_scan layer")]
     | Annotated[SuppressionLayer, Tag("nms layer")]
+    | Annotated[ConvGradientLayer, Tag("conv_gradient layer")]
+    | Annotated[PoolGradientLayer, Tag("pool_gradient layer")]
+    | Annotated[FlipLayer, Tag("flip layer")]
+    | Annotated[CastLayer, Tag("cast layer")]
+    | Annotated[FloorInt32Layer, Tag("floor_int32 layer")]
+    | Annotated[RampLayer, Tag("ramp layer")]
+    | Annotated[LookupTableLayer, Tag("table layer")]
+    | Annotated[WeightedSumLayer, Tag("weighted_sum layer")]
+    | Annotated[RoiAlignLayer, Tag("roi_align layer")]
+    | Annotated[DeformableLayer, Tag("deform_conv layer")]
     | Annotated[BlockUse, Tag("block use")]
     | Annotated[_NoOperator, Tag("no operator")],
     Discriminator(_tag),

@@ -8,7 +8,9 @@ from pathlib import Path
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
 from workloads.adjacency import Adjacency, file_digest
+from workloads.conversions import Cast
 from workloads.experts import Collect, Dispatch, Routing
+from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Operator, Tensor
 from workloads.indexing import OneHot, RowNumbers
 from workloads.layers import (
@@ -29,12 +31,17 @@ from workloads.layers import (
 from workloads.loaders.expand import Place
 from workloads.loaders.layer_models import (
     BinaryLayer,
+    CastLayer,
     CollectLayer,
     ConcatLayer,
+    ConvGradientLayer,
     ConvLayer,
+    DeformableLayer,
     DispatchLayer,
     EmbeddingBagLayer,
     EmbeddingLayer,
+    FlipLayer,
+    FloorInt32Layer,
     GatherLayer,
     GlobalPoolLayer,
     GraphConvLayer,
@@ -42,13 +49,16 @@ from workloads.loaders.layer_models import (
     InstanceNormLayer,
     InterpolateLayer,
     LinearLayer,
+    LookupTableLayer,
     MatMulLayer,
     MixtureLayer,
     NeighboursLayer,
     NodeOrderLayer,
     NormalizeLayer,
     OneHotLayer,
+    PoolGradientLayer,
     PoolLayer,
+    RampLayer,
     ReduceLayer,
     RepeatLayer,
     ReshapeLayer,
@@ -64,11 +74,13 @@ from workloads.loaders.layer_models import (
     TransposedConvLayer,
     TransposeLayer,
     UnaryLayer,
+    WeightedSumLayer,
 )
 from workloads.loaders.models import LayerItem
 from workloads.loaders.weights import weights_of
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.sampling import FloorInt32, LookupTable, Ramp, WeightedSum
 from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import Neighbours, NeighbourSum, NodeOrder
@@ -99,7 +111,13 @@ def operator_of(
     check_count(item, place, inputs)
     match item:
         case ConvLayer() | TransposedConvLayer() | PoolLayer() | GlobalPoolLayer():
-            return _windowed(item, place, inputs[0])
+            return _windowed(item, place, inputs)
+        case ConvGradientLayer() | PoolGradientLayer():
+            return _window_gradient(item, place, inputs)
+        case CastLayer():
+            return Cast(dtype=DTYPES[item.dtype])
+        case FlipLayer():
+            return Flip(axis=place.integer(item.axis, "axis"))
         case LinearLayer():
             return _linear(item, place, inputs)
         case MatMulLayer():
@@ -151,6 +169,23 @@ def operator_of(
         case OneHotLayer():
             return OneHot(
                 classes=place.integer(item.out, "out", minimum=1),
+                dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
+            )
+        case FloorInt32Layer():
+            return FloorInt32()
+        case WeightedSumLayer():
+            return WeightedSum()
+        case RampLayer():
+            return Ramp(
+                function=item.function,
+                axis=place.integer(item.axis, "axis"),
+                count=place.integer(item.count, "count", minimum=1),
+                start=float(item.start),
+                step=float(item.step),
+            )
+        case LookupTableLayer():
+            return LookupTable(
+                rows=tuple(tuple(float(number) for number in row) for row in item.rows),
                 dtype=DTYPES[item.dtype] if item.dtype else default_dtype,
             )
         case SortLayer():
@@ -252,8 +287,14 @@ def check_count(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> None
             | ScatterAddLayer()
             | ScanLayer()
             | SuppressionLayer()
+            | ConvGradientLayer()
+            | WeightedSumLayer()
         ):
             needed = 2
+        case ConvLayer() | TransposedConvLayer():
+            needed = 2 if count == 2 else 1
+        case PoolGradientLayer():
+            needed = 3 if item.function == "max" else 1
         case LinearLayer():
             needed = 2 if item.tied_to else 1
         case SelectiveScanLayer():
@@ -301,24 +342,26 @@ def _linear(item: LinearLayer, place: Place, inputs: Sequence[Tensor]) -> Linear
 def _windowed(
     item: ConvLayer | TransposedConvLayer | PoolLayer | GlobalPoolLayer,
     place: Place,
-    tensor: Tensor,
+    inputs: Sequence[Tensor],
 ) -> Operator:
+    tensor = inputs[0]
     axes = spatial_axes(item, place, tensor)
     match item:
         case GlobalPoolLayer():
             return Reduce(function=item.function, axes=tuple(range(1, axes + 1)))
         case PoolLayer():
             function = "max" if item.op == "max_pool" else "mean"
-            return Pool(function=function, windows=_windows(item, place, tensor))
+            return Pool(function=function, windows=windows_of(item, place, tensor))
         case ConvLayer():
             return Convolution(
                 out_channels=place.integer(item.out, "out", minimum=1),
-                windows=_windows(item, place, tensor),
+                windows=windows_of(item, place, tensor),
                 groups=place.integer(item.groups, "groups", minimum=1),
                 bias=item.bias,
                 batch_norm=item.batch_norm,
                 activation=item.activation,
                 shift=_shift(item, place),
+                tied=len(inputs) == 2,
                 weights=weights_of(item.weights, place),
             )
         case TransposedConvLayer():
@@ -331,8 +374,21 @@ def _windowed(
                 bias=item.bias,
                 activation=item.activation,
                 shift=_shift(item, place),
+                tied=len(inputs) == 2,
                 weights=weights_of(item.weights, place),
             )
+
+
+def _window_gradient(
+    item: ConvGradientLayer | PoolGradientLayer, place: Place, inputs: Sequence[Tensor]
+) -> Operator:
+    axes = spatial_axes(item, place, inputs[0])
+    windows = windows_of(item, place, inputs[0])
+    if isinstance(item, ConvGradientLayer):
+        groups = place.integer(item.groups, "groups", minimum=1)
+        return ConvolutionGradient(windows=windows, groups=groups)
+    sizes = per_axis(item.sizes, "sizes", place, axes)
+    return PoolGradient(function=item.function, windows=windows, sizes=sizes)
 
 
 def spatial_axes(item: LayerItem, place: Place, tensor: Tensor) -> int:
@@ -351,7 +407,7 @@ def _transposed_windows(
     item: TransposedConvLayer, place: Place, tensor: Tensor
 ) -> tuple[tuple[Window, ...], tuple[int, ...]]:
     """Return a window and an output padding for each spatial axis."""
-    windows = _windows(item, place, tensor)
+    windows = windows_of(item, place, tensor)
     if item.padding != "same":
         return windows, per_axis(item.output_padding, "output_padding", place, len(windows), 0)
     if item.output_padding != 0:
@@ -361,8 +417,15 @@ def _transposed_windows(
     return windows, tuple(max(window.stride - window.span, 0) for window in windows)
 
 
-def _windows(
-    item: ConvLayer | TransposedConvLayer | PoolLayer, place: Place, tensor: Tensor
+def windows_of(
+    item: ConvLayer
+    | TransposedConvLayer
+    | PoolLayer
+    | DeformableLayer
+    | ConvGradientLayer
+    | PoolGradientLayer,
+    place: Place,
+    tensor: Tensor,
 ) -> tuple[Window, ...]:
     """Return one window for each spatial axis."""
     sizes = tensor.shape[1:-1]
@@ -379,6 +442,8 @@ def _windows(
     if item.padding == "same" and isinstance(item, TransposedConvLayer):
         pads = [_same_transposed(window) for window in windows]
     elif item.padding == "same":
+        if isinstance(item, PoolGradientLayer):
+            raise place.failure("padding can't be 'same': give the pooling's numbers", "padding")
         pads = [_same(window, size) for window, size in zip(windows, sizes, strict=True)]
     else:
         pads = _padding(item.padding, place, axes)

@@ -20,8 +20,11 @@ def with_default(item: LayerItem, weights: WeightsEntry | None) -> LayerItem:
     """Return an entry with the network's own ``weights`` where it has weights and says nothing."""
     if not isinstance(item, ConvLayer | TransposedConvLayer | LinearLayer):
         return item
-    is_tied = isinstance(item, LinearLayer) and item.tied_to is not None
-    if weights is None or is_tied or item.weights is not None:
+    if isinstance(item, LinearLayer):
+        is_given = item.tied_to is not None
+    else:
+        is_given = item.inputs is not None and len(item.inputs) > 1
+    if weights is None or is_given or item.weights is not None:
         return item
     return item.model_copy(update={"weights": weights})
 

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 from foundation.errors import WorkloadError
 from workloads.adjacency import Adjacency
+from workloads.conversions import Cast
 from workloads.experts import Collect, Dispatch, Routing
+from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Graph, Layer, Tensor, TensorKind
 from workloads.indexing import Gather, OneHot, RowNumbers
 from workloads.layers import (
@@ -29,6 +31,7 @@ from workloads.layers import (
 from workloads.loaders.weights import weights_text
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
+from workloads.sampling import FloorInt32, LookupTable, Ramp, WeightedSum
 from workloads.scan import Scan
 from workloads.selection import Sort
 from workloads.sparse import Neighbours, NeighbourSum, NodeOrder
@@ -132,7 +135,7 @@ def _owner(graph: Graph, layer: Layer) -> str:
 
 def _tied_name(graph: Graph, tensor: str) -> str:
     """Return the embedding whose table ``tensor`` is, or the learned tensor's own name."""
-    owners = (layer.name for layer in graph.layers if tensor in layer.parameters.values())
+    owners = (layer.name for layer in graph.layers if layer.parameters.get("table") == tensor)
     return next(owners, tensor)
 
 
@@ -166,6 +169,14 @@ def operator_name(operator: object) -> str:
             | NeighbourSum()
             | NodeOrder()
             | Scan()
+            | ConvolutionGradient()
+            | PoolGradient()
+            | Flip()
+            | Cast()
+            | FloorInt32()
+            | Ramp()
+            | LookupTable()
+            | WeightedSum()
         ):
             return operator.kind
         case _:
@@ -232,6 +243,18 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
             return {} if operator.axis == -1 else {"axis": operator.axis}
         case GroupNormalize():
             return {"groups": operator.groups}
+        case ConvolutionGradient():
+            return {**_windows(operator.windows), "groups": operator.groups}
+        case PoolGradient():
+            return {
+                "function": operator.function,
+                "sizes": list(operator.sizes),
+                **_windows(operator.windows),
+            }
+        case Flip():
+            return {"axis": operator.axis}
+        case Cast():
+            return {"dtype": operator.dtype}
         case Repeat():
             return {"factors": list(operator.factors)}
         case Interpolate():
@@ -250,6 +273,16 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
             return {**_routing(operator.routing), "rows": operator.rows}
         case Collect():
             return _routing(operator.routing)
+        case Ramp():
+            return {
+                "function": operator.function,
+                "axis": operator.axis,
+                "count": operator.count,
+                "start": json.dumps(operator.start),
+                "step": json.dumps(operator.step),
+            }
+        case LookupTable():
+            return {"rows": json.dumps(operator.rows), "dtype": operator.dtype}
         case OneHot():
             return {"out": operator.classes, "dtype": operator.dtype}
         case Sort() | Scan():

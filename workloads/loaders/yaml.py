@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +48,10 @@ def parse_network(
     from foundation.document import parse
 
     return _network(parse(text, name, WorkloadError), Asked(batch=batch, dtype=dtype))
+
+
+#: Networks of the zoo that count positions in floating point: in no other type.
+FP32_NETWORKS = ("faster_rcnn_resnet50_fpn",)
 
 
 def zoo_names() -> list[str]:
@@ -149,8 +153,8 @@ def _build(document: Document, network: NetworkFile, *, batch: int, dtype: Dtype
             builder.add_learned(
                 flat.name, shape, _dtype(flat, dtype), flat.constant, flat.trainable
             )
-    for layer in _ordered(expansion.layers):
-        inputs = [builder.tensors[name] for name in layer.inputs]
+    for layer in _ordered(expansion.layers, set(builder.tensors)):
+        inputs = [_input(layer, name, builder.tensors) for name in layer.inputs]
         if layer.tied_to:
             inputs.append(_tied(layer, builder.tensors))
         item = with_default(layer.item, network.weights)
@@ -181,9 +185,20 @@ def _dtype(flat: FlatTensor, default: Dtype) -> Dtype:
     return DTYPES[flat.entry.dtype] if flat.entry.dtype else default
 
 
+def _input(layer: FlatLayer, name: str, tensors: Mapping[str, Tensor]) -> Tensor:
+    """Return a tensor that a layer reads: what another one has learned may not be there."""
+    if name not in tensors:
+        owner, _, role = name.rpartition(".")
+        raise layer.place.failure(
+            f"reads '{name}' but '{owner}' has no {role} of its own", "inputs"
+        )
+    return tensors[name]
+
+
 def _tied(layer: FlatLayer, tensors: Mapping[str, Tensor]) -> Tensor:
     """Return the tensor that a layer shares: a learned one, or an embedding's table."""
-    table = tensors.get(f"{layer.tied_to}.table", tensors[str(layer.tied_to)])
+    named = str(layer.tied_to)
+    table = tensors.get(f"{named}.table") or _input(layer, named, tensors)
     if table.kind is not TensorKind.PARAMETER or len(table.shape) != 2:
         raise layer.place.failure(
             f"tied_to must name an embedding or a learned tensor of 2 axes, which"
@@ -208,8 +223,13 @@ def _check_all_read(flats: Sequence[FlatTensor], layers: Sequence[FlatLayer]) ->
             )
 
 
-def _ordered(layers: Sequence[FlatLayer]) -> list[FlatLayer]:
-    """Return the layers so that each comes after what it reads, otherwise in the file's order."""
+def _ordered(layers: Sequence[FlatLayer], declared: Collection[str]) -> list[FlatLayer]:
+    """Return the layers so that each comes after what it reads, otherwise in the file's order.
+
+    What is ``declared`` as an input or learned is no layer's, whatever its name.
+    """
+    from workloads.loaders.expand import learned_by
+
     by_name = {layer.name: layer for layer in layers}
     done: set[str] = set()
     ordered: list[FlatLayer] = []
@@ -218,7 +238,8 @@ def _ordered(layers: Sequence[FlatLayer]) -> list[FlatLayer]:
         stack = {start.name: None} if start.name not in done else {}
         while stack:
             layer = by_name[next(reversed(stack))]
-            needed = (*layer.inputs, layer.tied_to, layer.share)
+            read = [n for n in (*layer.inputs, layer.tied_to) if n and n not in declared]
+            needed = (*read, *map(learned_by, read), layer.share)
             missing = next((n for n in needed if n in by_name and n not in done), None)
             if missing is None:
                 done.add(stack.popitem()[0])

@@ -31,6 +31,8 @@ MERGES = {
     "llama2_7b_decode": 32, "llama2_7b_prefill": 32, "llama3_8b_decode": 32,
     "llama3_8b_prefill": 32, "mistral_7b_decode": 32, "mistral_7b_prefill": 32,
 }  # fmt: skip
+#: In a detector: views of each step of a suppression, of gathers and of levels, and two products.
+DETECTOR = {"share_equal_layers": 117, "simplify": 7, "remove_transposes": 1, "merge_products": 1}
 #: Rewrites of other kinds, by default and with all passes, by pass. What all blocks of a diffusion
 #: network make of its step's number is one product; in DiT, whose blocks' parts are slices of it,
 #: slices of slices become slices. The first step of a recurrent layer, whose state is zeros, needs
@@ -38,6 +40,7 @@ MERGES = {
 REWRITTEN = {
     "ddpm_cifar10": ({"merge_products": 1}, {"merge_products": 1, "merge_all_products": 6}),
     "dit_xl_2": ({}, {"merge_all_products": 28 + 1, "simplify": 28 * 6 + 2}),
+    "faster_rcnn_resnet50_fpn": (DETECTOR, DETECTOR),
     "deepspeech2": (
         {"simplify": 10 * 4, "fold_constants": 10},
         {"simplify": 10 * 4, "fold_constants": 10, "merge_all_products": 5},
@@ -48,7 +51,8 @@ FIXED = ("efficientnet_b0", "regnet_y_400mf", "shufflenet_v2_x1_0", "swin_t")
 #: Networks that are still large then; no pass changes them.
 LARGE = (
     *("deeplabv3_resnet50", "densenet121", "googlenet", "inception_v3", "r3d_18"),
-    *("retinanet_resnet50_fpn", "ssd300_vgg16", "unet", "yolov5s"),
+    *("retinanet_resnet50_fpn", "ssd300_vgg16", "unet", "yolov5s", "yolov3"),
+    *("faster_rcnn_resnet50_fpn", "fcn_resnet50"),
 )
 #: Networks in which every convolution has a batch normalization.
 NORMALIZED = ("mobilenet_v2", "resnet18", "resnet50")

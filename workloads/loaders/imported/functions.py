@@ -7,9 +7,17 @@ from functools import partial, reduce
 
 import numpy as np
 
+from workloads.layers import Window
 from workloads.loaders.imported import vector
-from workloads.loaders.imported.importer import Importer, constant_value, known_array
-from workloads.loaders.imported.values import Array, Value
+from workloads.loaders.imported.importer import (
+    Importer,
+    check_numbers,
+    constant_value,
+    known_array,
+)
+from workloads.loaders.imported.movement import backwards, cut, surround
+from workloads.loaders.imported.values import Array, Value, as_it_lies, lying
+from workloads.scan import Scan
 
 
 def power(to: Importer, name: str, value: Value, exponent: float) -> Value:
@@ -58,9 +66,10 @@ def elu(to: Importer, name: str, value: Value, slope: float, scale: float) -> Va
     return vector.with_number(to, f"{name}.scale", "multiply", whole, scale)
 
 
-def celu(to: Importer, name: str, value: Value) -> Value:
-    """Return ``max(x, 0) + exp(min(x, 0)) - 1``."""
-    return elu(to, name, value, 1.0, 1.0)
+def celu(to: Importer, name: str, value: Value, slope: float = 1.0) -> Value:
+    """Return ``max(x, 0) + slope * (exp(min(x / slope, 0)) - 1)``."""
+    scaled = vector.with_number(to, f"{name}.scaled", "divide", value, slope)
+    return elu(to, name, scaled, 1.0, slope)
 
 
 def mish(to: Importer, name: str, value: Value) -> Value:
@@ -106,6 +115,81 @@ def choice(to: Importer, name: str, condition: Array, yes: Value, no: Value) -> 
             parts.append(vector.binary(to, name, "multiply", side, factor))
     whole = reduce(partial(vector.binary, to, name, "add"), parts)
     return vector.expand(to, name, whole, shape)
+
+
+def negation(to: Importer, name: str, value: Value) -> Value:
+    """Return 1 - x: what is false where x, of ones and zeros, is true."""
+    one = constant_value(to, f"{name}.one", np.ones((), np.float32))
+    return vector.binary(to, name, "subtract", one, value)
+
+
+def equal(to: Importer, name: str, left: Value, right: Value) -> Value:
+    """Return 1 where two numbers are equal, else 0: where neither is greater."""
+    more = vector.binary(to, f"{name}.more", "greater", left, right)
+    less = vector.binary(to, f"{name}.less", "greater", right, left)
+    return negation(to, name, vector.binary(to, f"{name}.differ", "add", more, less))
+
+
+def sign(to: Importer, name: str, value: Value) -> Value:
+    """Return 1, 0 or -1."""
+    zero = constant_value(to, f"{name}.zero", np.zeros((), np.float32))
+    more = vector.binary(to, f"{name}.more", "greater", value, zero)
+    less = vector.binary(to, f"{name}.less", "greater", zero, value)
+    return vector.binary(to, name, "subtract", more, less)
+
+
+def nonzero_sum(to: Importer, name: str, total: Value) -> Value:
+    """Return what isn't negative, with 1 in the place of 0: to divide by."""
+    zero = constant_value(to, f"{name}.zero", np.zeros((), np.float32))
+    more = vector.binary(to, f"{name}.more", "greater", total, zero)
+    return vector.binary(to, name, "add", total, negation(to, f"{name}.none", more))
+
+
+def computed_choice(to: Importer, name: str, condition: Value, yes: Value, no: Value) -> Value:
+    """Return a choice by a condition of ones and zeros: both sides times it or the rest, added."""
+    first = vector.binary(to, f"{name}.yes", "multiply", yes, condition)
+    rest = negation(to, f"{name}.rest", condition)
+    second = vector.binary(to, f"{name}.no", "multiply", no, rest)
+    return vector.binary(to, name, "add", first, second)
+
+
+def running_sum(
+    to: Importer, name: str, value: Value, axis: int, *, exclusive: bool, reverse: bool
+) -> Value:
+    """Return the sums of all elements along an axis up to each: a scan that keeps its state."""
+    check_numbers([value.source])
+    size = value.shape[axis]
+    if reverse:
+        value = backwards(to, f"{name}.turned", value, axis)
+    if exclusive:
+        moved = surround(to, f"{name}.moved", value, axis, (1, 0), 0.0)
+        value = cut(to, f"{name}.moved", moved, axis, 0, size)
+    lie = as_it_lies(value)
+    tensor = to.tensor(value, lie)
+    ones = to.filled(f"{name}.ones", tensor.shape, 1.0)
+    sums = lying(to.layer(name, Scan(axis=lie.index(axis)), (ones, tensor)), lie)
+    return backwards(to, f"{name}.back", sums, axis) if reverse else sums
+
+
+def response_norm(
+    to: Importer, name: str, value: Value, size: int, alpha: float, beta: float, bias: float
+) -> Value:
+    """Return ``x / (bias + alpha · mean of x² over neighbouring channels) ** beta``, of AlexNet.
+
+    The mean is over ``size`` channels, beyond the outermost of which there are zeros.
+    """
+    channels = value.shape[1]
+    last = value.transposed([0, *range(2, value.rank), 1])
+    rows = to.reshaped(last, (value.size_elements // channels, 1, channels))
+    squares = vector.binary(to, f"{name}.squares", "multiply", rows, rows)
+    window = Window(size, 1, 1, (size - 1) // 2, size // 2)
+    means = vector.pool(to, f"{name}.mean", "mean", squares, [window])
+    scale = vector.with_number(to, f"{name}.alpha", "multiply", means, alpha)
+    scale = vector.with_number(to, f"{name}.bias", "add", scale, bias)
+    factor = power(to, f"{name}.power", scale, -beta)
+    whole = vector.binary(to, name, "multiply", rows, factor)
+    back = to.reshaped(whole, last.shape)
+    return back.transposed([0, value.rank - 1, *range(1, value.rank - 1)])
 
 
 def least(to: Importer, name: str, value: Value, axes: Sequence[int], *, keeps: bool) -> Value:

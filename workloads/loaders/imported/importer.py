@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from types import MappingProxyType
 
 import numpy as np
 
@@ -13,18 +14,15 @@ from foundation import numerics
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
 from foundation.names import LONGEST, Names
-from workloads.build import GraphBuilder
+from workloads.build import GraphBuilder, takes_indices
 from workloads.graph import Graph, Operator, Tensor
 from workloads.layers import (
-    Concat,
     Convolution,
     Elementwise,
-    Embedding,
     Linear,
     MatMul,
     Reshape,
     Shape,
-    Slice,
     Transpose,
 )
 from workloads.loaders.imported.values import (
@@ -41,8 +39,6 @@ from workloads.loaders.imported.values import (
 )
 from workloads.transposed import TransposedConvolution
 
-#: Operators that take indices: they only move data.
-_MOVES = (Concat, Embedding, Reshape, Slice, Transpose)
 #: Names of what layers learn: a layer may not have the name of another tensor without them.
 _ROLES = ("weight", "bias", "gamma", "beta", "table")
 
@@ -159,7 +155,7 @@ class Importer:
         WorkloadError
             The operator can't work on these inputs.
         """
-        _check_numbers(operator, inputs)
+        _check_operands(operator, inputs)
         name = self.unique(name)
         learned = learned or {}
         owner = self._owner(name, operator, inputs, learned)
@@ -174,7 +170,7 @@ class Importer:
         self,
         name: str,
         add: Callable[[GraphBuilder, str], Tensor],
-        learned: Mapping[tuple[str, str], Learned],
+        learned: Mapping[tuple[str, str], Learned] = MappingProxyType({}),
     ) -> Tensor:
         """Add several layers under a name like ``name``, and return the result of the last.
 
@@ -353,10 +349,22 @@ class Importer:
         )
 
 
-def _check_numbers(operator: Operator, inputs: Sequence[Tensor]) -> None:
-    for tensor in inputs:
-        if tensor.dtype.name == "int32" and not isinstance(operator, _MOVES):
-            raise UnsupportedError(f"computes on '{tensor.name}', which holds integers")
+def check_numbers(inputs: Iterable[Tensor | Pending]) -> None:
+    """Refuse to compute on integers.
+
+    Raises
+    ------
+    UnsupportedError
+        There are some.
+    """
+    for source in inputs:
+        if source.dtype.name == "int32":
+            raise UnsupportedError(f"computes on '{source.name}', which holds integers")
+
+
+def _check_operands(operator: Operator, inputs: Sequence[Tensor]) -> None:
+    if not takes_indices(operator):
+        check_numbers(inputs)
 
 
 class Given(Pending):
@@ -390,7 +398,7 @@ class Given(Pending):
         if dtype == self.dtype:
             return self
         if dtype not in self._casts:
-            self._casts[dtype] = Given(self._to, self.name, self.shape, dtype)
+            self._casts[dtype] = type(self)(self._to, self.name, self.shape, dtype)
         return self._casts[dtype]
 
 
@@ -494,7 +502,7 @@ class Product(Pending):
         shape: Shape,
         learned: Mapping[str, Learned] | None = None,
     ) -> None:
-        _check_numbers(operator, inputs)
+        _check_operands(operator, inputs)
         super().__init__(name, shape, inputs[0].dtype)
         self._to, self._inputs = to, inputs
         self.operator = operator
@@ -512,6 +520,29 @@ class Product(Pending):
         turned = "".join(letters[axis] for axis in axes)
         operator = replace(self.operator, equation=f"{first},{second}->{turned}")
         return self._to.layer(self.name, operator, self._inputs), axes
+
+
+class Deferred(Pending):
+    """Layers that are added once something reads what they compute.
+
+    Parameters
+    ----------
+    make
+        Adds them and returns their result.
+    lie
+        The axes as they lie in the result.
+    """
+
+    def __init__(
+        self, name: str, shape: Shape, dtype: Dtype, make: Callable[[], Tensor], lie: Axes
+    ) -> None:
+        super().__init__(name, shape, dtype)
+        self._make = make
+        self.fixed = lie
+
+    def put(self, axes: Axes) -> tuple[Tensor, Axes]:
+        """Add the layers."""
+        return self._make(), self.fixed or axes
 
 
 def fusable(value: Value) -> Product | None:

@@ -20,6 +20,10 @@ from workloads.loaders.imported.importer import (
 from workloads.loaders.imported.values import Value, plain
 
 
+class Following(Given):
+    """What follows from integers and truth values, taken as an input of the network."""
+
+
 def operand(to: Importer, item: Value | float | bool) -> Value:
     """Return what is computed on: integers, truth values and numbers become tensors of floats.
 
@@ -41,11 +45,19 @@ def operand(to: Importer, item: Value | float | bool) -> Value:
     return given(to, item.source.name, item.shape)
 
 
+def is_computed(to: Importer, value: Value) -> bool:
+    """Whether layers compute on a value: numbers, or what the network is given or a file holds."""
+    source = value.source
+    is_held = known_array(value) is not None or weight_of(value) is not None
+    is_input = isinstance(source, Given) and not isinstance(source, Following)
+    return value.dtype == to.dtype or is_held or is_input
+
+
 def given(to: Importer, name: str, shape: Shape, *, is_index: bool = False) -> Value:
     """Return what follows from indices, masks or comparisons."""
     # Approximation: it is an input of the network, and what computes it costs nothing.
     to.note(f"'{name}' follows from indices or comparisons: it is an input, and costs nothing")
-    return plain(Given(to, name, shape, DTYPES["int32"] if is_index else to.dtype))
+    return plain(Following(to, name, shape, DTYPES["int32"] if is_index else to.dtype))
 
 
 def picked(to: Importer, name: str, what: str, value: Value, shape: Shape) -> Value:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 
 import numpy as np
 
 from foundation.errors import WorkloadError
+from workloads.indexing import add_gather
 from workloads.layers import Concat, Embedding, Slice
 from workloads.loaders.imported.importer import (
     Importer,
-    UnsupportedError,
     constant_value,
     known_array,
     learned_of,
@@ -19,7 +19,7 @@ from workloads.loaders.imported.importer import (
 )
 from workloads.loaders.imported.values import Array, Value, as_it_lies, lying, plain
 
-#: The most pieces that a gather with known indices is cut into.
+#: The most pieces that a gather with known indices is cut into; of more, rows are looked up.
 _MOST_PIECES = 64
 
 
@@ -119,21 +119,49 @@ def surround(
 def gather(to: Importer, name: str, value: Value, indices: Value, axis: int) -> Value:
     """Return the elements of a value at some indices of one axis.
 
-    Known indices are slices. Others look up the rows of a table of the file.
-
-    Raises
-    ------
-    UnsupportedError
-        Computed indices into anything but the first axis of such a table.
+    Known indices are slices, as long as those are few. Others look up rows: of a table of the file,
+    or of what is computed.
     """
     known = known_array(indices)
     if known is not None:
         return _picked(to, name, value, known, axis)
-    if weight_of(value) is None or axis != 0 or not value.rank:
-        raise UnsupportedError(
-            "looks up computed indices in something other than the rows of an array of the file"
-        )
-    return embedding(to, name, value, indices)
+    # Approximation: indices that aren't known are taken as not negative.
+    if weight_of(value) is not None and value.dtype == to.dtype and axis == 0:
+        return embedding(to, name, value, indices)
+    return rows_at(to, name, value, indices, axis, 0)
+
+
+def rows_at(
+    to: Importer, name: str, value: Value, indices: Value, axis: int, batch_axes: int
+) -> Value:
+    """Return the elements at indices of an axis, which aren't negative.
+
+    Leading axes that are batch axes have indices of their own: with all but the last that is
+    NumPy's ``take_along_axis``.
+    """
+    lie = tuple(range(value.rank)) if batch_axes else as_it_lies(value)
+    data, ours = to.tensor(value, lie), lie.index(axis)
+    places = to.tensor(indices, tuple(range(indices.rank)))
+    found = to.compose(
+        name, lambda builder, own: add_gather(builder, own, data, places, ours, batch_axes)
+    )
+    more = len(places.shape) - batch_axes - 1  # axes that the result has more than the data
+    new = [
+        [a + more * (a > axis)] if a != axis else list(range(axis, axis + more + 1)) for a in lie
+    ]
+    shape = (*value.shape[:axis], *indices.shape[batch_axes:], *value.shape[axis + 1 :])
+    return to.reshaped(lying(found, tuple(chain.from_iterable(new))), shape)
+
+
+def backwards(to: Importer, name: str, value: Value, axis: int) -> Value:
+    """Return a value whose elements along an axis are in the opposite order."""
+    order = constant_indices(to, f"{name}.order", np.arange(value.shape[axis])[::-1])
+    return gather(to, name, value, order, axis)
+
+
+def constant_indices(to: Importer, name: str, array: Array) -> Value:
+    """Return known int32 numbers, which are stored."""
+    return constant_value(to, name, array.astype(np.int32))
 
 
 def embedding(to: Importer, name: str, table: Value, indices: Value) -> Value:
@@ -159,9 +187,13 @@ def _picked(to: Importer, name: str, value: Value, indices: Array, axis: int) ->
         raise WorkloadError(
             f"its indices must lie in {-size}..{size - 1} but are {indices.tolist()}"
         )
+    runs = _runs(flat)
+    if len(runs) > _MOST_PIECES:
+        places = np.reshape(flat, indices.shape)
+        return rows_at(to, name, value, constant_indices(to, f"{name}.places", places), axis, 0)
     pieces = [
         cut(to, name, value, axis, first, first + (length - 1) * step + 1, step)
-        for first, length, step in _runs(flat)
+        for first, length, step in runs
     ]
     whole = concat(to, name, pieces, axis)
     shape = (*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :])
@@ -181,6 +213,4 @@ def _runs(indices: Sequence[int]) -> list[tuple[int, int, int]]:
                 runs[-1] = (first, length + 1, step)
                 continue
         runs.append((index, 1, 1))
-        if len(runs) > _MOST_PIECES:
-            raise UnsupportedError(f"picks more than {_MOST_PIECES} separate pieces as slices")
     return runs

@@ -17,7 +17,7 @@ from workloads.loaders.imported.importer import (
     known_array,
     number_of,
 )
-from workloads.loaders.imported.indices import chosen, given, operand
+from workloads.loaders.imported.indices import chosen, given, is_computed, operand
 from workloads.loaders.imported.values import Value
 from workloads.loaders.onnx.file import FLOATS
 from workloads.loaders.onnx.node import (
@@ -118,9 +118,22 @@ def _leaky_relu(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 
 def _where(to: Importer, node: Node, inputs: Inputs) -> Value:
-    condition, yes, no = (needed(inputs, place) for place in range(3))
-    shape = np.broadcast_shapes(condition.shape, yes.shape, no.shape)
-    return chosen(to, node.name, condition, yes, no, shape)
+    known = known_array(needed(inputs, 0))
+    sides = needed(inputs, 1), needed(inputs, 2)
+    if known is not None:
+        return functions.choice(to, node.name, known, *(operand(to, side) for side in sides))
+    condition = needed(inputs, 0)
+    if is_computed(to, condition) and all(map(_is_finite, sides)):
+        numbers = [operand(to, value) for value in (condition, *sides)]
+        return functions.computed_choice(to, node.name, *numbers)
+    shape = np.broadcast_shapes(condition.shape, *(side.shape for side in sides))
+    return chosen(to, node.name, condition, *sides, shape)
+
+
+def _is_finite(value: Value) -> bool:
+    """Whether a value may be multiplied by 0; of what isn't known, it is taken so."""
+    known = known_array(value)
+    return known is None or bool(np.isfinite(known).all())
 
 
 def _axes(node: Node, inputs: Inputs, rank: int) -> tuple[int, ...] | None:
@@ -173,15 +186,22 @@ def _log_softmax(to: Importer, node: Node, inputs: Inputs) -> Value:
     return vector.unary(to, f"{node.name}.log", "log", _softmax(to, node, inputs))
 
 
-def _layer_norm(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
+def _layer_norm(
+    to: Importer, node: Node, inputs: Inputs, *, function: str
+) -> Value | Sequence[Value]:
     value = needed(inputs, 0)
     axis = axis_of(node.integer("axis", -1), value.rank)
-    if any(node.outputs[1:]):
-        raise UnsupportedError("its mean or deviation is read, which no normalization layer gives")
     gamma, beta = optional(inputs, 1), optional(inputs, 2)
-    return vector.layer_norm(
+    normal = vector.layer_norm(
         to, node.name, value, value.rank - axis, gamma, beta, function=function
     )
+    if not any(node.outputs[1:]):
+        return normal
+    mean, variance = functions.moments(to, node.name, value, range(axis, value.rank), keeps=True)
+    epsilon = node.number("epsilon", 1e-5)
+    variance = vector.with_number(to, f"{node.name}.epsilon", "add", variance, epsilon)
+    deviation = vector.unary(to, f"{node.name}.deviation", "sqrt", variance)
+    return [normal, mean, vector.unary(to, f"{node.name}.inverse", "reciprocal", deviation)]
 
 
 def _batch_norm(to: Importer, node: Node, inputs: Inputs) -> Value:
@@ -277,7 +297,7 @@ _BINARY = {
     **{"Add": "add", "Sum": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"},
     **{"Max": "maximum", "Min": "minimum"},
 }
-_LOOKED_UP = (*("Atan", "Ceil", "Cos", "CumSum", "Floor", "Round", "Sin", "Trilu"),)
+_LOOKED_UP = (*("Atan", "Ceil", "Cos", "Floor", "Round", "Sin", "Trilu"),)
 
 HANDLERS: dict[str, Handler] = {
     **{name: partial(_unary, function=function) for name, function in _UNARY.items()},

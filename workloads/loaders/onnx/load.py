@@ -34,7 +34,7 @@ from workloads.loaders.imported.values import Array, Value, plain
 from workloads.loaders.onnx import product_nodes, sequence_nodes
 from workloads.loaders.onnx.file import BYTES, FLOATS, MOST_AXES, Contents, contents
 from workloads.loaders.onnx.fold import folded
-from workloads.loaders.onnx.index_nodes import computed
+from workloads.loaders.onnx.index_nodes import following
 from workloads.loaders.onnx.node import Held, Node
 from workloads.loaders.onnx.operators import HANDLERS
 from workloads.loaders.onnx.patterns import Patterns
@@ -286,7 +286,7 @@ class _Walk:
             items = self._lists.get(node.inputs[0], [])
             return sequence_nodes.read(self._to, node, items, inputs)
         handler = None if node.domain else HANDLERS.get(node.operator)
-        integers = None if node.domain else computed(self._to, node, inputs)
+        integers = None if node.domain else following(self._to, node, inputs)
         if integers is not None:
             return integers
         try:

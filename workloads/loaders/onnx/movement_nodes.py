@@ -88,12 +88,6 @@ def _transpose(to: Importer, node: Node, inputs: Inputs) -> Value:
     return value.transposed(permutation)
 
 
-def _gather(to: Importer, node: Node, inputs: Inputs) -> Value:
-    value, indices = needed(inputs, 0), needed(inputs, 1)
-    axis = axis_of(node.integer("axis", 0), value.rank)
-    return movement.gather(to, node.name, value, indices, axis)
-
-
 def _expand(to: Importer, node: Node, inputs: Inputs) -> Value:
     shape = integers_of(node, inputs, "shape", 1) or ()
     return vector.expand(to, node.name, needed(inputs, 0), shape)
@@ -168,7 +162,6 @@ HANDLERS: dict[str, Handler] = {
     "DepthToSpace": _depth_to_space,
     "Expand": _expand,
     "Flatten": _flatten,
-    "Gather": _gather,
     "Pad": _pad,
     "Reshape": _reshape,
     "Slice": _slice,

@@ -8,11 +8,13 @@ References
 from __future__ import annotations
 
 from workloads.loaders.onnx import (
+    composed_nodes,
     function_nodes,
     index_nodes,
     movement_nodes,
     product_nodes,
     recurrent_nodes,
+    resize_nodes,
 )
 from workloads.loaders.onnx.node import Handler
 
@@ -20,7 +22,9 @@ from workloads.loaders.onnx.node import Handler
 HANDLERS: dict[str, Handler] = {
     **product_nodes.HANDLERS,
     **function_nodes.HANDLERS,
-    **movement_nodes.HANDLERS,
-    **recurrent_nodes.HANDLERS,
+    **composed_nodes.HANDLERS,
     **index_nodes.HANDLERS,
+    **movement_nodes.HANDLERS,
+    **resize_nodes.HANDLERS,
+    **recurrent_nodes.HANDLERS,
 }

@@ -20,10 +20,10 @@ from workloads.loaders.imported.importer import (
     weight_of,
 )
 from workloads.loaders.imported.values import Value
-from workloads.loaders.onnx.node import Handler, Inputs, Node, array_of, needed, optional
+from workloads.loaders.onnx.node import Handler, Inputs, Node, needed, optional
 
 
-def _windows(node: Node, sizes: Shape, kernel: Sequence[int]) -> list[Window]:
+def windows_of(node: Node, sizes: Shape, kernel: Sequence[int]) -> list[Window]:
     """Return the windows over spatial axes of these sizes.
 
     With ``ceil_mode`` there is padding for one more position where a window would be cut off.
@@ -61,7 +61,7 @@ def _conv(to: Importer, node: Node, inputs: Inputs) -> Value:
     if bias is not None and number_of(bias) == 0:
         bias = None  # PyTorch's exporter writes one, of whatever shape, where there is none
     kernel = node.integers("kernel_shape") or weight.shape[2:]
-    windows = _windows(node, image.shape[2:], kernel)
+    windows = windows_of(node, image.shape[2:], kernel)
     return products.convolution(
         to, node.name, image, weight, bias, windows, node.integer("group", 1)
     )
@@ -81,37 +81,17 @@ def _conv_transpose(to: Importer, node: Node, inputs: Inputs) -> Value:
         image,
         weight,
         bias,
-        _windows(node, image.shape[2:], kernel),
+        windows_of(node, image.shape[2:], kernel),
         node.integers("output_padding") or (0,) * len(kernel),
         node.integer("group", 1),
     )
-
-
-def _resize(to: Importer, node: Node, inputs: Inputs) -> Value:
-    """Return an image of another size; where its values lie doesn't matter to what it costs."""
-    image = needed(inputs, 0)
-    sizes, scales = optional(inputs, 3), optional(inputs, 2 if node.version > 10 else 1)
-    if sizes is not None and sizes.size_elements:
-        shape = [int(size) for size in array_of(sizes, "'sizes'").flat]
-    elif scales is not None:
-        found = array_of(scales, "'scales'").flat
-        shape = [int(s * f) for s, f in zip(image.shape, found, strict=True)]
-    else:
-        listed = node.attributes.get("scales") or []
-        shape = [int(s * f) for s, f in zip(image.shape, listed, strict=True)]
-    if tuple(shape[:2]) != image.shape[:2]:
-        raise UnsupportedError(f"resizes {list(image.shape)} to {shape}: more than positions")
-    mode = node.text("mode", "nearest")
-    if mode == "cubic":
-        to.note("cubic resizes are counted as linear ones")
-    return vector.resize(to, node.name, image, shape[2:], linear=mode != "nearest")
 
 
 def _pool(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
     image = needed(inputs, 0)
     if len(node.outputs) > 1 and node.outputs[1]:
         raise UnsupportedError("its indices are read, which no pooling layer computes")
-    windows = _windows(node, image.shape[2:], node.integers("kernel_shape") or ())
+    windows = windows_of(node, image.shape[2:], node.integers("kernel_shape") or ())
     pads = any(window.pad_before or window.pad_after for window in windows)
     if function == "mean" and pads and not node.integer("count_include_pad", 0):
         # Approximation: the mean of a window at the border divides by its whole size.
@@ -202,6 +182,5 @@ HANDLERS: dict[str, Handler] = {
     "MatMul": _matmul,
     "MaxPool": partial(_pool, function="max"),
     "QLinearConv": _quantized_conv,
-    **dict.fromkeys(("Resize", "Upsample"), _resize),
     "QLinearMatMul": _quantized_matmul,
 }

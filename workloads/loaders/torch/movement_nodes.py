@@ -208,10 +208,7 @@ def _index(to: Importer, call: Call) -> Value:
     known = known_array(indices[places[0]]) if len(places) == 1 else None
     is_whole = known is not None and known.dtype != bool
     if len(places) == 1 and (is_whole or (places == [0] and weight_of(value) is not None)):
-        try:
-            return movement.gather(to, call.name, value, indices[places[0]], places[0])
-        except UnsupportedError:
-            pass  # too many pieces
+        return movement.gather(to, call.name, value, indices[places[0]], places[0])
     return _picked(to, call, call.shape, value)
 
 
