@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import lzma
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -23,12 +25,14 @@ from tests.workloads.onnx_models import model, node
 from tests.workloads.test_onnx_operators import LAYER_NORM, NUMBERS, attention
 from tests.workloads.test_scalesim import CONVOLUTION, GEMM
 from tests.workloads.test_tflite import CONV, ints
+from tests.workloads.test_torch_files import MLP
 from tests.workloads.tflite_models import Net
 from workloads.loaders.asked import AS_IT_IS, Asked
 from workloads.loaders.files import load_file
 from workloads.loaders.yaml import parse_network
 
 _ROOT = Path(__file__).parents[2]
+_TORCH = _ROOT / "tests" / "workloads" / "torch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +216,7 @@ def _onnx() -> list[bytes]:
         model(others, {"x": (1, 3, 4, 4)}, numbers, opset=17).SerializeToString(),
         attention(1, 3, 2, 2).SerializeToString(),
         model(LAYER_NORM, {"x": (2, 8)}, NUMBERS, opset=17).SerializeToString(),
+        lzma.decompress((_TORCH / "squeezenet1_1.optimized.onnx.xz").read_bytes()),
     ]
 
 
@@ -241,6 +246,28 @@ def _tflite() -> list[bytes]:
     return [cnn.written(), moves.written()]
 
 
+def _programs() -> list[bytes]:
+    """Return the JSON of exported programs, and whole files."""
+    found = []
+    for name in ("attention.case", "recommender", "gru.case", "functions.case", "unet"):
+        with zipfile.ZipFile(_TORCH / f"{name}.pt2") as file:
+            inside = {entry.partition("/")[2]: file.read(entry) for entry in file.namelist()}
+        found.append(next(text for entry, text in inside.items() if entry.startswith("models/")))
+    return [*found, json.dumps(MLP).encode(), (_TORCH / "attention.case.pt2").read_bytes()]
+
+
+def _program(path: Path, number: int) -> object:
+    """Load a file, or what is around a program's JSON: a zip's checksums find all else."""
+    content = path.read_bytes()
+    whole = path.with_suffix(".pt2")
+    if content[:2] == b"PK":
+        whole.write_bytes(content)
+    else:
+        with zipfile.ZipFile(whole, "w") as file:
+            file.writestr("program/models/model.json", content)
+    return _network(*_ANY, Asked(dims={"x.0": 3}))(whole, number)
+
+
 FORMATS = (
     Format(
         name="network",
@@ -257,6 +284,7 @@ FORMATS = (
         load=lambda path, _: load_spec(path).label,
     ),
     Format(name="onnx", suffix=".onnx", victims=_onnx, load=_network(*_ANY)),
+    Format(name="pt2", suffix=".json", victims=_programs, load=_program),
     Format(name="tflite", suffix=".tflite", victims=_tflite, load=_network(*_ANY)),
     Format(
         name="huggingface",

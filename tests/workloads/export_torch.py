@@ -3,18 +3,24 @@
 Needs torch, torchvision, timm, transformers, onnx and onnxscript; no test does. For every network
 of `torch_networks.py`, with random weights, it writes what `torch.export.save` does, without
 weights, into ``tests/workloads/torch/``, and what PyTorch's own code counts into ``reference.json``
-there. With ``--onnx`` it writes what `torch.onnx.export` does instead, with ``--cases`` small
-networks with their weights and values. Names choose networks.
+there and, of every module and product, into ``layers.json.xz``. With ``--onnx`` it writes what
+`torch.onnx.export` does instead, with ``--optimized`` as well after that exporter has folded batch
+normalization into weights; with ``--cases`` small networks with their weights and values. Names
+choose networks.
 """
 
 from __future__ import annotations
 
+import ast
 import copy
 import io
 import json
 import lzma
+import re
 import sys
 import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +30,62 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-from tests.workloads.torch_networks import CASES, NETWORKS
+from tests.workloads.torch_networks import CASES, COUNTED_ONLY, NETWORKS
 
 FOLDER = Path(__file__).parent / "torch"
 #: Products of matrices and vectors, which the counter doesn't know, to their matrix's argument.
 UNCOUNTED = {"mv": 0, "dot": 0, "addmv": 1}
 
 
-class _Uncounted(TorchDispatchMode):
-    """Adds up the multiply-accumulates of what PyTorch's counter leaves out."""
+class _Products(TorchDispatchMode):
+    """Keeps shape and multiply-accumulates of all that PyTorch's counter counts, and the rest."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.macs = 0
+        self.found: list[tuple[list[int], int]] = []
+        self.uncounted_macs = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
         name = func.overloadpacket.__name__
         if name in UNCOUNTED:
-            self.macs += args[UNCOUNTED[name]].numel()
-        return func(*args, **(kwargs or {}))
+            macs = args[UNCOUNTED[name]].numel()
+            self.uncounted_macs += macs
+        elif func.overloadpacket in flop_registry:
+            count = flop_registry[func.overloadpacket]
+            macs = count(*args, **(kwargs or {}), out_val=result) // 2
+        else:
+            return result
+        self.found.append((list(result.shape), macs))
+        return result
+
+
+@contextmanager
+def _watched(model: torch.nn.Module, products: _Products) -> Iterator[list[Any]]:
+    """Keep name, output shape and multiply-accumulates of each call of a layer of `torch.nn`.
+
+    Layers are what has no modules inside, subclasses included.
+    """
+    calls: list[Any] = []
+    begun: list[int] = []
+
+    def leave(name: str, output: Any) -> None:
+        inside = products.found[begun.pop() :]
+        if isinstance(output, torch.Tensor):
+            calls.append([name, list(output.shape), sum(macs for _, macs in inside)])
+
+    hooks = []
+    for name, module in model.named_modules():
+        bases = [base.__module__ for base in type(module).__mro__ if base is not torch.nn.Module]
+        is_layer = any(base.startswith("torch.nn.modules.") for base in bases)
+        if is_layer and not list(module.children()):
+            enter = module.register_forward_pre_hook(lambda *_: begun.append(len(products.found)))
+            hooks += [enter, module.register_forward_hook(lambda *a, n=name: leave(n, a[-1]))]
+    yield calls
+    for hook in hooks:
+        hook.remove()
 
 
 def counted(model: torch.nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
@@ -53,11 +94,13 @@ def counted(model: torch.nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
     Attention and recurrences run as the products that they are, which the counter sees.
     """
     torch.backends.mha.set_fastpath_enabled(False)
-    rest = _Uncounted()
+    model.requires_grad_(False)
+    products = _Products()
     with (
         torch.no_grad(),
         FlopCounterMode(display=False) as flops,
-        rest,
+        products,
+        _watched(model, products) as calls,
         sdpa_kernel(SDPBackend.MATH),
         torch.backends.mkldnn.flags(enabled=False),
     ):
@@ -65,11 +108,13 @@ def counted(model: torch.nn.Module, args: Any, kwargs: Any) -> dict[str, Any]:
     total = flops.get_total_flops()
     assert total % 2 == 0
     return {
-        "macs": total // 2 + rest.macs,
-        "uncounted_macs": rest.macs,
+        "macs": total // 2 + products.uncounted_macs,
+        "uncounted_macs": products.uncounted_macs,
         "outputs": [
             list(leaf.shape) for leaf in tree_leaves(outputs) if isinstance(leaf, torch.Tensor)
         ],
+        "products": products.found,
+        "modules": calls,
     }
 
 
@@ -144,8 +189,11 @@ def _without_traces(content: bytes) -> bytes:
     return json.dumps(program, separators=(",", ":")).encode()
 
 
-def stripped_onnx(proto: onnx.ModelProto) -> bytes:
-    """Return an ONNX model without its floating-point arrays, names of the code and shapes."""
+def stripped_onnx(proto: onnx.ModelProto, *, keeps_origins: bool = False) -> bytes:
+    """Return an ONNX model without its floating-point arrays, most names of the code, and shapes.
+
+    With ``keeps_origins`` nodes say which parameters they read before they were optimized.
+    """
     for tensor in proto.graph.initializer:
         is_float = tensor.data_type in (1, 10, 11, 16)
         elements = 1
@@ -155,10 +203,19 @@ def stripped_onnx(proto: onnx.ModelProto) -> bytes:
             tensor.ClearField("raw_data")
             tensor.ClearField("float_data")
     for node in proto.graph.node:
+        said = {entry.key: entry.value for entry in node.metadata_props}
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
-    for field in ("value_info", "metadata_props"):
-        proto.graph.ClearField(field)
+        for key in ("name_scopes", "class_hierarchy"):
+            last = ast.literal_eval(said.get(f"pkg.torch.onnx.{key}", "[]"))[-2:]
+            node.metadata_props.add(key=f"pkg.torch.onnx.{key}", value=str(last))
+        if keeps_origins:
+            text = said.get("pkg.torch.onnx.fx_node", "")
+            kept = " ".join(re.findall(r"%[pb]_\w+|aten\.addmm", text))
+            node.metadata_props.add(key="pkg.torch.onnx.fx_node", value=kept)
+            rules = said.get("pkg.onnxscript.rewriter.rule_name", "")
+            node.metadata_props.add(key="pkg.onnxscript.rewriter.rule_name", value=rules)
+    proto.graph.ClearField("value_info")
     for entry in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
         entry.ClearField("metadata_props")
     return lzma.compress(proto.SerializeToString(), preset=9)
@@ -167,21 +224,40 @@ def stripped_onnx(proto: onnx.ModelProto) -> bytes:
 def export(name: str) -> dict[str, Any]:
     """Write a network's exported program, and return what PyTorch counts of it."""
     model, args, kwargs = built(name)
-    buffer = io.BytesIO()
-    with torch.no_grad():
-        program = torch.export.export(model, args, kwargs, strict=False)
-    torch.export.save(program, buffer)
-    (FOLDER / f"{name}.pt2").write_bytes(stripped_program(buffer.getvalue()))
+    unread_parameters = 0
+    if name not in COUNTED_ONLY:
+        buffer = io.BytesIO()
+        with torch.no_grad():
+            program = torch.export.export(model, args, kwargs, strict=False)
+        torch.export.save(program, buffer)
+        (FOLDER / f"{name}.pt2").write_bytes(stripped_program(buffer.getvalue()))
+        unread_parameters = unread(program)
     # Of the model itself: a copy without elements has its tied weights twice.
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return {"parameters": parameters, **counted_without_data(model, args, kwargs)}
+    counts = {"parameters": parameters, "unread_parameters": unread_parameters}
+    return {**counts, **counted_without_data(model, args, kwargs)}
+
+
+def unread(program: torch.export.ExportedProgram) -> int:
+    """Return how many parameters nothing in a program reads: an ONNX file leaves them out."""
+    names = program.graph_signature.inputs_to_parameters
+    nodes = [node for node in program.graph.nodes if node.name in names]
+    read = {program.state_dict[names[node.name]].data_ptr() for node in nodes if node.users}
+    arrays = {array.data_ptr(): array for array in map(program.state_dict.get, names.values())}
+    return sum(array.numel() for place, array in arrays.items() if place not in read)
 
 
 def export_onnx(name: str) -> None:
     """Write a network's ONNX model."""
     model, args, kwargs = built(name)
-    exported = torch.onnx.export(model, args, kwargs=kwargs, dynamo=True, verbose=False)
+    exported = torch.onnx.export(
+        model, args, kwargs=kwargs, dynamo=True, verbose=False, optimize=False
+    )
     (FOLDER / f"{name}.onnx.xz").write_bytes(stripped_onnx(exported.model_proto))
+    if "--optimized" in sys.argv:
+        exported.optimize()
+        path = FOLDER / f"{name}.optimized.onnx.xz"
+        path.write_bytes(stripped_onnx(exported.model_proto, keeps_origins=True))
 
 
 def export_case(name: str) -> None:
@@ -220,19 +296,30 @@ def built(name: str) -> tuple[Any, Any, Any]:
 def main() -> None:
     """Export the networks that are named, or all."""
     FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / "reference.json"
-    reference = json.loads(path.read_text()) if path.exists() else {}
     known = CASES if "--cases" in sys.argv else NETWORKS
-    for name in [name for name in sys.argv[1:] if name[0] != "-"] or list(known):
-        if "--cases" in sys.argv:
-            export_case(name)
-        elif "--onnx" in sys.argv:
-            export_onnx(name)
-        else:
-            reference[name] = export(name)
-        print(name, reference.get(name), flush=True)
-    lines = [f'"{key}": {json.dumps(reference[key])}' for key in sorted(reference)]
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    names = [name for name in sys.argv[1:] if name[0] != "-"] or list(known)
+    if "--cases" not in sys.argv and "--onnx" not in sys.argv:
+        export_all(names)
+        return
+    for name in names:
+        (export_case if "--cases" in sys.argv else export_onnx)(name)
+        print(name, flush=True)
+
+
+def export_all(names: Sequence[str]) -> None:
+    """Write exported programs, and what PyTorch counts of them beside what is there."""
+    path, layers_path = FOLDER / "reference.json", FOLDER / "layers.json.xz"
+    reference = json.loads(path.read_text()) if path.exists() else {}
+    layers = json.loads(lzma.decompress(layers_path.read_bytes())) if layers_path.exists() else {}
+    for name in names:
+        found = export(name)
+        layers[name] = {kind: found.pop(kind) for kind in ("products", "modules")}
+        reference[name] = found
+        print(name, found, flush=True)
+        lines = [f'"{key}": {json.dumps(reference[key])}' for key in sorted(reference)]
+        path.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        text = json.dumps(layers, sort_keys=True)
+        layers_path.write_bytes(lzma.compress(text.encode(), preset=9))
 
 
 if __name__ == "__main__":

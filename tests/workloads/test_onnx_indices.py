@@ -198,6 +198,17 @@ def test_its_programs_are_proved() -> None:
     assert validation.passed, validation.text
 
 
+def test_elements_replaced_at_computed_indices_are_the_first() -> None:
+    nodes = [node("ArgMax", ["x"], ["i"]), node("ScatterElements", ["x", "i", "z"], ["y"])]
+    loaded = read(model(nodes, {"x": (4, 4), "z": (1, 4)}))
+    x, z = np.arange(16.0).reshape(4, 4), -np.ones((1, 4))
+    assert outputs_of(loaded, {"x": x, "z": z})["y"][0].tolist() == [-1] * 4
+    notes = [note for note in loaded.graph.notes if "replaces by indices" in note]
+    assert notes == [
+        "node 'y' (ScatterElements) replaces by indices: its elements are taken as the first ones"
+    ]
+
+
 @pytest.mark.parametrize(
     ("nodes", "weights", "message"),
     [
@@ -210,11 +221,6 @@ def test_its_programs_are_proved() -> None:
             [node("ScatterElements", ["x", "i", "x"], ["y"], reduction="mul")],
             {"i": np.zeros((4, 4), np.int64)},
             "its reduction is 'mul' but only 'none' and 'add' are known",
-        ),
-        (
-            [node("ArgMax", ["x"], ["i"]), node("ScatterElements", ["x", "i", "x"], ["y"])],
-            {},
-            "replaces elements at computed indices; only adding to them is known",
         ),
         (
             [node("GatherElements", ["x", "i"], ["y"])],

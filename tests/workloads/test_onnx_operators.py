@@ -310,7 +310,7 @@ def test_embedding_and_what_is_given_as_numbers() -> None:
     weights = {"table": _random(4, 6), "axis": np.array([-1])}
     inputs = {"ids": (2, 3), "mask": (2, 3)}
     loaded = check(model(nodes, inputs, weights, indices=("ids", "mask")))
-    assert loaded.graph.notes == ("input 'mask' is given as fp32, to which the file casts it",)
+    assert loaded.graph.notes == ("input 'mask' is given as fp32, to which it is converted",)
     assert loaded.graph.total_parameters == 24
 
 

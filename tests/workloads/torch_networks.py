@@ -12,6 +12,8 @@ import torchvision
 import transformers
 from torch import nn
 
+from tests.workloads.huggingface.configurations import TINY, TRANSLATED
+
 Network = tuple[nn.Module, tuple[Any, ...], dict[str, Any]]
 
 
@@ -42,6 +44,22 @@ class _Features(nn.Module):
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         return list(self.backbone(image).values())
+
+
+class _Detector(_Features):
+    """A detector with the heads that see its features, without what looks at boxes."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        detector = torchvision.models.get_model(name, weights=None, weights_backbone=None)
+        self.head = detector.rpn.head if hasattr(detector, "rpn") else detector.head
+
+    def forward(self, image: torch.Tensor) -> Any:
+        return self.head(super().forward(image))
+
+
+def _detector(name: str) -> Network:
+    return _Detector(name), (_image(320),), {}
 
 
 def _backbone(name: str) -> Network:
@@ -98,7 +116,7 @@ class _Tagger(nn.Module):
         self.words = nn.Embedding(1000, 32)
         recurrent = nn.LSTM if kind == "lstm" else nn.GRU
         self.recurrent = recurrent(32, 48, num_layers=2, batch_first=True, bidirectional=True)
-        self.classify = nn.Linear(384, 10)
+        self.classify = nn.Linear(96, 10)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         states, _ = self.recurrent(self.words(tokens))
@@ -138,6 +156,44 @@ def _unet() -> Network:
     return _UNet(), (_image(64),), {}
 
 
+def _tiny(name: str) -> Network:
+    """Return a network of the configurations of the Hugging Face loader's tests."""
+    data = dict(TINY[name])
+    special = dict.fromkeys(("bos_token_id", "eos_token_id", "decoder_start_token_id"), 2)
+    settings = {**special, "pad_token_id": 1 if name == "fsmt" else 0, **_PYTORCH.get(name, {})}
+    config = transformers.AutoConfig.for_model(data.pop("model_type"), **data, **settings)
+    config.use_cache = False
+    config._experts_implementation = "batched_mm"  # the counter doesn't see others
+    kind = transformers.AutoModel if name in ("bert", "vit") else transformers.AutoModelForCausalLM
+    if name in (*TRANSLATED, "whisper"):
+        kind = transformers.AutoModelForSeq2SeqLM
+    if name == "whisper":
+        kind = transformers.AutoModelForSpeechSeq2Seq
+    tokens = torch.randint(3, 39, (1, 16))
+    inputs = {"input_ids": tokens}
+    if name in TRANSLATED:
+        inputs["decoder_input_ids"] = tokens[:, :8]
+    elif name == "whisper":
+        inputs = {"input_features": torch.randn(1, 8, 20), "decoder_input_ids": tokens[:, :8]}
+    elif name == "vit":
+        inputs = {"pixel_values": _image(16)}
+    return kind.from_config(config), (), inputs
+
+
+#: What transformers needs besides, or has another default for than the published networks.
+_PYTORCH: dict[str, dict[str, Any]] = {
+    "deepseek_v2": {"first_k_dense_replace": 2, "num_experts_per_tok": 1},
+    "deepseek_experts": {"n_group": 1, "topk_group": 1},
+    "fsmt": {"langs": ["en", "de"]},
+}
+_SMALL = {
+    **{"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4},
+    **{"intermediate_size": 96, "vocab_size": 100},
+}
+_SMALL_VISION = {
+    **{"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4},
+    **{"intermediate_size": 96, "image_size": 64},
+}
 _LLAMA = {
     **{"num_hidden_layers": 2, "hidden_size": 256, "intermediate_size": 512},
     **{"num_attention_heads": 8, "num_key_value_heads": 2, "vocab_size": 1000},
@@ -207,10 +263,71 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "hubert": lambda: _transformer(
         *("HubertModel", "HubertConfig", {"input_values": torch.randn(1, 16000)}), **_SPEECH
     ),
+    "deberta_v2": partial(
+        *(_language, "DebertaV2Model", "DebertaV2Config"),
+        **_SMALL,
+        relative_attention=True,
+        pos_att_type=["p2c", "c2p"],
+        position_buckets=32,
+    ),
+    "bloom": partial(
+        *(_language, "BloomForCausalLM", "BloomConfig"),
+        **{"hidden_size": 64, "n_layer": 2, "n_head": 4, "vocab_size": 100},
+    ),
+    "electra": partial(_language, "ElectraModel", "ElectraConfig", embedding_size=32, **_SMALL),
+    "falcon": partial(_language, "FalconForCausalLM", "FalconConfig", **_SMALL),
+    "gpt_neox": partial(_language, "GPTNeoXForCausalLM", "GPTNeoXConfig", **_SMALL),
+    "phi3": partial(_language, "Phi3ForCausalLM", "Phi3Config", pad_token_id=0, **_SMALL),
+    "stablelm": partial(
+        *(_language, "StableLmForCausalLM", "StableLmConfig"), num_key_value_heads=2, **_SMALL
+    ),
+    "clip": lambda: _transformer(
+        "CLIPModel",
+        "CLIPConfig",
+        {"input_ids": torch.randint(3, 90, (1, 16)), "pixel_values": _image(64)},
+        text_config={**_SMALL, "eos_token_id": 2},
+        vision_config={**_SMALL_VISION, "patch_size": 16},
+    ),
+    "detr": lambda: _transformer(
+        *("DetrForObjectDetection", "DetrConfig", {"pixel_values": _image(128)}),
+        **{"d_model": 64, "encoder_layers": 2, "decoder_layers": 2, "num_queries": 10},
+        **{"encoder_ffn_dim": 96, "decoder_ffn_dim": 96, "encoder_attention_heads": 4},
+        **{"decoder_attention_heads": 4, "use_pretrained_backbone": False},
+        **{"use_timm_backbone": True, "backbone": "resnet18"},
+    ),
+    "swin_hf": lambda: _transformer(
+        *("SwinModel", "SwinConfig", {"pixel_values": _image(64)}),
+        **{"image_size": 64, "embed_dim": 24, "window_size": 4},
+        depths=[2, 2],
+        num_heads=[2, 4],
+    ),
+    "beit": lambda: _transformer(
+        *("BeitModel", "BeitConfig", {"pixel_values": _image(64)}),
+        **_SMALL_VISION,
+        use_relative_position_bias=True,
+    ),
+    "audio_spectrogram": lambda: _transformer(
+        *("ASTModel", "ASTConfig", {"input_values": torch.randn(1, 64, 32)}),
+        **{"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4},
+        **{"intermediate_size": 96, "max_length": 64, "num_mel_bins": 32},
+    ),
+    "retinanet_heads": partial(_detector, "retinanet_resnet50_fpn"),
+    "fasterrcnn_proposals": partial(_detector, "fasterrcnn_mobilenet_v3_large_320_fpn"),
+    "ssdlite_heads": partial(_detector, "ssdlite320_mobilenet_v3_large"),
+    "mc3_18": partial(_video, "mc3_18"),
+    "r2plus1d_18": partial(_video, "r2plus1d_18"),
+    "timm_nf_resnet26": partial(_timm, "nf_resnet26"),
+    "timm_levit_192": partial(_timm, "levit_192"),
+    "timm_efficientformerv2": partial(_timm, "efficientformerv2_s0"),
+    **{f"tiny_{name}": partial(_tiny, name) for name in TINY},
     "tagger_lstm": partial(_tagger, "lstm"),
     "tagger_gru": partial(_tagger, "gru"),
     "recommender": _recommender,
 }
+
+#: Networks that are only counted: PyTorch doesn't export code that decides by data (FSMT), and
+#: complex numbers (DeepSeek-V2's positions) aren't read.
+COUNTED_ONLY = ("tiny_fsmt", "tiny_deepseek_v2")
 
 
 class _Functions(nn.Module):

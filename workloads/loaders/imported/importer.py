@@ -398,7 +398,7 @@ class Given(Pending):
         if dtype == self.dtype:
             return self
         if dtype not in self._casts:
-            self._casts[dtype] = Given(self._to, self.name, self.shape, dtype)
+            self._casts[dtype] = type(self)(self._to, self.name, self.shape, dtype)
         return self._casts[dtype]
 
 
@@ -554,6 +554,12 @@ def fusable(value: Value) -> Product | None:
 def weight_of(value: Value) -> Weight | None:
     """Return the weight that a value is, transposed perhaps."""
     return value.source if isinstance(value.source, Weight) else None
+
+
+def bases_of(value: Value) -> Mapping[str, int]:
+    """Return elements of the file's learned arrays that a value is made of, by name."""
+    weight = weight_of(value)
+    return {} if weight is None else weight.bases
 
 
 def recipe_of(value: Value) -> Recipe:

@@ -44,7 +44,10 @@ def concat(to: Importer, name: str, values: Sequence[Value], axis: int) -> Value
 def cut(
     to: Importer, name: str, value: Value, axis: int, start: int, stop: int, step: int = 1
 ) -> Value:
-    """Return the elements from ``start`` to ``stop`` along a foreign axis."""
+    """Return the elements from ``start`` to ``stop`` along a foreign axis; none are a constant."""
+    if start >= stop:
+        shape = (*value.shape[:axis], 0, *value.shape[axis + 1 :])
+        return constant_value(to, name, np.zeros(shape, np.float32))
     if (start, step) == (0, 1) and stop == value.shape[axis]:
         return value
     lie = as_it_lies(value)

@@ -9,13 +9,13 @@ import numpy as np
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import functions, vector
 from workloads.loaders.imported.importer import Importer, UnsupportedError, constant_value
+from workloads.loaders.imported.indices import operand
 from workloads.loaders.imported.values import Value
 from workloads.loaders.onnx.node import (
     Handler,
     Inputs,
     Node,
     array_of,
-    as_numbers,
     axes_of,
     axis_of,
     needed,
@@ -35,11 +35,11 @@ def _equal(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 
 def _not(to: Importer, node: Node, inputs: Inputs) -> Value:
-    return functions.negation(to, node.name, as_numbers(to, needed(inputs, 0)))
+    return functions.negation(to, node.name, operand(to, needed(inputs, 0)))
 
 
 def _both(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
-    both = [as_numbers(to, needed(inputs, place)) for place in range(2)]
+    both = [operand(to, needed(inputs, place)) for place in range(2)]
     return vector.binary(to, node.name, function, *both)
 
 

@@ -7,7 +7,7 @@ shapes. Of those inside, only what is small enough to be a shape, a mask or a nu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -16,9 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foundation.errors import WorkloadError
-from workloads.layers import Shape
 from workloads.loaders.imported.values import Array
-from workloads.loaders.onnx.node import Node
+from workloads.loaders.onnx.exported import (
+    Signature,
+    layer_of,
+    signature_of,
+    weights_of,
+)
+from workloads.loaders.onnx.node import Held, Node
+from workloads.loaders.onnx.unfold import unfolded
 
 if TYPE_CHECKING:
     import onnx
@@ -35,25 +41,6 @@ _QUANTIZED = (
     *("QLinearConv", "QLinearMatMul", "QuantizeLinear", "DequantizeLinear"),
     *("MatMulInteger", "ConvInteger", "DynamicQuantizeLinear"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """An array of the file.
-
-    Parameters
-    ----------
-    shape
-        Its sizes.
-    is_float
-        Whether it holds floating-point numbers.
-    known
-        Its elements, if they are in the file and few.
-    """
-
-    shape: Shape
-    is_float: bool
-    known: Array | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +67,10 @@ class Contents:
         The number type of most of its weights, or int8 for a quantized network.
     shapes
         What the file says of other tensors: sizes, or names of those that it leaves open.
+    named
+        Arrays of which the file says that they are parameters; none where it says nothing.
+    lost
+        Parameters that the file names and doesn't hold, nor other weights in their place.
     """
 
     nodes: tuple[Node, ...]
@@ -88,6 +79,8 @@ class Contents:
     outputs: tuple[str, ...]
     dtype: str
     shapes: Mapping[str, Given]
+    named: frozenset[str]
+    lost: tuple[str, ...]
 
 
 def contents(path: Path) -> Contents:
@@ -122,12 +115,16 @@ def contents_of(model: onnx.ModelProto) -> Contents:
     if not graph.node:
         raise WorkloadError("has no node; give an ONNX model")
     versions = {entry.domain: entry.version for entry in model.opset_import}
-    nodes = tuple(_node(node, number, versions) for number, node in enumerate(graph.node))
-    held = {tensor.name: _held(tensor) for tensor in graph.initializer}
+    signature, weights = signature_of(graph), weights_of(graph)
+    held = {tensor.name: _held(tensor, signature, weights) for tensor in graph.initializer}
     for sparse in graph.sparse_initializer:
         shape = tuple(sparse.dims)
-        held[sparse.values.name] = Held(shape=shape, is_float=True, known=None)
+        held[sparse.values.name] = Held(shape=shape, is_float=True, known=None, is_learned=True)
     inputs = {entry.name: _given(entry) for entry in graph.input if entry.name not in held}
+    plain = [_node(node, number, versions) for number, node in enumerate(graph.node)]
+    nodes = tuple(unfolded(plain, graph.node, signature, held))
+    read = {name for node in nodes for name in node.inputs}
+    unnamed = [n for n in held.keys() & read if held[n].is_learned and n not in signature.kinds]
     return Contents(
         nodes=nodes,
         held=held,
@@ -135,13 +132,15 @@ def contents_of(model: onnx.ModelProto) -> Contents:
         outputs=tuple(entry.name for entry in graph.output),
         dtype=_dtype(nodes, graph, inputs),
         shapes={entry.name: _given(entry) for entry in (*graph.value_info, *graph.output)},
+        named=frozenset(filter(signature.is_parameter, held)),
+        lost=tuple(signature.lost(held)[len(unnamed) :]),
     )
 
 
 def _node(proto: onnx.NodeProto, number: int, versions: Mapping[str, int]) -> Node:
     domain = "" if proto.domain == "ai.onnx" else proto.domain
     return Node(
-        name=proto.name or next(filter(None, proto.output), f"node{number}"),
+        name=layer_of(proto) or proto.name or next(filter(None, proto.output), f"node{number}"),
         operator=proto.op_type,
         domain=domain,
         version=versions.get(domain, versions.get("ai.onnx", 1)),
@@ -164,9 +163,25 @@ def _attribute(proto: onnx.AttributeProto) -> Any:
     return list(value) if isinstance(value, (list, tuple)) or hasattr(value, "extend") else value
 
 
-def _held(tensor: onnx.TensorProto) -> Held:
-    shape = tuple(tensor.dims)
-    return Held(shape=shape, is_float=tensor.data_type in FLOATS, known=_decoded(tensor))
+def _held(tensor: onnx.TensorProto, signature: Signature, weights: Container[str]) -> Held:
+    """Return an array, and whether it counts as a parameter.
+
+    One of which nothing is said does if it has more than a number. Where PyTorch says which arrays
+    are parameters, others are weights that were computed anew, vectors or operands of products, or
+    tables and masks.
+    """
+    shape, is_float = tuple(tensor.dims), tensor.data_type in FLOATS
+    is_learned = prod(shape) > 1
+    if tensor.name in signature.kinds:
+        is_learned = signature.is_parameter(tensor.name)
+    elif signature.kinds:
+        is_learned = is_learned and tensor.name in weights
+    return Held(
+        shape=shape,
+        is_float=is_float,
+        known=_decoded(tensor),
+        is_learned=is_float and is_learned,
+    )
 
 
 def _decoded(tensor: onnx.TensorProto) -> Array | None:

@@ -103,6 +103,35 @@ def _gather_elements(node: Node, arrays: Any) -> Any:
     return np.take_along_axis(data, indices.astype(np.int64), axis)
 
 
+def _gather_nd(node: Node, arrays: Any) -> Any:
+    data, indices = arrays
+    if node.integer("batch_dims", 0):
+        raise WorkloadError("a constant is picked along its first axes only (batch_dims 0)")
+    return data[tuple(np.moveaxis(indices.astype(np.int64), -1, 0))]
+
+
+def _scatter_elements(node: Node, arrays: Any) -> Any:
+    data, indices, updates = arrays
+    _unreduced(node)
+    result = data.copy()
+    axis = axis_of(node.integer("axis", 0), data.ndim)
+    np.put_along_axis(result, indices.astype(np.int64), updates, axis)
+    return result
+
+
+def _scatter_nd(node: Node, arrays: Any) -> Any:
+    data, indices, updates = arrays
+    _unreduced(node)
+    result = data.copy()
+    result[tuple(np.moveaxis(indices.astype(np.int64), -1, 0))] = updates
+    return result
+
+
+def _unreduced(node: Node) -> None:
+    if node.text("reduction", "none") != "none":
+        raise WorkloadError("adds to a constant's elements, which isn't known; only replaces them")
+
+
 def _concat(node: Node, arrays: Any) -> Any:
     _bounded([sum(array.size for array in arrays)])
     return np.concatenate(arrays, axis=node.integer("axis", 0))
@@ -240,6 +269,17 @@ def split_sizes(node: Node, size: int, given: Array | None) -> list[int]:
     return [*[part] * (count - 1), size - part * (count - 1)]
 
 
+def _batch_norm(node: Node, arrays: Any) -> Any:
+    """Return an array that is normalized, as weights are before some convolutions."""
+    array, scale, shift, mean, variance = arrays
+    if node.integer("training_mode", 0):
+        axes = (0, *range(2, array.ndim))
+        mean, variance = array.mean(axes), array.var(axes)
+    apart = (-1, *(1,) * (array.ndim - 2))
+    factor = scale / np.sqrt(variance + node.number("epsilon", 1e-5))
+    return (array - mean.reshape(apart)) * factor.reshape(apart) + shift.reshape(apart)
+
+
 def _reduce(function: Callable[..., Any]) -> Callable[[Node, Any], Any]:
     def compute(node: Node, arrays: Any) -> Any:
         axes = _axes(node, arrays)
@@ -286,6 +326,8 @@ _FUNCTIONS: dict[str, Callable[[Node, Any], Any]] = {
     "Add": _plain(np.add),
     "And": _plain(np.logical_and),
     "Cast": _cast,
+    "BatchNormalization": _batch_norm,
+    "CastLike": lambda _, arrays: arrays[0].astype(arrays[1].dtype),
     "Ceil": _plain(np.ceil),
     "Clip": _clip,
     "Concat": _concat,
@@ -300,6 +342,7 @@ _FUNCTIONS: dict[str, Callable[[Node, Any], Any]] = {
     "Floor": _plain(np.floor),
     "Gather": _gather,
     "GatherElements": _gather_elements,
+    "GatherND": _gather_nd,
     "Greater": _plain(np.greater),
     "GreaterOrEqual": _plain(np.greater_equal),
     "Identity": lambda _, arrays: arrays[0],
@@ -316,18 +359,26 @@ _FUNCTIONS: dict[str, Callable[[Node, Any], Any]] = {
     "Pow": _plain(_power),
     "Range": _range,
     "Reciprocal": _plain(_reciprocal),
+    "ReduceL2": _reduce(lambda array, **axes: np.sqrt(np.sum(np.square(array), **axes))),
     "ReduceMax": _reduce(np.max),
+    "ReduceMean": _reduce(np.mean),
     "ReduceMin": _reduce(np.min),
     "ReduceProd": _reduce(np.prod),
     "ReduceSum": _reduce(np.sum),
+    "ReduceSumSquare": _reduce(lambda array, **axes: np.sum(np.square(array), **axes)),
     "Reshape": _reshape,
     "Round": _plain(np.rint),
+    "ScatterElements": _scatter_elements,
+    "ScatterND": _scatter_nd,
+    "Sign": _plain(np.sign),
+    "Sigmoid": _plain(lambda array: 1 / (1 + np.exp(-array))),
     "Sin": _plain(np.sin),
     "Slice": _slice,
     "Split": _split,
     "Sqrt": _plain(np.sqrt),
     "Squeeze": _squeeze,
     "Sub": _plain(np.subtract),
+    "Tanh": _plain(np.tanh),
     "Tile": _tile,
     "Transpose": _transpose,
     "Trilu": _triangle,

@@ -6,20 +6,24 @@ from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from math import inf, prod
 
+import numpy as np
+
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import functions, vector
 from workloads.loaders.imported.importer import (
     Importer,
     UnsupportedError,
+    constant_value,
     known_array,
     number_of,
 )
+from workloads.loaders.imported.indices import chosen, given, is_computed, operand
 from workloads.loaders.imported.values import Value
+from workloads.loaders.onnx.file import FLOATS
 from workloads.loaders.onnx.node import (
     Handler,
     Inputs,
     Node,
-    as_numbers,
     axes_of,
     axis_of,
     integers_of,
@@ -32,6 +36,13 @@ def _unary(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
     return vector.unary(to, node.name, function, needed(inputs, 0))
 
 
+def _looked_up(to: Importer, node: Node, inputs: Inputs) -> Value:
+    """Return a function that the vector unit looks up like any other, in one operation."""
+    # Approximation: all of them cost what an identity costs.
+    to.note(f"{node.operator} costs one operation per element, as an identity does")
+    return vector.unary(to, node.name, "identity", needed(inputs, 0))
+
+
 def _same(to: Importer, node: Node, inputs: Inputs) -> Value:
     """Return the first input: an identity, and a change of scale or of the floating-point type."""
     del to, node
@@ -40,13 +51,22 @@ def _same(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 def _cast(to: Importer, node: Node, inputs: Inputs) -> Value:
     """Return the input; integers that the network is given come as numbers at once."""
-    value = needed(inputs, 0)
-    is_float = node.integer("to", 1) in (1, 10, 11, 16)
-    if is_float == (value.dtype == to.dtype):
-        return value
-    if not is_float:
-        raise UnsupportedError("casts what is computed between integers and floating point")
-    return as_numbers(to, value)
+    return _converted(to, node.name, needed(inputs, 0), is_float=node.integer("to", 1) in FLOATS)
+
+
+def _cast_like(to: Importer, node: Node, inputs: Inputs) -> Value:
+    return _converted(
+        to, node.name, needed(inputs, 0), is_float=needed(inputs, 1).dtype == to.dtype
+    )
+
+
+def _converted(to: Importer, name: str, value: Value, *, is_float: bool) -> Value:
+    if is_float:
+        return operand(to, value)
+    known = known_array(value)
+    if known is not None:
+        return constant_value(to, "places", known.astype(np.int64))
+    return given(to, name, value.shape, is_index=True) if value.dtype == to.dtype else value
 
 
 def _binary(to: Importer, node: Node, inputs: Inputs, *, function: str) -> Value:
@@ -99,11 +119,21 @@ def _leaky_relu(to: Importer, node: Node, inputs: Inputs) -> Value:
 
 def _where(to: Importer, node: Node, inputs: Inputs) -> Value:
     known = known_array(needed(inputs, 0))
-    if known is None:
-        condition = as_numbers(to, needed(inputs, 0))
-        sides = needed(inputs, 1), needed(inputs, 2)
-        return functions.computed_choice(to, node.name, condition, *sides)
-    return functions.choice(to, node.name, known, needed(inputs, 1), needed(inputs, 2))
+    sides = needed(inputs, 1), needed(inputs, 2)
+    if known is not None:
+        return functions.choice(to, node.name, known, *(operand(to, side) for side in sides))
+    condition = needed(inputs, 0)
+    if is_computed(to, condition) and all(map(_is_finite, sides)):
+        numbers = [operand(to, value) for value in (condition, *sides)]
+        return functions.computed_choice(to, node.name, *numbers)
+    shape = np.broadcast_shapes(condition.shape, *(side.shape for side in sides))
+    return chosen(to, node.name, condition, *sides, shape)
+
+
+def _is_finite(value: Value) -> bool:
+    """Whether a value may be multiplied by 0; of what isn't known, it is taken so."""
+    known = known_array(value)
+    return known is None or bool(np.isfinite(known).all())
 
 
 def _axes(node: Node, inputs: Inputs, rank: int) -> tuple[int, ...] | None:
@@ -267,13 +297,16 @@ _BINARY = {
     **{"Add": "add", "Sum": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide"},
     **{"Max": "maximum", "Min": "minimum"},
 }
+_LOOKED_UP = (*("Atan", "Ceil", "Cos", "Floor", "Round", "Sin", "Trilu"),)
 
 HANDLERS: dict[str, Handler] = {
     **{name: partial(_unary, function=function) for name, function in _UNARY.items()},
     **{name: partial(_binary, function=function) for name, function in _BINARY.items()},
-    **dict.fromkeys(("CastLike", "Dropout", "Identity"), _same),
+    **dict.fromkeys(_LOOKED_UP, _looked_up),
+    **dict.fromkeys(("Dropout", "Identity"), _same),
     "BatchNormalization": _batch_norm,
     "Cast": _cast,
+    "CastLike": _cast_like,
     "Clip": _clip,
     "Elu": _elu,
     "GroupNormalization": _group_norm,

@@ -17,10 +17,68 @@ from workloads.loaders.imported.importer import (
     known_array,
     number_of,
 )
+from workloads.loaders.imported.indices import given, is_computed, picked, replaced
 from workloads.loaders.imported.values import Array, Value
+from workloads.loaders.onnx.fold import MOST_ELEMENTS, folded
 from workloads.loaders.onnx.node import Handler, Inputs, Node, array_of, axis_of, needed, optional
 from workloads.loaders.onnx.product_nodes import windows_of
 from workloads.roi_align import RoiAlign
+
+_LOGIC = ("And", "Not", "Or", "Xor")
+#: Operators that compare numbers, or find the largest.
+_COMPARED = frozenset(
+    ("ArgMax", "ArgMin", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+)
+#: Operators that give integers if they get some, and whose result's size doesn't depend on them.
+_ARITHMETIC = frozenset(
+    ("Abs", "Add", "Clip", "CumSum", "Div", "Max", "Min", "Mod", "Mul", "Neg", "Pow", "Trilu")
+) | frozenset(("ReduceMax", "ReduceMin", "ReduceProd", "ReduceSum", "Sign", "Sub", "Where"))
+
+
+def following(to: Importer, node: Node, inputs: Inputs) -> Value | None:
+    """Return integers or truth values that follow from some, or None where layers compute them."""
+    if not _follows(to, node, inputs):
+        return None
+    shape = _shape(node, inputs)
+    return None if shape is None else given(to, node.name, shape, is_index=True)
+
+
+def _follows(to: Importer, node: Node, inputs: Inputs) -> bool:
+    """Whether a node's output is integers or truth values that no layer computes."""
+    values = [value for value in inputs if value is not None]
+    are_numbers = [value.dtype == to.dtype for value in values]
+    if node.operator in ("IsInf", "IsNaN"):
+        return True
+    if node.operator in _LOGIC:
+        return not all(is_computed(to, value) for value in values)
+    if node.operator in _COMPARED:
+        return not all(are_numbers)
+    sides = are_numbers[1:] if node.operator == "Where" else are_numbers
+    return node.operator in _ARITHMETIC and not any(sides)
+
+
+def _shape(node: Node, inputs: Inputs) -> tuple[int, ...] | None:
+    """Return the shape of a node's output, which the values that are unknown don't matter to."""
+    if node.operator not in _ARITHMETIC:
+        if node.operator in ("ArgMax", "ArgMin"):
+            return _reduced(node, needed(inputs, 0))
+        return np.broadcast_shapes(*(value.shape for value in inputs if value is not None))
+    arrays: list[Array | None] = []
+    for value in inputs:
+        if value is not None and value.size_elements > MOST_ELEMENTS:
+            return None
+        known = None if value is None else known_array(value)
+        arrays.append(
+            np.zeros(value.shape, np.int64) if value is not None and known is None else known
+        )
+    found = folded(node, arrays)
+    return None if found is None else found[0].shape
+
+
+def _reduced(node: Node, value: Value) -> tuple[int, ...]:
+    axis = axis_of(node.integer("axis", 0), value.rank)
+    kept = (1,) if node.integer("keepdims", 1) else ()
+    return (*value.shape[:axis], *kept, *value.shape[axis + 1 :])
 
 
 def _gather(to: Importer, node: Node, inputs: Inputs) -> Value:
@@ -49,6 +107,9 @@ def _gather_nd(to: Importer, node: Node, inputs: Inputs) -> Value:
     value, indices = needed(inputs, 0), needed(inputs, 1)
     batch, depth = node.integer("batch_dims", 0), indices.shape[-1]
     _check_depth(value, indices, batch)
+    if known_array(indices) is None and batch + depth > 1:
+        shape = (*value.shape[:batch], *indices.shape[batch:-1], *value.shape[batch + depth :])
+        return picked(to, node.name, str(node), value, shape)
     lead = value.shape[:batch]
     numbers = _row_numbers(to, node, indices, value.shape[: batch + depth], lead)
     row = value.shape[batch + depth :]
@@ -105,7 +166,9 @@ def _scatter_elements(to: Importer, node: Node, inputs: Inputs) -> Value:
         whole = indexing.scatter_add(to, node.name, *turned)
         last = value.rank - 1
         return whole.transposed([*range(axis), last, *range(axis, last)])
-    known = _known_places(indices)
+    known = known_array(indices)
+    if known is None:
+        return replaced(to, node.name, str(node), value, updates)
     own = [*np.indices(known.shape)]
     own[axis] = known
     return _replaced(to, node, value, np.ravel_multi_index(tuple(own), value.shape), updates, 1)
@@ -114,11 +177,13 @@ def _scatter_elements(to: Importer, node: Node, inputs: Inputs) -> Value:
 def _scatter_nd(to: Importer, node: Node, inputs: Inputs) -> Value:
     value, indices, updates = (needed(inputs, place) for place in range(3))
     _check_depth(value, indices)
-    depth = indices.shape[-1]
+    depth, adds = indices.shape[-1], _adds(node)
+    if known_array(indices) is None and not adds:
+        return replaced(to, node.name, str(node), value, updates)
     numbers = _row_numbers(to, node, indices, value.shape[:depth])
     row = prod(value.shape[depth:])
-    if not _adds(node):
-        return _replaced(to, node, value, _known_places(numbers), updates, row)
+    if not adds:
+        return _replaced(to, node, value, array_of(numbers, "'indices'"), updates, row)
     count = numbers.size_elements
     flat = to.reshaped(value, (prod(value.shape[:depth]), row))
     added = to.reshaped(updates, (count, row))
@@ -135,15 +200,6 @@ def _adds(node: Node) -> bool:
             f"its reduction is '{reduction}' but only 'none' and 'add' are known"
         )
     return reduction == "add"
-
-
-def _known_places(indices: Value) -> Array:
-    known = known_array(indices)
-    if known is None:
-        raise UnsupportedError(
-            "replaces elements at computed indices; only adding to them is known"
-        )
-    return known
 
 
 def _replaced(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from math import prod
 from pathlib import Path
 
@@ -21,15 +23,19 @@ from workloads.loaders.imported.importer import (
     Importer,
     UnsupportedError,
     Weight,
+    bases_of,
     constant_value,
     fusable,
     known_array,
+    recipe_of,
     weight_of,
 )
 from workloads.loaders.imported.values import Array, Value, plain
-from workloads.loaders.onnx.file import BYTES, FLOATS, MOST_AXES, Contents, Held, contents
+from workloads.loaders.onnx import product_nodes, sequence_nodes
+from workloads.loaders.onnx.file import BYTES, FLOATS, MOST_AXES, Contents, contents
 from workloads.loaders.onnx.fold import folded
-from workloads.loaders.onnx.node import Node
+from workloads.loaders.onnx.index_nodes import following
+from workloads.loaders.onnx.node import Held, Node
 from workloads.loaders.onnx.operators import HANDLERS
 from workloads.loaders.onnx.patterns import Patterns
 from workloads.loaders.onnx.unknown import as_vector
@@ -41,6 +47,10 @@ _LEARNED = {
 }
 #: Operators that work on images, and those that leave the axes of their first input as they are.
 _IMAGES = ("Conv", "MaxPool", "AveragePool", "QLinearConv", "ConvInteger")
+#: Operators that give other places to a weight's axes, or none: it stays the file's array.
+_AS_IT_IS = frozenset(
+    ("Cast", "CastLike", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+)
 _POINTWISE = (
     *("Add", "Sub", "Mul", "Div", "Cast", "Identity", "Clip", "BatchNormalization", "Pad"),
     *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
@@ -86,7 +96,12 @@ class _Walk:
         self._file, self._asked = file, asked
         self._nodes = _live(_with_patterns(file), file.outputs)
         self._dims, batch = bound({n: given.dims for n, given in file.inputs.items()}, asked)
-        self._to = Importer(name, batch, DTYPES[asked.dtype or file.dtype])
+        self._to = Importer(
+            name,
+            batch,
+            DTYPES[asked.dtype or file.dtype],
+            names_parameters=bool(file.named),
+        )
         self._readers = Counter(
             source
             for node in self._nodes
@@ -95,10 +110,12 @@ class _Walk:
         )
         self._readers.update(file.outputs)
         self._values: dict[str, Value] = {}
+        self._lists: dict[str, list[Value]] = {}
 
     def done(self) -> Imported:
         """Return the network of all nodes."""
-        self._values.update(self._arrays())
+        arrays = self._arrays()
+        self._values.update(arrays)
         self._values.update(self._inputs())
         for node in self._nodes:
             for output, value in zip(node.outputs, self._outputs(node), strict=False):
@@ -110,7 +127,13 @@ class _Walk:
             value = self._values[name]
             if weight_of(value) is None:
                 outputs[name] = value
-        return self._to.finish(outputs)
+        found = self._to.finish(outputs)
+        if self._file.lost:
+            first, *rest = self._file.lost
+            names = f"'{first}'" + (f" and {len(rest)} more" if rest else "")
+            self._to.note(f"{names}, parameters in PyTorch, aren't in the file and not counted")
+        self._to.idle([arrays[name] for name in sorted(self._file.named)])
+        return replace(found, graph=self._to.graph())
 
     def _arrays(self) -> dict[str, Value]:
         """Return the arrays of the file, and those that it needs but leaves out."""
@@ -121,14 +144,15 @@ class _Walk:
                 given = self._file.inputs.get(source)
                 if given is not None:
                     shape = self._sizes(given.dims)
+                    is_float = given.type_number in FLOATS
                     held[source] = Held(
-                        shape=shape, is_float=given.type_number in FLOATS, known=None
+                        shape=shape, is_float=is_float, known=None, is_learned=is_float
                     )
         return {name: self._weight(name, array) for name, array in held.items()}
 
     def _weight(self, name: str, held: Held) -> Value:
         dtype = self._to.dtype if held.is_float else DTYPES["int32"]
-        bases = {name: prod(held.shape)} if held.is_float and prod(held.shape) > 1 else {}
+        bases = {name: prod(held.shape)} if held.is_learned else {}
         return plain(
             Weight(
                 self._to, name, held.shape, dtype, lambda arrays: arrays[name], held.known, bases
@@ -171,15 +195,17 @@ class _Walk:
     def _outputs(self, node: Node) -> Sequence[Value]:
         """Return the outputs of a node: known, computed by layers, or a guess if allowed."""
         inputs = []
-        for name in node.inputs:
+        names = node.inputs[1:] if node.operator in sequence_nodes.READS else node.inputs
+        for name in names:
             if name and name not in self._values:
                 raise WorkloadError(f"{node}: reads '{name}', which nothing before it computes")
             inputs.append(self._values[name] if name else None)
         try:
-            known = self._known(node, inputs)
-            if known is not None:
-                return known
-            outputs = self._by_handler(node, inputs)
+            if not node.domain and node.operator in sequence_nodes.GIVES:
+                self._lists[node.outputs[0]] = sequence_nodes.listed(self._to, node, inputs)
+                return []
+            stored = self._known(node, inputs) or self._derived(node, inputs)
+            outputs = stored or self._by_handler(node, inputs)
         except WorkloadError as error:
             raise WorkloadError(f"{node}: {error}") from None
         except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
@@ -211,6 +237,38 @@ class _Walk:
             for name, array in zip(node.outputs, arrays, strict=False)
         ]
 
+    def _derived(self, node: Node, inputs: Sequence[Value | None]) -> list[Value] | None:
+        """Return what follows from stored arrays alone: it is computed once, before inference."""
+        values = [value for value in inputs if value is not None]
+        if node.domain or node.operator in _AS_IT_IS or node.operator in product_nodes.HANDLERS:
+            return None
+        if not values or any(weight_of(value) is None for value in values):
+            return None
+        if not any(map(_is_learned, values)):
+            return None
+        blanks = [None if value is None else _blank(value) for value in inputs]
+        shapes = [array.shape for array in folded(node, blanks) or ()]
+        bases = {n: size for v in values for n, size in bases_of(v).items()}
+
+        def recipe(arrays: Mapping[str, Array], number: int) -> Array:
+            given = [None if value is None else recipe_of(value)(arrays) for value in inputs]
+            return (folded(node, given) or ())[number]
+
+        return [
+            plain(
+                Weight(
+                    self._to,
+                    name,
+                    shape,
+                    self._to.dtype,
+                    partial(recipe, number=number),
+                    None,
+                    bases,
+                )
+            )
+            for number, (name, shape) in enumerate(zip(node.outputs, shapes, strict=False))
+        ] or None
+
     def _constant(self, node: Node) -> Value:
         array = constant_array(node)
         if array is None:
@@ -224,7 +282,13 @@ class _Walk:
                 "has a graph of its own, of which nothing is read; export the model without control"
                 " flow"
             )
+        if not node.domain and node.operator in sequence_nodes.READS:
+            items = self._lists.get(node.inputs[0], [])
+            return sequence_nodes.read(self._to, node, items, inputs)
         handler = None if node.domain else HANDLERS.get(node.operator)
+        integers = None if node.domain else following(self._to, node, inputs)
+        if integers is not None:
+            return integers
         try:
             if handler is not None:
                 return handler(self._to, node, inputs)
@@ -239,6 +303,12 @@ class _Walk:
             raise WorkloadError(
                 f"{error}; --allow-unknown-as-vector takes it as a function of the vector unit"
             ) from None
+
+
+def _blank(value: Value) -> Array:
+    """Return known elements, or zeros: enough for the shape of what is computed."""
+    known = known_array(value)
+    return np.broadcast_to(np.float32(0), value.shape) if known is None else known
 
 
 def _is_learned(value: Value | None) -> bool:

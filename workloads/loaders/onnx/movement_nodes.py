@@ -43,8 +43,6 @@ def _slice(to: Importer, node: Node, inputs: Inputs) -> Value:
     for axis, start, stop, step in slice_ranges(node, value.shape, arrays):
         if step < 0:
             raise UnsupportedError(f"steps backwards ({step}), which no slice does")
-        if start >= stop:
-            raise WorkloadError(f"takes nothing along axis {axis}: {start}:{stop}")
         value = movement.cut(to, node.name, value, axis, start, stop, step)
     return value
 

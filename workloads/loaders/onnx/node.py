@@ -1,21 +1,16 @@
-"""A node of an ONNX graph in plain Python, and what its attributes have to be."""
+"""Nodes and arrays of an ONNX graph in plain Python, and what attributes have to be."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from foundation.errors import WorkloadError
-from workloads.loaders.imported.importer import (
-    Given,
-    Importer,
-    UnsupportedError,
-    Weight,
-    known_array,
-)
+from workloads.layers import Shape
+from workloads.loaders.imported.importer import Importer, known_array
 from workloads.loaders.imported.values import Array, Value
 
 #: What a node's handler gets: an absent optional input is None.
@@ -87,6 +82,28 @@ class Node:
 Handler = Callable[[Importer, Node, Inputs], Value | Sequence[Value]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An array of the file.
+
+    Parameters
+    ----------
+    shape
+        Its sizes.
+    is_float
+        Whether it holds floating-point numbers.
+    known
+        Its elements, if they are in the file and few.
+    is_learned
+        Whether it counts as a parameter.
+    """
+
+    shape: Shape
+    is_float: bool
+    known: Array | None
+    is_learned: bool
+
+
 def needed(inputs: Inputs, place: int) -> Value:
     """Return an input that may not be left out."""
     value = inputs[place] if place < len(inputs) else None
@@ -109,23 +126,6 @@ def array_of(value: Value, what: str) -> Array:
             " values aren't in the file"
         )
     return array
-
-
-def as_numbers(to: Importer, value: Value) -> Value:
-    """Return what a file holds, or is given, as integers or truth values, as numbers to compute on.
-
-    Raises
-    ------
-    UnsupportedError
-        It is computed as integers.
-    """
-    if value.dtype == to.dtype:
-        return value
-    if isinstance(value.source, Given):
-        to.note(f"input '{value.source.name}' is given as {to.dtype}, to which the file casts it")
-    if isinstance(value.source, Given | Weight):
-        return replace(value, source=value.source.of_type(to.dtype))
-    raise UnsupportedError("casts what is computed between integers and floating point")
 
 
 def integers_of(node: Node, inputs: Inputs, name: str, place: int) -> tuple[int, ...] | None:

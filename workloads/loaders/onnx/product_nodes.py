@@ -16,6 +16,7 @@ from workloads.loaders.imported.importer import (
     Importer,
     UnsupportedError,
     constant_value,
+    number_of,
     weight_of,
 )
 from workloads.loaders.imported.values import Value
@@ -57,6 +58,8 @@ def windows_of(node: Node, sizes: Shape, kernel: Sequence[int]) -> list[Window]:
 
 def _conv(to: Importer, node: Node, inputs: Inputs) -> Value:
     image, weight, bias = needed(inputs, 0), needed(inputs, 1), optional(inputs, 2)
+    if bias is not None and number_of(bias) == 0:
+        bias = None  # PyTorch's exporter writes one, of whatever shape, where there is none
     kernel = node.integers("kernel_shape") or weight.shape[2:]
     windows = windows_of(node, image.shape[2:], kernel)
     return products.convolution(

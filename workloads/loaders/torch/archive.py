@@ -150,7 +150,7 @@ def opened(path: Path) -> Iterator[Archive]:
         ) from None
     except WorkloadError as error:
         raise WorkloadError(f"{path}: {error}") from None
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise WorkloadError(
             f"{path}: its JSON isn't what torch.export.save writes"
             f" ({type(error).__name__}: {error})"

@@ -181,7 +181,7 @@ class _Reader:
         prefix = f"{len(self.nodes)}." if self._depth else ""
         for name, meta in graph["tensor_values"].items():
             sizes = tuple(_expression(size) for size in meta["sizes"])
-            self.metas.setdefault(renamed(name), Meta(meta["dtype"], sizes))
+            self.metas.setdefault(renamed(name), Meta(int(meta["dtype"]), sizes))
         for name, number in graph["sym_int_values"].items():
             self.symbols[renamed(name)] = _expression(number)
         for node in graph["nodes"]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
-from typing import Any
 
 import numpy as np
 
@@ -16,10 +15,10 @@ from workloads.loaders.imported.importer import (
     constant_value,
     known_array,
 )
+from workloads.loaders.imported.indices import chosen, given, operand
 from workloads.loaders.imported.values import Value
 from workloads.loaders.torch.movement_nodes import axis_of
 from workloads.loaders.torch.node import Call, Handler
-from workloads.loaders.torch.operands import given, operand
 
 
 def _input(to: Importer, call: Call) -> Value:
@@ -93,35 +92,13 @@ def _lerp(to: Importer, call: Call) -> Value:
 
 def _where(to: Importer, call: Call) -> Value:
     condition = call.tensor("condition")
-    return _chosen(to, call, condition, call.any("self", default=0), call.any("other", default=0))
+    yes, no = call.any("self", default=0), call.any("other", default=0)
+    return chosen(to, call.name, condition, yes, no, call.shape)
 
 
 def _masked_fill(to: Importer, call: Call) -> Value:
-    return _chosen(to, call, call.tensor("mask"), call.any("value", default=0), call.tensor())
-
-
-def _chosen(to: Importer, call: Call, condition: Value, yes: Any, no: Any) -> Value:
-    """Return a choice: both sides times 0 or 1, added."""
-    # Approximation: a condition that is computed is an input of the network, as numbers.
-    known = known_array(condition)
-    sides = [operand(to, side) for side in (yes, no)]
-    if known is not None:
-        return functions.choice(to, call.name, known, *sides)
-    picks = operand(to, condition)
-    inverse = given(to, f"{call.name}.others", condition.shape)
-    parts = []
-    for side, pick in zip(sides, (picks, inverse), strict=True):
-        array = known_array(side)
-        if array is not None and not array.any():
-            continue
-        if array is not None:  # numbers where the condition says so
-            parts.append(pick)
-        else:
-            parts.append(vector.binary(to, f"{call.name}.side", "multiply", side, pick))
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = vector.binary(to, call.name, "add", whole, part)
-    return vector.expand(to, call.name, whole, call.shape)
+    mask, fill = call.tensor("mask"), call.any("value", default=0)
+    return chosen(to, call.name, mask, fill, call.tensor(), call.shape)
 
 
 def _clamp(to: Importer, call: Call) -> Value:

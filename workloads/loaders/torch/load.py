@@ -24,12 +24,14 @@ from workloads.loaders.imported.importer import (
     Importer,
     UnsupportedError,
     Weight,
+    bases_of,
     constant_value,
     fusable,
     known_array,
     recipe_of,
     weight_of,
 )
+from workloads.loaders.imported.indices import given
 from workloads.loaders.imported.values import Array, Recipe, Value, plain
 from workloads.loaders.torch import product_nodes
 from workloads.loaders.torch.archive import FLOATS
@@ -37,7 +39,6 @@ from workloads.loaders.torch.file import Contents, Stored, contents
 from workloads.loaders.torch.fold import FUNCTIONS, folded
 from workloads.loaders.torch.movement_nodes import FRESH, MOVES
 from workloads.loaders.torch.node import Call, Meta, Name, Node
-from workloads.loaders.torch.operands import given
 from workloads.loaders.torch.operators import HANDLERS
 from workloads.loaders.torch.sizes import size_of
 from workloads.loaders.torch.views import Views, first, written_through
@@ -53,6 +54,8 @@ _AS_IT_IS = frozenset(
 _PLACES = frozenset(
     ("argmax", "argmin", "argsort", "bucketize", "isfinite", "multinomial", "searchsorted")
 )
+#: What comes out of a handler whose arguments don't fit; another kind of argument has no shape.
+_UNFIT = (ArithmeticError, LookupError, TypeError, ValueError, MemoryError, AttributeError)
 _SYMBOL = re.compile(r"[a-z_]+\d+")
 
 
@@ -170,7 +173,7 @@ class _Walk:
             outputs = self._outputs(node)
         except WorkloadError as error:
             raise WorkloadError(f"{node}: {error}") from None
-        except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
+        except _UNFIT as error:
             raise WorkloadError(
                 f"{node}: its inputs aren't what the operator takes ({error})"
             ) from error
@@ -232,7 +235,7 @@ class _Walk:
         """Return what follows from stored arrays alone: it is computed once, before inference."""
         known = [known_array(value) for value in tensors]
         is_known = all(array is not None for array in known)
-        bases = {n: size for v in tensors for n, size in _bases(v).items()}
+        bases = {n: size for v in tensors for n, size in bases_of(v).items()}
         if is_known and not bases:
             arrays = folded(_with_arrays(call, lambda value: known_array(value)))
             if arrays is not None:
@@ -318,11 +321,6 @@ class _Walk:
             assert made is not None
             value = written_through(self._to, self._call(made), self._values[base], value)
             self._values[base] = value
-
-
-def _bases(value: Value) -> Mapping[str, int]:
-    weight = weight_of(value)
-    return {} if weight is None else weight.bases
 
 
 def _with_arrays(call: Call, array: Any) -> Call:

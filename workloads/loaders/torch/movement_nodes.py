@@ -7,7 +7,7 @@ from itertools import product
 from math import prod
 
 from foundation.errors import WorkloadError
-from workloads.loaders.imported import movement, vector
+from workloads.loaders.imported import indices, movement, vector
 from workloads.loaders.imported.importer import (
     Importer,
     UnsupportedError,
@@ -15,9 +15,9 @@ from workloads.loaders.imported.importer import (
     number_of,
     weight_of,
 )
+from workloads.loaders.imported.indices import operand, picked
 from workloads.loaders.imported.values import Value, plain
 from workloads.loaders.torch.node import Call, Handler
-from workloads.loaders.torch.operands import operand
 
 
 def axis_of(call: Call, value: Value, name: str = "dim", default: int | None = None) -> int:
@@ -130,9 +130,7 @@ def bounds(call: Call, size: int) -> tuple[int, int, int]:
         return start, start + call.integer("length"), 1
     limits = slice(call.any("start"), call.any("end"), call.any("step", default=1))
     start, stop, step = limits.indices(size)
-    if start >= stop:
-        raise WorkloadError(f"takes nothing: {start}:{stop} of {size} elements")
-    return start, stop, step
+    return start, max(start, stop), step
 
 
 def _select(to: Importer, call: Call) -> Value:
@@ -227,17 +225,15 @@ def _gather(to: Importer, call: Call) -> Value:
 
 
 def _picked(to: Importer, call: Call, shape: tuple[int, ...], value: Value) -> Value:
-    """Return as many elements as computed indices pick."""
-    # Approximation: elements that computed indices pick are read as if they were the first ones,
-    # and repeated where they are more than there are.
-    to.note(f"{call.node} picks by indices: its elements are taken as the first ones")
-    wanted, flat = prod(shape), to.reshaped(value, (value.size_elements,))
-    copies = -(-wanted // value.size_elements)
-    if copies > 1:
-        wide = to.reshaped(flat, (1, value.size_elements))
-        wide = vector.expand(to, f"{call.name}.copies", wide, (copies, value.size_elements))
-        flat = to.reshaped(wide, (copies * value.size_elements,))
-    return to.reshaped(movement.cut(to, call.name, flat, 0, 0, wanted), shape)
+    return picked(to, call.name, str(call.node), value, shape)
+
+
+def _scattered(to: Importer, call: Call) -> Value:
+    """Return a tensor of which elements at computed indices are others, or one number."""
+    source = call.any("src", "values")
+    if isinstance(source, Value):
+        return indices.replaced(to, call.name, str(call.node), call.tensor(), source)
+    return indices.given(to, call.name, call.shape)
 
 
 def _pad(to: Importer, call: Call) -> Value:
@@ -379,6 +375,7 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("embedding_bag", "_embedding_bag"), _embedding_bag),
     **dict.fromkeys(("expand", "expand_as", "broadcast_to", "expand_copy"), _expand),
     **dict.fromkeys(("repeat", "tile"), _repeat),
+    **dict.fromkeys(("scatter", "index_put"), _scattered),
     **dict.fromkeys(("select_scatter", "slice_scatter"), _scatter),
     **dict.fromkeys(("slice", "narrow", "slice_copy"), _slice),
     **dict.fromkeys(("t", "numpy_T", "transpose", "swapaxes", "transpose_copy"), _transpose),

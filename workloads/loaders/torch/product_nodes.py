@@ -22,10 +22,10 @@ from workloads.loaders.imported.importer import (
     learned_of,
     number_of,
 )
+from workloads.loaders.imported.indices import operand
 from workloads.loaders.imported.recurrence import Direction, recurrence
 from workloads.loaders.imported.values import Value
 from workloads.loaders.torch.node import Call, Handler
-from workloads.loaders.torch.operands import operand
 
 
 def _batched(to: Importer, image: Value, axes: int) -> Value:

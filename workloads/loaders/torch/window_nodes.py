@@ -8,9 +8,9 @@ from functools import partial
 from workloads.layers import Window
 from workloads.loaders.imported import vector
 from workloads.loaders.imported.importer import Importer
+from workloads.loaders.imported.indices import operand
 from workloads.loaders.imported.values import Value
 from workloads.loaders.torch.node import Call, Handler
-from workloads.loaders.torch.operands import operand
 
 
 def _axes(call: Call) -> int:
