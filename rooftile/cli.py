@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ from rooftile.validate.commands import validate
 if TYPE_CHECKING:
     from mapper.plan import Plan
     from mapper.search.find import SearchOptions
+    from reports.generation import GenerationReport
+    from reports.scenario import ScenarioReport
     from rooftile.simulation import Result
     from workloads.graph import Graph
     from workloads.loaders.asked import Asked
@@ -470,13 +473,11 @@ def generate(
     """Say how long NETWORK, a Hugging Face config.json, takes to answer prompts."""
     from dataclasses import replace
 
-    from reports.files import check_output_folder
     from rooftile.generation import generate as simulate_generation
 
-    if output is not None:
-        check_output_folder(output)
-    with progress_line() as show:
-        report = simulate_generation(
+    _reported(
+        output,
+        lambda show: simulate_generation(
             network,
             hardware,
             prompt=prompt,
@@ -487,10 +488,8 @@ def generate(
             options=search,
             engine=engine,
             progress=show,
-        )
-    click.echo(str(report))
-    if output is not None:
-        click.echo(f"all files: {report.write(output)}")
+        ),
+    )
 
 
 @cli.command()
@@ -511,13 +510,11 @@ def scenario(
     search: SearchOptions,
 ) -> None:
     """Say how long requests take that run networks as FILE says: chances, loops, traces."""
-    from reports.files import check_output_folder
     from rooftile.scenario import run_scenario
 
-    if output is not None:
-        check_output_folder(output)
-    with progress_line() as show:
-        report = run_scenario(
+    _reported(
+        output,
+        lambda show: run_scenario(
             file,
             hardware,
             tolerance=tolerance,
@@ -525,13 +522,27 @@ def scenario(
             options=search,
             engine=engine,
             progress=show,
-        )
-    click.echo(str(report))
-    if output is not None:
-        click.echo(f"all files: {report.write(output)}")
+        ),
+    )
 
 
 cli.add_command(validate)
+
+
+def _reported(
+    output: Path | None,
+    simulate: Callable[[Callable[[str], None] | None], GenerationReport | ScenarioReport],
+) -> None:
+    """Simulate with a line of progress, print the report, and write it to a new folder if asked."""
+    from reports.files import check_output_folder
+
+    if output is not None:
+        check_output_folder(output)
+    with progress_line() as show:
+        report = simulate(show)
+    click.echo(str(report))
+    if output is not None:
+        click.echo(f"all files: {report.write(output)}")
 
 
 def _plan(

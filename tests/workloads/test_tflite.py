@@ -406,6 +406,7 @@ BAD = [
     ),
     (_one("RELU"), Asked(dims={"n": 3}), "has no dimension 'n'; leave --dim out"),
     (_one("RELU"), Asked(phase="prefill:3"), "a TFLite file is one phase but 'prefill:3' is asked"),
+    (_one("RELU"), Asked(page=16), "a TFLite file has no caches in pages; leave --page out"),
     (_one("TRANSPOSE", ["x", ints(0, 1, 2, 3)]), AS_IT_IS, "computes nothing; give a network"),
 ]
 

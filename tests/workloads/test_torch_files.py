@@ -119,6 +119,7 @@ UNKNOWN = _changed(lambda p: _graph(p)["nodes"][1].update(target="torch.ops.mine
         (MLP, AS_IT_IS, "input 'x': its dimension 'x.0' is open; give --dim x.0=SIZE or --batch"),
         (MLP, Asked(dims={"y.0": 1}), "has no open dimension 'y.0'; did you mean 'x.0'?"),
         (MLP, Asked(batch=1, phase="prefill:4"), "an exported program is one phase but"),
+        (MLP, Asked(batch=1, page=16), "an exported program has no caches in pages; leave --page"),
         (
             _changed(lambda p: p["schema_version"].update(major=7)),
             AS_IT_IS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from foundation.functions import FUNCTIONS, SLOPES, FunctionKind, names
 from workloads.graph import Tensor
@@ -72,7 +73,7 @@ def elementwise(node: Node) -> Iterator[tuple[str, Tensor]]:
         name = node.layer.name
         if operator.function in FROM_OPERAND:
             name = node.layer.inputs[0]
-        at = lambda: node.value(name)  # noqa: E731
+        at = partial(node.value, name)
         yield node.to(0, function_gradient(node.steps, operator.function, node.gradient, at))
         return
     for number, share in _shares(node, operator.function):

@@ -106,6 +106,7 @@ def test_pools_round_up(
     given_ = random_tensors(graph, seed=0)
     expected = brute_force_pool(given_["data"][0, :, :, 0], kernel, stride, pad, kind)
     assert graph.tensors["pool"].shape == (1, *expected.shape, 1)
+    # Means of numbers around 1 in fp32: what cancels out is off by some of their last bits.
     np.testing.assert_allclose(
         evaluate(graph, given_)["pool"][0, :, :, 0], expected, rtol=1e-5, atol=1e-6
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from foundation.errors import nearest
 from foundation.validation import describe
@@ -90,3 +90,21 @@ def check_multiple(size: int, key: str, divisor: int, divisor_key: str) -> None:
         raise ValueError(
             f"{key} is {size} but must be a multiple of {divisor_key}, which is {divisor}"
         )
+
+
+class EncoderDecoderSettings(Settings):
+    """Keys of families whose encoder and decoder have sizes of their own."""
+
+    d_model: Size
+    encoder_layers: Layers
+    encoder_attention_heads: Size
+    encoder_ffn_dim: Size
+    decoder_layers: Layers
+    decoder_attention_heads: Size
+    decoder_ffn_dim: Size
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Self:
+        for key in ("encoder_attention_heads", "decoder_attention_heads"):
+            check_multiple(self.d_model, "d_model", getattr(self, key), key)
+        return self

@@ -25,32 +25,17 @@ from workloads.loaders.huggingface.network import NetworkBuilder
 from workloads.loaders.huggingface.run import Reads, Run
 from workloads.loaders.huggingface.settings import (
     Activation,
-    Layers,
-    Settings,
+    EncoderDecoderSettings,
     Size,
-    check_multiple,
 )
 
 
-class TranslationSettings(Settings):
+class TranslationSettings(EncoderDecoderSettings):
     """Keys that all of them have."""
 
-    d_model: Size
-    encoder_layers: Layers
-    encoder_attention_heads: Size
-    encoder_ffn_dim: Size
-    decoder_layers: Layers
-    decoder_attention_heads: Size
-    decoder_ffn_dim: Size
     max_position_embeddings: Size
     activation_function: Activation
     scale_embedding: bool = False
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Self:
-        for key in ("encoder_attention_heads", "decoder_attention_heads"):
-            check_multiple(self.d_model, "d_model", getattr(self, key), key)
-        return self
 
     @property
     def position_limit(self) -> int | None:

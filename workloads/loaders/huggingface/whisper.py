@@ -7,10 +7,6 @@ References
 
 from __future__ import annotations
 
-from typing import Self
-
-from pydantic import model_validator
-
 from workloads.graph import Tensor
 from workloads.layers import Window
 from workloads.loaders.huggingface.attention import (
@@ -30,38 +26,23 @@ from workloads.loaders.huggingface.network import NetworkBuilder
 from workloads.loaders.huggingface.run import Reads, Run
 from workloads.loaders.huggingface.settings import (
     Activation,
-    Layers,
-    Settings,
+    EncoderDecoderSettings,
     Size,
-    check_multiple,
 )
 
 #: Spectra for each position of the encoder: the stride of its second convolution.
 SPECTRA = 2
 
 
-class WhisperSettings(Settings):
+class WhisperSettings(EncoderDecoderSettings):
     """Keys of a Whisper."""
 
     vocab_size: Size
     num_mel_bins: Size
-    d_model: Size
-    encoder_layers: Layers
-    encoder_attention_heads: Size
-    encoder_ffn_dim: Size
-    decoder_layers: Layers
-    decoder_attention_heads: Size
-    decoder_ffn_dim: Size
     max_source_positions: Size
     max_target_positions: Size
     activation_function: Activation = "gelu"
     tie_word_embeddings: bool = True
-
-    @model_validator(mode="after")
-    def _heads_divide(self) -> Self:
-        for key in ("encoder_attention_heads", "decoder_attention_heads"):
-            check_multiple(self.d_model, "d_model", getattr(self, key), key)
-        return self
 
     @property
     def position_limit(self) -> int | None:

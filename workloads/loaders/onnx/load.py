@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +24,21 @@ from workloads.loaders.imported.importer import (
     Weight,
     bases_of,
     constant_value,
-    fusable,
     known_array,
     recipe_of,
     weight_of,
 )
 from workloads.loaders.imported.values import Array, Value, plain
+from workloads.loaders.imported.walk import (
+    check_input,
+    computed,
+    is_learned,
+    located,
+    network,
+    or_as_vector,
+    settle,
+    stored_array,
+)
 from workloads.loaders.onnx import product_nodes, sequence_nodes
 from workloads.loaders.onnx.file import BYTES, FLOATS, MOST_AXES, Contents, contents
 from workloads.loaders.onnx.fold import folded
@@ -67,14 +75,7 @@ def load(path: Path, asked: Asked) -> Graph:
         that isn't known.
     """
     asked.check()
-    try:
-        graph = imported(contents(path), path.stem, asked).graph
-        if not graph.layers:
-            raise WorkloadError("computes nothing; give a network that has at least one layer")
-    except WorkloadError as error:
-        text = str(error)
-        raise WorkloadError(text if text.startswith(str(path)) else f"{path}: {text}") from None
-    return graph
+    return network(str(path), lambda: imported(contents(path), path.stem, asked))
 
 
 def imported(file: Contents, name: str, asked: Asked) -> Imported:
@@ -120,14 +121,8 @@ class _Walk:
         for node in self._nodes:
             for output, value in zip(node.outputs, self._outputs(node), strict=False):
                 self._bind(output, value)
-        outputs = {}
-        for name in self._file.outputs:
-            if name not in self._values:
-                raise WorkloadError(f"output '{name}': no node computes it")
-            value = self._values[name]
-            if weight_of(value) is None:
-                outputs[name] = value
-        found = self._to.finish(outputs)
+        outputs = {name: self._values.get(name) for name in self._file.outputs}
+        found = self._to.finish(computed(outputs, "node"))
         if self._file.lost:
             first, *rest = self._file.lost
             names = f"'{first}'" + (f" and {len(rest)} more" if rest else "")
@@ -152,11 +147,8 @@ class _Walk:
 
     def _weight(self, name: str, held: Held) -> Value:
         dtype = self._to.dtype if held.is_float else DTYPES["int32"]
-        bases = {name: prod(held.shape)} if held.is_learned else {}
-        return plain(
-            Weight(
-                self._to, name, held.shape, dtype, lambda arrays: arrays[name], held.known, bases
-            )
+        return stored_array(
+            self._to, name, held.shape, dtype, held.known, is_learned=held.is_learned
         )
 
     def _sizes(self, dims: Sequence[int | str]) -> Shape:
@@ -171,10 +163,7 @@ class _Walk:
             if not given.type_number:
                 raise WorkloadError(f"input '{name}': isn't a tensor, and nothing else is known")
             shape = self._sizes(given.dims)
-            if min(shape, default=1) < 1:
-                raise WorkloadError(
-                    f"input '{name}': its shape is {list(shape)} but sizes must be at least 1"
-                )
+            check_input(name, shape)
             numbers = (*FLOATS, *BYTES) if self._file.dtype == "int8" else FLOATS
             dtype = self._to.dtype if given.type_number in numbers else DTYPES["int32"]
             is_image = name in images and 3 <= len(shape) <= 4
@@ -186,11 +175,7 @@ class _Walk:
         if value.rank > MOST_AXES:
             raise WorkloadError(f"'{name}' has {value.rank} axes but at most {MOST_AXES} are read")
         self._values[name] = value
-        product = fusable(value)
-        if product is not None and self._readers[name] != 1:
-            product.is_read_once = False
-            if product.fixed is not None:
-                product.lay(product.fixed)
+        settle(value, self._readers[name])
 
     def _outputs(self, node: Node) -> Sequence[Value]:
         """Return the outputs of a node: known, computed by layers, or a guess if allowed."""
@@ -200,18 +185,12 @@ class _Walk:
             if name and name not in self._values:
                 raise WorkloadError(f"{node}: reads '{name}', which nothing before it computes")
             inputs.append(self._values[name] if name else None)
-        try:
+        with located(node, "inputs or attributes"):
             if not node.domain and node.operator in sequence_nodes.GIVES:
                 self._lists[node.outputs[0]] = sequence_nodes.listed(self._to, node, inputs)
                 return []
             stored = self._known(node, inputs) or self._derived(node, inputs)
             outputs = stored or self._by_handler(node, inputs)
-        except WorkloadError as error:
-            raise WorkloadError(f"{node}: {error}") from None
-        except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
-            raise WorkloadError(
-                f"{node}: its inputs or attributes aren't what the operator takes ({error})"
-            ) from error
         return [outputs] if isinstance(outputs, Value) else outputs
 
     def _known(self, node: Node, inputs: Sequence[Value | None]) -> list[Value] | None:
@@ -228,7 +207,7 @@ class _Walk:
                 sources = [None if value is None else known_array(value) for value in inputs]
                 pairs = zip(inputs, sources, strict=True)
                 is_known = all((value is None) == (array is None) for value, array in pairs)
-                if is_known and not any(_is_learned(value) for value in inputs):
+                if is_known and not any(map(is_learned, inputs)):
                     arrays = folded(node, sources)
         if arrays is None:
             return None
@@ -244,7 +223,7 @@ class _Walk:
             return None
         if not values or any(weight_of(value) is None for value in values):
             return None
-        if not any(map(_is_learned, values)):
+        if not any(map(is_learned, values)):
             return None
         blanks = [None if value is None else _blank(value) for value in inputs]
         shapes = [array.shape for array in folded(node, blanks) or ()]
@@ -285,36 +264,30 @@ class _Walk:
         if not node.domain and node.operator in sequence_nodes.READS:
             items = self._lists.get(node.inputs[0], [])
             return sequence_nodes.read(self._to, node, items, inputs)
-        handler = None if node.domain else HANDLERS.get(node.operator)
         integers = None if node.domain else following(self._to, node, inputs)
         if integers is not None:
             return integers
-        try:
-            if handler is not None:
-                return handler(self._to, node, inputs)
+        return or_as_vector(
+            self._asked,
+            lambda: self._handled(node, inputs),
+            lambda: as_vector(self._to, node, inputs, self._file, self._dims),
+        )
+
+    def _handled(self, node: Node, inputs: Sequence[Value | None]) -> Value | Sequence[Value]:
+        handler = None if node.domain else HANDLERS.get(node.operator)
+        if handler is None:
             domain = node.domain or "ai.onnx"
             raise UnsupportedError(
                 f"operator '{node.operator}' of domain '{domain}', version {node.version}, isn't"
                 " known"
             )
-        except UnsupportedError as error:
-            if self._asked.unknown_as_vector:
-                return as_vector(self._to, node, inputs, self._file, self._dims)
-            raise WorkloadError(
-                f"{error}; --allow-unknown-as-vector takes it as a function of the vector unit"
-            ) from None
+        return handler(self._to, node, inputs)
 
 
 def _blank(value: Value) -> Array:
     """Return known elements, or zeros: enough for the shape of what is computed."""
     known = known_array(value)
     return np.broadcast_to(np.float32(0), value.shape) if known is None else known
-
-
-def _is_learned(value: Value | None) -> bool:
-    """Whether a value is a weight: what the file computes from it is computed every time."""
-    weight = None if value is None else weight_of(value)
-    return weight is not None and weight.is_learned
 
 
 def constant_array(node: Node) -> Array | None:

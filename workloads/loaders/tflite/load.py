@@ -17,11 +17,17 @@ from workloads.loaders.imported.importer import (
     Imported,
     Importer,
     UnsupportedError,
-    Weight,
-    fusable,
-    weight_of,
 )
 from workloads.loaders.imported.values import Value, plain
+from workloads.loaders.imported.walk import (
+    check_input,
+    computed,
+    located,
+    network,
+    or_as_vector,
+    settle,
+    stored_array,
+)
 from workloads.loaders.tflite.file import NUMBERS, Contents, Held, Operation, contents
 from workloads.loaders.tflite.operation import Inputs, folded
 from workloads.loaders.tflite.operators import HANDLERS
@@ -37,13 +43,7 @@ def load(path: Path, asked: Asked) -> Graph:
     """
     asked.check()
     file = contents(path)
-    try:
-        graph = imported(file, path.stem, asked).graph
-        if not graph.layers:
-            raise WorkloadError("computes nothing; give a network that has at least one layer")
-    except WorkloadError as error:
-        raise WorkloadError(f"{path}: {error}") from None
-    return graph
+    return network(str(path), lambda: imported(file, path.stem, asked))
 
 
 def imported(file: Contents, name: str, asked: Asked) -> Imported:
@@ -56,10 +56,7 @@ def imported(file: Contents, name: str, asked: Asked) -> Imported:
     """
     for dim in asked.dims:
         raise WorkloadError(f"has no dimension '{dim}'; leave --dim out")
-    if asked.phase is not None:
-        raise WorkloadError(
-            f"a TFLite file is one phase but '{asked.phase}' is asked for; leave --phase out"
-        )
+    asked.check_one_phase("a TFLite file")
     return _Walk(file, name, asked).done()
 
 
@@ -93,14 +90,8 @@ class _Walk:
         for operation in self._operations:
             for number, value in zip(operation.outputs, self._outputs(operation), strict=False):
                 self._bind(operation, number, value)
-        outputs = {}
-        for number in self._file.outputs:
-            tensor = self._file.tensor(number)
-            if number not in self._values:
-                raise WorkloadError(f"output '{tensor.name}': no operator computes it")
-            if weight_of(self._values[number]) is None:
-                outputs[tensor.name] = self._values[number]
-        return self._to.finish(outputs)
+        outputs = {self._file.tensor(n).name: self._values.get(n) for n in self._file.outputs}
+        return self._to.finish(computed(outputs, "operator"))
 
     def _dtype(self, tensor: Held) -> str:
         return self._to.dtype.name if tensor.kind in NUMBERS else "int32"
@@ -108,18 +99,13 @@ class _Walk:
     def _weight(self, tensor: Held) -> Value:
         name, dtype = tensor.name, DTYPES[self._dtype(tensor)]
         is_learned = tensor.kind in NUMBERS and prod(tensor.shape) > 1
-        bases = {name: prod(tensor.shape)} if is_learned else {}
-        shape, known = tensor.shape, tensor.known
-        return plain(
-            Weight(self._to, name, shape, dtype, lambda arrays: arrays[name], known, bases)
+        return stored_array(
+            self._to, name, tensor.shape, dtype, tensor.known, is_learned=is_learned
         )
 
     def _input(self, tensor: Held) -> Value:
         shape = (self._batch, *tensor.shape[1:]) if tensor.is_open else tensor.shape
-        if min(shape, default=1) < 1:
-            raise WorkloadError(
-                f"input '{tensor.name}': its shape is {list(shape)} but sizes must be at least 1"
-            )
+        check_input(tensor.name, shape)
         return plain(Given(self._to, tensor.name, shape, DTYPES[self._dtype(tensor)]))
 
     def _bind(self, operation: Operation, number: int, value: Value) -> None:
@@ -131,11 +117,7 @@ class _Walk:
                 f"{operation}: computes {list(value.shape)} but the file says {list(tensor.shape)}"
             )
         self._values[number] = value
-        product = fusable(value)
-        if product is not None and self._readers[number] != 1:
-            product.is_read_once = False
-            if product.fixed is not None:
-                product.lay(product.fixed)
+        settle(value, self._readers[number])
 
     def _outputs(self, operation: Operation) -> Sequence[Value]:
         """Return an operator's outputs: known, computed by layers, or a guess if allowed."""
@@ -147,31 +129,25 @@ class _Walk:
                     f"{operation}: reads '{name}', which nothing before it computes"
                 )
             inputs.append(None if number is None else self._values[number])
-        try:
+        with located(operation, "inputs or options"):
             known = folded(self._to, operation, inputs)
             outputs = self._by_handler(operation, inputs) if known is None else known
-        except WorkloadError as error:
-            raise WorkloadError(f"{operation}: {error}") from None
-        except (ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
-            raise WorkloadError(
-                f"{operation}: its inputs or options aren't what the operator takes ({error})"
-            ) from error
         return [outputs] if isinstance(outputs, Value) else outputs
 
     def _by_handler(self, operation: Operation, inputs: Inputs) -> Value | Sequence[Value]:
         """Return an operator's outputs as layers compute them."""
+        return or_as_vector(
+            self._asked,
+            lambda: self._handled(operation, inputs),
+            lambda: self._unknown(operation, inputs),
+        )
+
+    def _handled(self, operation: Operation, inputs: Inputs) -> Value | Sequence[Value]:
         handler = HANDLERS.get(operation.operator)
-        said = [self._file.tensor(number).shape for number in operation.outputs]
-        try:
-            if handler is not None:
-                return handler(self._to, operation, inputs, said)
+        if handler is None:
             raise UnsupportedError("isn't known")
-        except UnsupportedError as error:
-            if self._asked.unknown_as_vector:
-                return self._unknown(operation, inputs)
-            raise WorkloadError(
-                f"{error}; --allow-unknown-as-vector takes it as a function of the vector unit"
-            ) from None
+        said = [self._file.tensor(number).shape for number in operation.outputs]
+        return handler(self._to, operation, inputs, said)
 
     def _unknown(self, operation: Operation, inputs: Inputs) -> list[Value]:
         """Return outputs of the shapes that the file says; integers are inputs of the network."""

@@ -15,9 +15,9 @@ from workloads.loaders.imported.importer import (
     Importer,
     constant_value,
     known_array,
-    weight_of,
 )
 from workloads.loaders.imported.values import Array, Value
+from workloads.loaders.imported.walk import is_learned
 from workloads.loaders.tflite.file import Operation
 
 #: What a handler gets: an input that is left out is None.
@@ -98,15 +98,10 @@ def folded(to: Importer, operation: Operation, inputs: Inputs) -> list[Value] | 
         return [constant_value(to, operation.name, array)]
     compute = _FOLDED.get(operation.operator)
     arrays = [None if value is None else known_array(value) for value in inputs]
-    if compute is None or any(array is None for array in arrays) or _is_learned(inputs):
+    if compute is None or any(array is None for array in arrays) or any(map(is_learned, inputs)):
         return None
     result = np.asarray(compute(operation, arrays))
     return [constant_value(to, operation.name, result)]
-
-
-def _is_learned(inputs: Inputs) -> bool:
-    weights = [None if value is None else weight_of(value) for value in inputs]
-    return any(weight is not None and weight.is_learned for weight in weights)
 
 
 def slice_ranges(

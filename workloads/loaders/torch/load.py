@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +25,21 @@ from workloads.loaders.imported.importer import (
     Weight,
     bases_of,
     constant_value,
-    fusable,
     known_array,
     recipe_of,
     weight_of,
 )
 from workloads.loaders.imported.indices import given
 from workloads.loaders.imported.values import Array, Recipe, Value, plain
+from workloads.loaders.imported.walk import (
+    check_input,
+    computed,
+    located,
+    network,
+    or_as_vector,
+    settle,
+    stored_array,
+)
 from workloads.loaders.torch import product_nodes
 from workloads.loaders.torch.archive import FLOATS
 from workloads.loaders.torch.file import Contents, Stored, contents
@@ -54,8 +61,6 @@ _AS_IT_IS = frozenset(
 _PLACES = frozenset(
     ("argmax", "argmin", "argsort", "bucketize", "isfinite", "multinomial", "searchsorted")
 )
-#: What comes out of a handler whose arguments don't fit; another kind of argument has no shape.
-_UNFIT = (ArithmeticError, LookupError, TypeError, ValueError, MemoryError, AttributeError)
 _SYMBOL = re.compile(r"[a-z_]+\d+")
 
 
@@ -75,13 +80,7 @@ def load_as(path: Path, name: str, asked: Asked, what: str) -> Graph:
     """As `load`, for a network of another name and with ``what`` it is called in messages."""
     asked.check()
     file = contents(path)
-    try:
-        graph = imported(file, name, asked).graph
-        if not graph.layers:
-            raise WorkloadError("computes nothing; give a network that has at least one layer")
-    except WorkloadError as error:
-        raise WorkloadError(f"{what}: {error}") from None
-    return graph
+    return network(what, lambda: imported(file, name, asked))
 
 
 def imported(file: Contents, name: str, asked: Asked) -> Imported:
@@ -92,10 +91,7 @@ def imported(file: Contents, name: str, asked: Asked) -> Imported:
     WorkloadError
         As `load`.
     """
-    if asked.phase is not None:
-        raise WorkloadError(
-            f"an exported program is one phase but '{asked.phase}' is asked for; leave --phase out"
-        )
+    asked.check_one_phase("an exported program")
     return _Walk(file, name, asked).done()
 
 
@@ -125,13 +121,8 @@ class _Walk:
         for place, node in enumerate(self._nodes):
             self._place = place
             self._walk(node)
-        outputs = {}
-        for name in self._file.outputs:
-            if name not in self._values:
-                raise WorkloadError(f"output '{name}': no node computes it")
-            if weight_of(self._values[name]) is None:
-                outputs[name] = self._values[name]
-        found = self._to.finish(outputs)
+        outputs = {name: self._values.get(name) for name in self._file.outputs}
+        found = self._to.finish(computed(outputs, "node"))
         learned = [value for name, value in stored.items() if self._file.stored[name].is_parameter]
         self._to.idle(learned)
         return replace(found, graph=self._to.graph())
@@ -139,12 +130,9 @@ class _Walk:
     def _weight(self, array: Stored) -> Value:
         shape = self._sizes(array.meta.sizes)
         dtype = self._to.dtype if array.meta.dtype in FLOATS else DTYPES["int32"]
-        bases = {array.name: prod(shape)} if array.is_parameter else {}
-        name = array.name
-        weight = Weight(
-            self._to, name, shape, dtype, lambda arrays: arrays[name], array.known, bases
+        return stored_array(
+            self._to, array.name, shape, dtype, array.known, is_learned=array.is_parameter
         )
-        return plain(weight)
 
     def _sizes(self, sizes: Sequence[int | str]) -> Shape:
         return tuple(size_of(size, self._symbols) for size in sizes)
@@ -156,10 +144,7 @@ class _Walk:
             if name not in self._readers:
                 continue
             shape = self._sizes(meta.sizes)
-            if min(shape, default=1) < 1:
-                raise WorkloadError(
-                    f"input '{name}': its shape is {list(shape)} but sizes must be at least 1"
-                )
+            check_input(name, shape)
             dtype = self._to.dtype if meta.dtype in FLOATS else DTYPES["int32"]
             is_image = name in images and 3 <= len(shape) <= 5
             values[name] = plain(Given(self._to, name, shape, dtype, is_image=is_image))
@@ -169,14 +154,9 @@ class _Walk:
         """Keep the outputs of a node."""
         if all(name is None or name not in self._file.metas for name in node.outputs):
             return  # numbers, of which the file has the expressions
-        try:
+        # Another kind of argument than a tensor has no shape.
+        with located(node, "inputs", AttributeError):
             outputs = self._outputs(node)
-        except WorkloadError as error:
-            raise WorkloadError(f"{node}: {error}") from None
-        except _UNFIT as error:
-            raise WorkloadError(
-                f"{node}: its inputs aren't what the operator takes ({error})"
-            ) from error
         for name, value in zip(node.outputs, outputs, strict=False):
             if name:
                 self._bind(name, value)
@@ -184,11 +164,7 @@ class _Walk:
     def _bind(self, name: str, value: Value) -> None:
         """Keep an output; what several nodes read gets nothing more at its end."""
         self._values[name] = value
-        product = fusable(value)
-        if product is not None and self._readers[name] != 1:
-            product.is_read_once = False
-            if product.fixed is not None:
-                product.lay(product.fixed)
+        settle(value, self._readers[name])
 
     def _outputs(self, node: Node) -> Sequence[Value]:
         """Return the outputs of a node: known, stored, or computed by layers."""
@@ -270,22 +246,20 @@ class _Walk:
         """Return a node's outputs as layers compute them."""
         operator = call.node.operator.rstrip("_") if call.node.is_in_place else call.node.operator
         is_plain = not call.is_float and operator not in MOVES
-        try:
-            if is_plain and (operator in FUNCTIONS or operator in HANDLERS or operator in _PLACES):
-                return [
-                    given(self._to, name or call.name, shape, is_index=True)
-                    for name, shape in zip(call.node.outputs, call.shapes, strict=True)
-                ]
-            handler = HANDLERS.get(operator)
-            if handler is None:
-                raise UnsupportedError(f"operator '{call.node.target}' isn't known")
-            outputs = handler(self._to, call)
-        except UnsupportedError as error:
-            if self._asked.unknown_as_vector:
-                return self._guessed(call)
-            raise WorkloadError(
-                f"{error}; --allow-unknown-as-vector takes it as a function of the vector unit"
-            ) from None
+        if is_plain and (operator in FUNCTIONS or operator in HANDLERS or operator in _PLACES):
+            return [
+                given(self._to, name or call.name, shape, is_index=True)
+                for name, shape in zip(call.node.outputs, call.shapes, strict=True)
+            ]
+        return or_as_vector(
+            self._asked, lambda: self._handled(call, operator), lambda: self._guessed(call)
+        )
+
+    def _handled(self, call: Call, operator: str) -> Sequence[Value]:
+        handler = HANDLERS.get(operator)
+        if handler is None:
+            raise UnsupportedError(f"operator '{call.node.target}' isn't known")
+        outputs = handler(self._to, call)
         return [outputs] if isinstance(outputs, Value) else outputs
 
     def _guessed(self, call: Call) -> list[Value]:
