@@ -134,7 +134,7 @@ class Stage:
 
     @property
     def partial_bytes(self) -> int:
-        """Bytes of the partial sums that it reads, if it does."""
+        """Bytes of the room for the partial sums that it reads, if any: a whole tensor's."""
         operands = (operand for kernel in self.kernels for operand in kernel.inputs)
         return sum(operand.tensor_bytes for operand in operands if operand.role == PARTIAL)
 
