@@ -84,7 +84,7 @@ def count_vector(what: Vector, names: list[str], found: Counter[str]) -> None:
     )
     for access in what.inputs:
         found[f"{names[access.space]} read"] += elements * what.input_dtype.size_bytes
-    results = prod(what.shape[: len(what.shape) - what.reduced])
+    results = prod(what.shape[: len(what.shape) - what.folded])
     found[f"{names[what.output.space]} written"] += results * what.output_dtype.size_bytes
 
 
