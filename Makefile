@@ -2,6 +2,7 @@
 # make test    set up, then formatting, linting, types, layering and all tests
 # make setup   only make .venv, with the command at .venv/bin/rooftile
 # make quick   the tests that aren't slow
+# make laws    the tests of laws on examples that no run has drawn before
 # make rtl     the array against its Verilog: 540 programs (needs Icarus Verilog or Verilator 5)
 # make dram    the DRAM controllers against DRAMsim3 and Ramulator 2.1: 735 streams
 # make engines the analytical engine against the cycle engine: the zoo on all presets
@@ -16,7 +17,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 TYPED  := $(wildcard accel/*.pxd accel/dram/*.pxd mapper/*.pxd)
 
-.PHONY: run setup test check quick rtl dram engines across bench fuzz soak clean help
+.PHONY: run setup test check quick laws rtl dram engines across bench fuzz soak clean help
 
 
 run: setup
@@ -43,6 +44,9 @@ check: setup
 
 quick: setup
 	$(BIN)/python -m pytest -n 2 -m 'not slow'
+
+laws: setup
+	$(BIN)/python -m pytest -n 2 -m hypothesis --hypothesis-profile explore
 
 rtl: setup
 	@$(BIN)/rooftile validate rtl --random 540
