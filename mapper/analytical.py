@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from accel.spec import AcceleratorSpec
 from isa.instruction import Operand, Queue
@@ -97,7 +98,7 @@ class AnalyticalEngine:
                 queues.busy[len(Queue) * place + Queue.MATRIX] for place in range(len(cores))
             ),
             vector_cycles=max(core.woven.amount.vector_cycles for core in cores),
-            amount=sum((core.woven.amount for core in cores), start=Amount()),
+            amount=reduce(Amount.plus, (core.woven.amount for core in cores)),
             operand_bytes=operand_bytes,
             memory_bytes=memory_bytes,
         )

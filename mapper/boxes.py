@@ -53,10 +53,11 @@ class OperandTiles:
     """
 
     def __init__(self, kernel: Kernel, operand: OperandMap, layout: Layout = PACKED) -> None:
+        extents = kernel.extents
         self.operand = operand
         self._layout = layout
         #: Distance of neighbouring elements, along each axis.
-        self.steps = tuple(axis_step(axis, kernel.extents) for axis in operand.axes)
+        self.steps = tuple(axis_step(axis, extents) for axis in operand.axes)
         self._depends = tuple(
             number for number in range(len(kernel.dimensions)) if operand.depends_on(number)
         )

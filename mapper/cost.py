@@ -5,8 +5,8 @@ Every function scores many loop nests at once: results are arrays with one value
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Any
@@ -18,11 +18,10 @@ from accel.energy import EnergyCounts, component_energies_pj, energy_pj, leakage
 from accel.spec import AcceleratorSpec
 from mapper.energy_counts import computing_counts, moving_counts
 from mapper.held import HeldOperand, filled_bytes, psum_bytes, required_bytes, waiting_bytes
-from mapper.kernel import Kernel, Lookup, Role
+from mapper.kernel import Kernel, Lookup, OperandMap, Role
 from mapper.mapping import Mapping
-from mapper.nest import Counts, Nests, Reals, nest_of
+from mapper.nest import Counts, Listed, Nests, Reals, Take, nest_of
 from mapper.unit_cycles import (
-    NOTHING,
     array_cycles,
     memory_cycles,
     vector_cycles,
@@ -133,6 +132,56 @@ def energies_pj(
     return found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitCosts:
+    """What nests ask of the units, wherever operands are held.
+
+    Parameters
+    ----------
+    tiles, results
+        Number of tiles, and of those with which a result is complete.
+    array, array_latency
+        Cycles of the array for all tiles, and those of the last one's way out.
+    vector
+        Cycles of the vector unit for all tiles.
+    psums
+        Bytes of a tile's psums; None for kernels without.
+    """
+
+    tiles: Counts
+    results: Counts
+    array: Reals
+    array_latency: Reals
+    vector: Reals
+    psums: Counts | None
+
+    @classmethod
+    def of(cls, nests: Nests, spec: AcceleratorSpec) -> UnitCosts:
+        """Return those of nests on a machine."""
+        kernel, tiles = nests.kernel, nests.turns(nests.depth)
+        sizes = [nests.size(nests.depth, d) for d in range(len(kernel.dimensions))]
+        array, array_latency = array_cycles(kernel, spec, sizes, tiles)
+        return cls(
+            tiles=tiles,
+            results=nests.moves(kernel.output, nests.depth),
+            array=array,
+            array_latency=array_latency,
+            vector=vector_cycles(kernel, spec, sizes, nests),
+            psums=psum_bytes(nests),
+        )
+
+    def taken(self, take: Take) -> UnitCosts:
+        """Return those of some of the nests."""
+        return UnitCosts(
+            tiles=take(self.tiles),
+            results=take(self.results),
+            array=take(self.array),
+            array_latency=take(self.array_latency),
+            vector=take(self.vector),
+            psums=None if self.psums is None else take(self.psums),
+        )
+
+
 class NestCosts:
     """What nests cost on a machine: what doesn't depend on where operands are held, once.
 
@@ -142,23 +191,41 @@ class NestCosts:
         The loop nests.
     spec
         The machine, whose array runs its first dataflow.
+    units, held
+        What is known of them already: what they ask of the units, and what finds an operand, by
+        number, held at a depth.
     """
 
-    def __init__(self, nests: Nests, spec: AcceleratorSpec) -> None:
+    def __init__(
+        self,
+        nests: Nests,
+        spec: AcceleratorSpec,
+        units: UnitCosts | None = None,
+        held: Callable[[int, int], HeldOperand] | None = None,
+    ) -> None:
         self.nests = nests
         self.spec = spec
+        self.units = units or UnitCosts.of(nests, spec)
+        self._find = held or self._hold
         kernel = nests.kernel
-        sizes = [nests.size(nests.depth, d) for d in range(len(kernel.dimensions))]
-        self.tiles = nests.turns(nests.depth)
-        self.array, self.array_latency = array_cycles(kernel, spec, sizes, self.tiles)
-        self.vector = vector_cycles(kernel, spec, sizes, nests)
-        self.results = nests.moves(kernel.output, nests.depth)
-        self.psums = psum_bytes(nests)
         latency_cycles = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
         #: Of the first loads, and of the last store: none where nothing is moved.
         self.load_latency = latency_cycles * any(not one.is_kept for one in kernel.inputs)
         self.store_latency = latency_cycles * (not kernel.output.is_kept)
         self._at: dict[tuple[int, int], HeldOperand] = {}
+
+    def listed(self, numbers: Counts) -> NestCosts:
+        """Return the costs of some of the nests, one by one."""
+        return self.taken(Listed(self.nests.shape, numbers))
+
+    def taken(self, take: Take) -> NestCosts:
+        """Return the costs of some of the nests, out of what is known of all."""
+        return NestCosts(
+            self.nests.taken(take),
+            self.spec,
+            self.units.taken(take),
+            lambda number, depth: self._operand(number, depth).taken(take),
+        )
 
     def at(self, held: Sequence[int]) -> PlaceCosts:
         """Return the costs where operands are held at these depths.
@@ -185,9 +252,11 @@ class NestCosts:
 
     def _operand(self, number: int, depth: int) -> HeldOperand:
         if (number, depth) not in self._at:
-            operand = self.nests.kernel.operands[number]
-            self._at[number, depth] = HeldOperand.of(self.nests, operand, depth, self.spec)
+            self._at[number, depth] = self._find(number, depth)
         return self._at[number, depth]
+
+    def _hold(self, number: int, depth: int) -> HeldOperand:
+        return HeldOperand.of(self.nests, self.nests.kernel.operands[number], depth, self.spec)
 
     def _operands(self, held: Sequence[int]) -> list[HeldOperand]:
         """Return the operands as they are held.
@@ -211,9 +280,10 @@ class NestCosts:
     @cached_property
     def waiting_cycles(self) -> Reals:
         """The vector unit's cycles for psums that are added to those that wait."""
-        assert self.psums is not None, "only products have psums"
-        additions = self.results - self.nests.distinct(self.nests.kernel.output, self.nests.depth)
-        return waiting_cycles(self.nests, self.spec, self.psums, additions)
+        units, nests = self.units, self.nests
+        assert units.psums is not None, "only products have psums"
+        additions = units.results - nests.distinct(nests.kernel.output, nests.depth)
+        return waiting_cycles(nests, self.spec, units.psums, additions)
 
 
 class PlaceCosts:
@@ -252,16 +322,47 @@ class PlaceCosts:
         self._held = held
         self._operands = operands
         self._waiting = waiting
-        self._vector = costs.vector if waiting is None else costs.vector + costs.waiting_cycles
         kernel = costs.nests.kernel
-        traffic = [operand.traffic for operand in operands]
-        self._gathered = traffic[-1:] if isinstance(kernel.body, Lookup) else []
-        self._moved = [operand.traffic * operand.bursts for operand in operands]
-        first = [operand.first * operand.bursts for operand in operands]
-        self._fill = self._memory_cycles([*first[:-1], NOTHING])
-        self._drain = self._memory_cycles([*(NOTHING for _ in first[1:]), first[-1]])
-        self.dram_bytes: Counts = sum([*traffic, *self._gathered], start=_NO_BYTES)
-        self._last = self._vector / costs.results + costs.array_latency
+        self._pairs = list(zip(kernel.operands, operands, strict=True))
+        #: Rows of a table that are moved besides: as many as outputs.
+        self._gathered = (
+            [(kernel.body.table, operands[-1].traffic)] if isinstance(kernel.body, Lookup) else []
+        )
+
+    @cached_property
+    def dram_bytes(self) -> Counts:
+        """Main-memory bytes."""
+        traffic = [operand.traffic for operand in self._operands]
+        return reduce(np.add, [*traffic, *(size for _, size in self._gathered)])
+
+    @cached_property
+    def _moved(self) -> list[tuple[OperandMap, Counts | Reals]]:
+        """Bytes on a memory's bus of each operand."""
+        return [(what, operand.bus_bytes) for what, operand in self._pairs]
+
+    @cached_property
+    def _fill(self) -> Reals:
+        """Cycles of the first loads."""
+        first = [(what, operand.first_bus_bytes) for what, operand in self._pairs[:-1]]
+        return memory_cycles(self._costs.spec, first)
+
+    @cached_property
+    def _drain(self) -> Reals:
+        """Cycles of the last store."""
+        what, operand = self._pairs[-1]
+        return memory_cycles(self._costs.spec, [(what, operand.first_bus_bytes)])
+
+    @cached_property
+    def _vector(self) -> Reals:
+        """Cycles of the vector unit, those for psums that wait included."""
+        vector = self._costs.units.vector
+        return vector if self._waiting is None else vector + self._costs.waiting_cycles
+
+    @cached_property
+    def _last(self) -> Reals:
+        """Cycles from the last product to its result."""
+        units = self._costs.units
+        return self._vector / units.results + units.array_latency
 
     @cached_property
     def bound_cycles(self) -> Reals:
@@ -274,16 +375,19 @@ class PlaceCosts:
         costs = self._costs
         latency_cycles = costs.load_latency + costs.store_latency
         # The vector unit starts when the first result has left the array.
-        vector_end = self._vector + (costs.array - self._vector) / costs.results
-        computing = np.maximum(costs.array, vector_end) + (self._fill + self._drain)
-        memory = self._memory_cycles([*self._moved, *self._gathered])
-        return computing + latency_cycles, memory + costs.array / costs.tiles + latency_cycles
+        vector_end = self._vector + (costs.units.array - self._vector) / costs.units.results
+        computing = np.maximum(costs.units.array, vector_end) + (self._fill + self._drain)
+        memory = memory_cycles(costs.spec, [*self._moved, *self._gathered])
+        return (
+            computing + latency_cycles,
+            memory + costs.units.array / costs.units.tiles + latency_cycles,
+        )
 
     @cached_property
     def moving(self) -> EnergyCounts[Reals]:
         """What takes energy because operands are held here."""
         nests = self._costs.nests
-        gathered = self._gathered[0] if self._gathered else 0
+        gathered = sum((size for _, size in self._gathered), start=_NO_BYTES)
         filled = [
             filled_bytes(nests, what, depth, operand.traffic)
             for what, depth, operand in zip(
@@ -310,13 +414,13 @@ class PlaceCosts:
         """
         costs = self._costs
         moved = self._moved
-        loads = self._memory_cycles([*moved[:-1], NOTHING, *self._gathered])
-        stores = self._memory_cycles([*(NOTHING for _ in moved[1:]), moved[-1]])
+        loads = memory_cycles(costs.spec, [*moved[:-1], *self._gathered])
+        stores = memory_cycles(costs.spec, moved[-1:])
         loading, storing = self._turns(
             loads + reduce(np.maximum, [o.moves for o in self._operands[:-1]]) * costs.load_latency,
-            stores + costs.results * costs.store_latency,
+            stores + costs.units.results * costs.store_latency,
         )
-        several = costs.tiles > 1
+        several = costs.units.tiles > 1
         bounds = [
             *self._unit_bounds,
             (loading + self._drain + costs.store_latency) * several,
@@ -325,13 +429,13 @@ class PlaceCosts:
         for number, is_doubled in enumerate(doubled[:-1]):
             if not is_doubled:
                 bounds.append(self._alone(number))
-        if not doubled[-1] and costs.psums is not None:
+        if not doubled[-1] and costs.units.psums is not None:
             bounds.append(self._psums_alone(stores))
         cycles = reduce(np.maximum, bounds) + self._last
         return Scores(
             cycles=_flat(cycles, costs.nests),
             dram_bytes=_flat(self.dram_bytes, costs.nests),
-            tiles=_flat(costs.tiles, costs.nests),
+            tiles=_flat(costs.units.tiles, costs.nests),
             required_bytes={
                 name: _flat(size, costs.nests)
                 for name, size in self.required_bytes(doubled).items()
@@ -346,7 +450,7 @@ class PlaceCosts:
         regions = [operand.region for operand in self._operands]
         buffers = self._buffers(doubled)
         return required_bytes(
-            costs.nests.kernel, costs.spec, regions, costs.psums, buffers, self._waiting
+            costs.nests.kernel, costs.spec, regions, costs.units.psums, buffers, self._waiting
         )
 
     def _buffers(self, doubled: Sequence[bool]) -> list[Counts]:
@@ -361,10 +465,10 @@ class PlaceCosts:
         It includes the first load, and the last store.
         """
         costs = self._costs
-        if not costs.array.any() and not self._vector.any():  # a copy: loaded, then stored
+        if not costs.units.array.any() and not self._vector.any():  # a copy: loaded, then stored
             return (loads + stores) / 2, np.zeros_like(loads)
-        array = costs.array + costs.tiles * costs.array_latency
-        first_user = array if costs.array.any() else self._vector
+        array = costs.units.array + costs.units.tiles * costs.units.array_latency
+        first_user = array if costs.units.array.any() else self._vector
         return (loads + first_user) / 2, (self._vector + stores) / 2
 
     def _psums_alone(self, stores: Reals) -> Reals:
@@ -373,7 +477,7 @@ class PlaceCosts:
         Psums are computed and emptied in turn, and so are outputs made and stored.
         """
         costs = self._costs
-        array = costs.array + costs.results * costs.array_latency
+        array = costs.units.array + costs.units.results * costs.units.array_latency
         in_turn: Reals = np.maximum(array + self._fill, stores) + self._vector + self._drain
         return in_turn * (self._operands[-1].moves > 1)
 
@@ -384,19 +488,14 @@ class PlaceCosts:
         sweeps over the region.
         """
         costs, operand = self._costs, self._operands[number]
-        alone = [NOTHING] * len(self._moved)
-        alone[number] = self._moved[number]
-        load = self._memory_cycles(alone)
-        user = costs.array if costs.array.any() else costs.vector
-        sweeps = np.maximum(1, costs.tiles / (operand.moves * operand.strips))
+        load = memory_cycles(costs.spec, [self._moved[number]])
+        user = costs.units.array if costs.units.array.any() else costs.units.vector
+        sweeps = np.maximum(1, costs.units.tiles / (operand.moves * operand.strips))
         use, fill = user / operand.moves, load / operand.moves + costs.load_latency
         last = use / sweeps
         overlapped = np.maximum(last + fill / operand.strips, fill + last / operand.strips)
         whole: Reals = operand.moves * (use - last + overlapped)
         return np.where(operand.moves > 1, whole + self._drain + costs.store_latency, 0.0)
-
-    def _memory_cycles(self, traffic: Sequence[Counts | Reals]) -> Reals:
-        return memory_cycles(self._costs.nests.kernel, self._costs.spec, traffic)
 
 
 def _flat(values: Any, nests: Nests) -> Any:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from accel.spec import AcceleratorSpec, MemorySpec
 from foundation.dtype import DTYPES
 from mapper.kernel import Contraction, Copy, Kernel, OperandMap, Role, axis_step
-from mapper.nest import Counts, Nests, Reals, padding_of
+from mapper.nest import Counts, Nests, Reals, Take, padding_of
 
 
 def required_bytes(
@@ -74,7 +74,7 @@ class HeldOperand:
     traffic
         Bytes moved.
     bursts
-        Bytes on a memory's bus for each of them.
+        Bytes on a memory's bus for each of them; None where it moves any number.
     """
 
     region: Counts
@@ -82,7 +82,7 @@ class HeldOperand:
     moves: Counts
     strips: Counts
     traffic: Counts
-    bursts: Reals
+    bursts: Reals | None
 
     @classmethod
     def of(
@@ -99,9 +99,7 @@ class HeldOperand:
         """
         if operand.is_kept:
             none, one = np.zeros(1, np.int64), np.ones(1, np.int64)
-            return cls(
-                region=none, first=none, moves=one, strips=one, traffic=none, bursts=np.ones(1)
-            )
+            return cls(region=none, first=none, moves=one, strips=one, traffic=none, bursts=None)
         region, first = nests.box_bytes(operand, depth), nests.box_bytes(operand, nests.depth)
         strips = nests.distinct(operand, nests.depth) // nests.distinct(operand, depth)
         is_whole = _comes_whole(nests, operand, depth)
@@ -114,6 +112,27 @@ class HeldOperand:
             strips=strips,
             traffic=nests.sweep_bytes(operand, depth) * nests.repeats(operand, depth, without),
             bursts=burst_factor(operand, nests, depth, spec),
+        )
+
+    @property
+    def bus_bytes(self) -> Counts | Reals:
+        """Bytes on a memory's bus for all that is moved."""
+        return self.traffic if self.bursts is None else self.traffic * self.bursts
+
+    @property
+    def first_bus_bytes(self) -> Counts | Reals:
+        """Bytes on a memory's bus for the first strip."""
+        return self.first if self.bursts is None else self.first * self.bursts
+
+    def taken(self, take: Take) -> HeldOperand:
+        """Return the same of some of the nests."""
+        return HeldOperand(
+            region=take(self.region),
+            first=take(self.first),
+            moves=take(self.moves),
+            strips=take(self.strips),
+            traffic=take(self.traffic),
+            bursts=None if self.bursts is None else take(self.bursts),
         )
 
 
@@ -179,16 +198,19 @@ def is_copy(kernel: Kernel) -> bool:
     return isinstance(kernel.body, Copy)
 
 
-def burst_factor(operand: OperandMap, nests: Nests, depth: int, spec: AcceleratorSpec) -> Reals:
+def burst_factor(
+    operand: OperandMap, nests: Nests, depth: int, spec: AcceleratorSpec
+) -> Reals | None:
     """Return the bytes on a memory's bus for each byte of an operand's parts at a depth.
 
-    A DRAM moves whole bursts. A part's runs of contiguous bytes begin anywhere in a burst, unless
-    runs and what lies between their starts are whole bursts themselves.
+    None where a memory moves any number of bytes. A DRAM moves whole bursts. A part's runs of
+    contiguous bytes begin anywhere in a burst, unless runs and what lies between their starts are
+    whole bursts themselves.
     # Approximation: bursts that two runs share count for both; tensors start at a burst.
     """
     memory = memory_of(operand, spec)
     if memory.dram is None:
-        return np.ones(())
+        return None
     burst, element = memory.dram.transaction_bytes, operand.dtype.size_bytes
     run = np.asarray(element)
     pitch = np.asarray(element)

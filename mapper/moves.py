@@ -5,7 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -33,15 +34,20 @@ class _Boxes:
     """Parts that are boxes."""
 
     def __init__(self, kernel: Kernel, operand: OperandMap) -> None:
-        self._role = operand.role
-        self._tiles = OperandTiles(kernel, operand)
+        self._kernel = kernel
+        self._operand = operand
+
+    @cached_property
+    def _tiles(self) -> OperandTiles:
+        """Only asked for where transfers are driven byte by byte."""
+        return OperandTiles(self._kernel, self._operand)
 
     def _runs(self, span: Span, addresses: Addresses) -> Runs:
         tiles = self._tiles
         box = tiles.box(span)
         access = Access(
             space=0,
-            base=addresses[self._role] + tiles.offset_bytes(box),
+            base=addresses[self._operand.role] + tiles.offset_bytes(box),
             strides=tiles.memory_strides,
         )
         return contiguous_runs(access, box.inside, tiles.operand.dtype.size_bytes)
@@ -125,14 +131,15 @@ class Amount:
     operations: int = 0
     vector_cycles: int = 0
 
-    def __add__(self, other: Amount) -> Amount:
+    def plus(self, other: Amount, times: int = 1) -> Amount:
+        """Return the sum of this and of another that is done several times."""
         return Amount(
-            **{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
+            macs=self.macs + times * other.macs,
+            folds=self.folds + times * other.folds,
+            mapped_pes=self.mapped_pes + times * other.mapped_pes,
+            operations=self.operations + times * other.operations,
+            vector_cycles=self.vector_cycles + times * other.vector_cycles,
         )
-
-    def times(self, count: int) -> Amount:
-        """Return as much several times."""
-        return Amount(**{f.name: count * getattr(self, f.name) for f in fields(self)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,88 @@ from mapper.mapping import Loop, Mapping, parts
 
 Counts = NDArray[np.int64]
 Reals = NDArray[np.float64]
+
+#: The part of a grid up to which it pays to leave the others out.
+_NARROW = 0.75
+
+
+class Take(Protocol):
+    """Takes the values of some nests out of arrays over a grid of nests."""
+
+    def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return the values of an array that broadcasts to the grid: of one for all just that."""
+
+    def each(self, values: Counts) -> Counts:
+        """Return the values of a column: an axis for each of the new arrangement of nests."""
+
+
+class Listed:
+    """Takes nests one by one.
+
+    Parameters
+    ----------
+    shape
+        Of the grid.
+    numbers
+        Of the nests that are taken.
+    """
+
+    def __init__(self, shape: tuple[int, ...], numbers: Counts) -> None:
+        self._count = len(numbers)
+        self._index = np.unravel_index(numbers, shape)
+        self._flat: dict[tuple[int, ...], Counts] = {}
+
+    def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values as `Take` says."""
+        if values.size == 1:
+            return values.reshape(())
+        shape = values.shape
+        if shape not in self._flat:
+            numbers: Any = 0
+            for size, index in zip(shape, self._index[-len(shape) :], strict=True):
+                numbers = numbers * size + (index if size > 1 else 0)
+            self._flat[shape] = numbers
+        return values.reshape(-1)[self._flat[shape]]
+
+    def each(self, values: Counts) -> Counts:
+        """Return one value for each of the nests."""
+        found = self(values)
+        return found if found.ndim else np.full(self._count, found)
+
+
+class Narrowed:
+    """Takes the nests of some choices along each axis of the grid: a smaller grid.
+
+    Parameters
+    ----------
+    choices
+        Along each axis the choices that are taken; None for all.
+    """
+
+    def __init__(self, choices: Sequence[Counts | None]) -> None:
+        self._choices = [(axis, some) for axis, some in enumerate(choices) if some is not None]
+
+    @classmethod
+    def to(cls, rows: NDArray[np.bool_]) -> Narrowed | None:
+        """Return what takes the least grid with all nests that are true; None for all, or none."""
+        choices: list[Counts | None] = []
+        left = 1.0
+        for axis, size in enumerate(rows.shape):
+            others = tuple(other for other in range(rows.ndim) if other != axis)
+            some = np.flatnonzero(rows.any(axis=others)) if size > 1 else None
+            choices.append(some if some is not None and len(some) < size else None)
+            left *= 1 if some is None else len(some) / size
+        return cls(choices) if 0 < left <= _NARROW else None
+
+    def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values as `Take` says."""
+        if values.size > 1:
+            for axis, some in self._choices:
+                if values.shape[axis] > 1:
+                    values = values.take(some, axis)
+        return values
+
+    each = __call__
 
 
 class Nests:
@@ -27,9 +109,9 @@ class Nests:
     dimensions
         The dimension of each loop, outermost first; every dimension has at least one.
     columns
-        For each loop its steps, as in `mapper.mapping.Loop`: int64 arrays that broadcast against
-        each other. One axis lists nests one by one. Several are a grid of all combinations, in
-        which what depends on few loops is computed once for all others.
+        For each loop its steps, as in `mapper.mapping.Loop`: int64 arrays of as many axes that
+        broadcast against each other. One axis lists nests one by one. Several are a grid of all
+        combinations, in which what depends on few loops is computed once for all others.
 
     Notes
     -----
@@ -42,7 +124,8 @@ class Nests:
         self.kernel = kernel
         self.dimensions = tuple(dimensions)
         self.columns = tuple(columns)
-        self.shape = np.broadcast_shapes(*(column.shape for column in self.columns))
+        sizes = zip(*(column.shape for column in self.columns), strict=True)
+        self.shape = tuple(map(max, sizes))
         self._extents = kernel.extents
         #: Dimension to its loops: their numbers and steps. One of extent 1 is never cut.
         self._loops: dict[int, list[tuple[int, Counts]]] = {d: [] for d in self.dimensions}
@@ -56,8 +139,11 @@ class Nests:
 
     def at(self, numbers: Counts) -> Nests:
         """Return some of the nests, one by one."""
-        index = np.unravel_index(numbers, self.shape)
-        return Nests(self.kernel, self.dimensions, (_taken(c, index) for c in self.columns))
+        return self.taken(Listed(self.shape, numbers))
+
+    def taken(self, take: Take) -> Nests:
+        """Return those of the nests that are taken."""
+        return Nests(self.kernel, self.dimensions, (take.each(column) for column in self.columns))
 
     def copy(self) -> Nests:
         """Return the same nests, of which nothing is known yet: what is found out takes memory."""
@@ -76,8 +162,8 @@ class Nests:
 
     def loops(self, number: int) -> tuple[Loop, ...]:
         """Return the loops of one nest."""
-        (steps,) = np.stack(self.at(np.array([number])).columns, axis=1).tolist()
-        return tuple(map(Loop, self.dimensions, steps))
+        one = self.at(np.array([number]))
+        return tuple(map(Loop, self.dimensions, (int(column[0]) for column in one.columns)))
 
     @property
     def tiles(self) -> Counts:
@@ -263,13 +349,6 @@ def on_distinct(
     for axis, place in spread.items():
         found = tuple(np.take(f, place, axis) if f.shape[axis] > 1 else f for f in found)
     return found
-
-
-def _taken(column: Counts, index: tuple[Counts, ...]) -> Counts:
-    """Return the elements of an array that changes along one axis at most."""
-    (axis,) = [a for a, size in enumerate(column.shape) if size > 1] or [0]
-    flat = column.reshape(-1)
-    return flat[index[axis]] if len(flat) > 1 else np.repeat(flat, len(index[axis]))
 
 
 def _ragged_parts(

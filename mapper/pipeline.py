@@ -299,7 +299,7 @@ class _Work:
             )
             work = self._pipeline.matmul_work(instruction)
             done = Amount(macs=work.macs, folds=work.folds, mapped_pes=work.mapped_pes)
-            self.amount += done.times(count)
+            self.amount = self.amount.plus(done, times=count)
             row_of.append(known.setdefault(self._pipeline.product_row(instruction), len(known)))
         self.rows = list(known)
         self.products = _column(np.array(row_of, dtype=np.int64)[numbers])
@@ -323,7 +323,8 @@ class _Work:
                 if is_product
                 else self._instructions.function(size, accesses, output, tag=0)
             )
-            self.amount += self._pipeline.vector_amount(instruction).times(count)
+            done = self._pipeline.vector_amount(instruction)
+            self.amount = self.amount.plus(done, times=count)
             cycles.append(self._pipeline.served_cycles(instruction))
         return _column(np.array(cycles, dtype=np.int64)[numbers])
 
@@ -420,10 +421,8 @@ def _column(values: Numbers) -> array[int]:
 
 def _boxes(kernel: Kernel, operand: OperandMap) -> Boxes:
     """Return what measures an operand's parts."""
-    axes = [
-        (axis.offset, axis_step(axis, kernel.extents), axis.size, axis.terms)
-        for axis in operand.axes
-    ]
+    extents = kernel.extents
+    axes = [(axis.offset, axis_step(axis, extents), axis.size, axis.terms) for axis in operand.axes]
     return Boxes(axes, operand.dtype.size_bytes)
 
 

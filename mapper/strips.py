@@ -17,14 +17,14 @@ def strips_of(
     kernel: Kernel, operand: int, mapping: Mapping, tiling: Tiling, uses: array[int]
 ) -> Strips:
     """Return the strips of operand number ``operand`` for the tiles that use it, by number."""
-    what = kernel.operands[operand]
+    what, extents = kernel.operands[operand], kernel.extents
     tiled = tiled_windows(kernel, operand, mapping)
     return Strips(
         tiling,
         uses,
         held=mapping.held[operand],
         buffers=mapping.num_buffers[operand],
-        axes=[(axis.offset, axis_step(axis, kernel.extents), axis.terms) for axis in what.axes],
+        axes=[(axis.offset, axis_step(axis, extents), axis.terms) for axis in what.axes],
         depends=[d for d in range(len(kernel.dimensions)) if what.depends_on(d)],
         sliding=next(iter(tiled), _NO_AXIS),
         # Tiles that overlap along several axes, or by their taps, don't part a region in strips.

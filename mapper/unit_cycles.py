@@ -19,7 +19,7 @@ from accel.systolic import ArrayWork
 from accel.timing import larger
 from accel.vector import vector_cycles as instruction_cycles
 from mapper.held import accumulator_bytes, memory_of
-from mapper.kernel import Contraction, Kernel, Lookup, Role, VectorBody
+from mapper.kernel import Contraction, Kernel, OperandMap, Role, VectorBody
 from mapper.nest import Counts, Nests, Reals, on_distinct
 
 #: Of a unit that has nothing to do.
@@ -124,19 +124,13 @@ def waiting_cycles(nests: Nests, spec: AcceleratorSpec, psums: Counts, additions
 
 
 def memory_cycles(
-    kernel: Kernel, spec: AcceleratorSpec, traffic: Sequence[Counts | Reals]
+    spec: AcceleratorSpec, traffic: Sequence[tuple[OperandMap, Counts | Reals]]
 ) -> Reals:
-    """Return the core cycles in which the busiest main memory moves these bytes.
-
-    ``traffic`` is in the order of the operands, an embedding's table rows last.
-    """
-    operands = list(kernel.operands)
-    if isinstance(kernel.body, Lookup) and len(traffic) > len(operands):
-        operands.append(kernel.body.table)
+    """Return the core cycles in which the busiest main memory moves these bytes of operands."""
     by_memory: dict[str, Any] = {}
-    for operand, size in zip(operands, traffic, strict=True):
+    for operand, size in traffic:
         name = memory_of(operand, spec).name
-        by_memory[name] = by_memory.get(name, 0) + size
+        by_memory[name] = by_memory[name] + size if name in by_memory else size
     cycles = [
         by_memory[memory.name] / memory.bandwidth_bytes_per_s * spec.clock_hz
         for memory in spec.memories

@@ -76,9 +76,9 @@ def _amount(program: Program, core: int, durations: Durations) -> Amount:
         for one in program.streams.get(Stream(core=core, queue=queue), ()):
             if isinstance(one, MatMul):
                 work = durations.matmul_work(one)
-                total += Amount(macs=work.macs, folds=work.folds, mapped_pes=work.mapped_pes)
+                done = Amount(macs=work.macs, folds=work.folds, mapped_pes=work.mapped_pes)
             elif isinstance(one, Vector):
-                total += Amount(
+                done = Amount(
                     operations=vector_operations(
                         function=one.function,
                         activation=one.activation,
@@ -87,4 +87,7 @@ def _amount(program: Program, core: int, durations: Durations) -> Amount:
                     ),
                     vector_cycles=durations.vector_cycles(one),
                 )
+            else:
+                continue
+            total = total.plus(done)
     return total

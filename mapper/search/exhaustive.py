@@ -53,20 +53,18 @@ def open_sites(problem: Problem, deadline: Deadline) -> tuple[list[OpenSite], bo
 
 
 def _first_bound(one: OpenSite) -> float:
-    return float(one.bounds[0])
+    return float(one.bounds.min())
 
 
 def open_site(problem: Problem, site: Site, costs: NestCosts) -> OpenSite:
     """Return the nests of a site that fit, with their bounds."""
-    fitting = np.broadcast_to(problem.fitting(site, costs), site.nests.shape)
-    numbers = np.flatnonzero(fitting)
+    site, costs = site.narrowed(costs, problem.fitting(site, costs))
+    numbers = np.flatnonzero(np.broadcast_to(site.rows, site.nests.shape))
     bounds = np.zeros(len(numbers))
     if problem.objective.bound is not None and len(numbers):
         values = problem.objective.bound(problem.bounds(site, costs))
         bounds = np.broadcast_to(values, site.nests.shape).reshape(-1)[numbers]
-        order = np.argsort(bounds, kind="stable")
-        numbers, bounds = numbers[order], bounds[order]
-    return OpenSite(site, numbers, bounds)
+    return OpenSite(site, numbers, bounds, costs)
 
 
 def search_site(
@@ -76,6 +74,22 @@ def search_site(
 
     Returns the number of scored mappings, and the bound of what was left when the time was up.
     """
+    low, scored = -inf, 0
+    while low < best.cutoff:
+        # Most are never looked at: only those up to the mark are put in order, a first few for it.
+        high = best.cutoff if best.cutoff < inf or low > -inf else one.lowest(_FIRST_BATCH)
+        count, left = _search_in_order(problem, one.within(low, high), best, deadline)
+        scored += count
+        if left < inf:
+            return scored, left
+        low = high
+    return scored, inf
+
+
+def _search_in_order(
+    problem: Problem, one: OpenSite, best: Shortlist, deadline: Deadline
+) -> tuple[int, float]:
+    """Score nests in their order, the lowest bound first; as `search_site`."""
     start, batch, scored = 0, _FIRST_BATCH, 0
     while True:
         end = min(start + batch, int(np.searchsorted(one.bounds, best.cutoff, side="right")))
@@ -84,7 +98,7 @@ def search_site(
         if deadline.is_over and best.least < inf:
             return scored, float(one.bounds[start])
         numbers = one.numbers[start:end]
-        found, count = problem.score(one.site.nests.at(numbers), one.site.held)
+        found, count = problem.scored(one.costs.listed(numbers), one.site.held)
         best.offer(found, one.site.number, numbers)
         scored += count
         start, batch = end, min(2 * batch, _LARGEST_BATCH)

@@ -103,7 +103,7 @@ def _with_those_of(
             numbers = numbers[~_surpassed(np.stack(columns, axis=1), front)]
         for start in range(0, len(numbers), _BATCH):
             part = numbers[start : start + _BATCH]
-            scored, _ = problem.score(site.nests.at(part), site.held)
+            scored, _ = problem.scored(costs.listed(part), site.held)
             found = SimpleNamespace(**scored.costs)
             values = np.stack([one.value(found) for one in objectives], axis=1).astype(np.float64)
             values[np.isinf(scored.value)] = np.inf

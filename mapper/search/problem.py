@@ -18,7 +18,7 @@ from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import COSTS, COSTS_WITH_ENERGY, NestCosts
 from mapper.energy_counts import least_energy_pj
 from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes, touched_bytes
-from mapper.nest import Counts, Nests, Reals
+from mapper.nest import Counts, Narrowed, Nests, Reals
 from mapper.search.objective import Bounds, Objective, objective_of
 from mapper.search.shortlist import Scored, Shortlist
 from mapper.space import Family, Rows, buffer_choices, map_space
@@ -129,13 +129,37 @@ class Site(NamedTuple):
         rows = self.rows[where] if self.rows.shape[axis] > 1 else self.rows
         return self._replace(nests=self.nests.within(axis, choices), rows=rows)
 
+    def narrowed(self, costs: NestCosts, rows: Rows) -> tuple[Site, NestCosts]:
+        """Return the part that has all of the nests that are true, as a smaller grid.
+
+        ``costs`` are those of its nests, ``rows`` broadcasts to the grid.
+        """
+        take = Narrowed.to(rows)
+        if take is None:
+            return self._replace(rows=rows), costs
+        costs = costs.taken(take)
+        return self._replace(nests=costs.nests, rows=take(rows)), costs
+
 
 class OpenSite(NamedTuple):
-    """Nests of a site that fit, those with the lowest bounds first."""
+    """Nests of a site that fit: their numbers in its grid, their bounds, and the grid's costs."""
 
     site: Site
     numbers: Counts
     bounds: Reals
+    costs: NestCosts
+
+    def within(self, low: float, high: float) -> OpenSite:
+        """Return those with bounds above ``low`` and up to ``high``, the lowest first."""
+        rows = np.flatnonzero((self.bounds > low) & (self.bounds <= high))
+        rows = rows[np.argsort(self.bounds[rows], kind="stable")]
+        return self._replace(numbers=self.numbers[rows], bounds=self.bounds[rows])
+
+    def lowest(self, count: int) -> float:
+        """Return the bound up to which there are ``count``, or all."""
+        if count >= len(self.bounds):
+            return inf
+        return float(np.partition(self.bounds, count - 1)[count - 1])
 
 
 class Result(NamedTuple):
@@ -256,7 +280,7 @@ class Problem:
                     for index, whole in enumerate(wholes)
                 ]
                 costs = NestCosts(parts[0].nests.copy(), self.spec)
-                yield from ((part, costs) for part in parts)
+                yield from (part.narrowed(costs, part.rows) for part in parts if part.rows.any())
                 number += len(parts)
 
     def fitting(self, site: Site, costs: NestCosts) -> Rows:
@@ -279,15 +303,19 @@ class Problem:
         place = costs.at(site.held)
         cycles = place.bound_cycles
         energy_pj = place.energy_pj(cycles) if self.objective.needs_energy else None
-        return Bounds(cycles, place.dram_bytes, costs.tiles, energy_pj)
+        return Bounds(cycles, place.dram_bytes, costs.units.tiles, energy_pj)
 
     def score(self, nests: Nests, held: tuple[int, ...]) -> tuple[Scored, int]:
-        """Return the costs of nests that are listed one by one, and the number of scored mappings.
+        """Return the scores of nests that are listed one by one; as `scored`."""
+        return self.scored(NestCosts(nests, self.spec), held)
 
-        Of the numbers of buffers the best that fits is taken. Two are never slower than one, so
-        that the others are only scored where all operands with two don't fit.
+    def scored(self, costs: NestCosts, held: tuple[int, ...]) -> tuple[Scored, int]:
+        """Return the scores of nests of these costs, and the number of scored mappings.
+
+        They are listed one by one. Of the numbers of buffers the best that fits is taken. Two are
+        never slower than one, so that the others are only scored where all with two don't fit.
         """
-        place = NestCosts(nests, self.spec).at(held)
+        nests, place = costs.nests, costs.at(held)
         needs_energy = self.objective.needs_energy
         first = place.scores(self.buffers[0], with_energy=needs_energy)
         fits = first.fits(self.spec)

@@ -32,10 +32,11 @@ def refined(
     Among them is the best that holds one tile of each operand, twice: a mapping that has no more
     refined cycles than that is always found.
     """
-    finalists = [
+    found = [
         *result.shortlist.finalists(FINALISTS - 1),
         *best_tile_by_tile(problem, result.opened, effort),
     ]
+    finalists = list({one.mapping: one for one in reversed(found)}.values())[::-1]
     mappings = [with_layouts(problem.kernel, one.mapping, problem.spec) for one in finalists]
     times = refine(problem.kernel, problem.spec, mappings)
     costs = [
@@ -71,4 +72,4 @@ def _tile_by_tile(kernel: Kernel, one: OpenSite) -> OpenSite:
     site = one.site
     rows = np.broadcast_to(are_tiles(kernel, site.nests, site.held), site.nests.shape)
     kept = rows.reshape(-1)[one.numbers]
-    return OpenSite(site, one.numbers[kept], one.bounds[kept])
+    return one._replace(numbers=one.numbers[kept], bounds=one.bounds[kept])
