@@ -24,8 +24,7 @@ def factor(dtype: str, k: int, tile_m: int, tile_k: int, hardware: str = "edge_d
     (kernel,) = kernels_of(graph, graph.layers[0])
     nests = Nests(kernel, (0, 1, 2), np.array([[tile_m], [8], [tile_k]]))
     found = burst_factor(kernel.inputs[0], nests, 3, load_preset(hardware))
-    assert found is not None, "the machine has a DRAM"
-    return float(found.max())
+    return 1.0 if found is None else float(found.max())
 
 
 def counted(run: int, element: int) -> float:
