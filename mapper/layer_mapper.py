@@ -258,7 +258,7 @@ class LayerMapper:
         asked = {one.kind: one for one in every if one.kind not in self._works}
         if processes == 1 or len(asked) < _MUCH:
             return
-        found = side_by_side(self._in_worker, asked.values(), processes)
+        found = side_by_side(self._in_worker, list(asked.values()), processes)
         for one, (work, warnings) in zip(asked.values(), found, strict=True):
             self._show(one)
             self._works[one.kind] = work

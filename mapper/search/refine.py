@@ -11,7 +11,7 @@ from mapper.kernel import Kernel
 from mapper.layouts import with_layouts
 from mapper.mapping import Mapping
 from mapper.search.exhaustive import open_sites, search_site
-from mapper.search.problem import Deadline, Effort, OpenSite, Problem, Result
+from mapper.search.problem import Deadline, Effort, OpenSite, Problem, Result, Site
 from mapper.search.shortlist import Candidate
 from mapper.space import are_tiles
 
@@ -34,7 +34,7 @@ def refined(
     """
     found = [
         *result.shortlist.finalists(FINALISTS - 1),
-        *best_tile_by_tile(problem, result.opened, effort),
+        *best_tile_by_tile(problem, result, effort),
     ]
     finalists = list({one.mapping: one for one in reversed(found)}.values())[::-1]
     mappings = [with_layouts(problem.kernel, one.mapping, problem.spec) for one in finalists]
@@ -53,23 +53,28 @@ def refined(
     )
 
 
-def best_tile_by_tile(
-    problem: Problem, opened: Sequence[OpenSite], effort: Effort
-) -> tuple[Candidate, ...]:
+def best_tile_by_tile(problem: Problem, result: Result, effort: Effort) -> tuple[Candidate, ...]:
     """Return the best mapping that holds one tile of each operand, twice; none if none fits."""
+    has_looked_at_all = bool(result.opened) and len(problem.buffers) == 1
+    if has_looked_at_all and all(_are_all_tiles(one.site) for one in result.opened):
+        return result.shortlist.chosen()[:1]
     deadline = Deadline(effort)
     twice = Problem(
         problem.kernel, problem.spec, problem.families, problem.objective, problem.buffers[:1]
     )
     best = twice.shortlist()
-    for one in opened or open_sites(problem, deadline)[0]:
-        search_site(twice, _tile_by_tile(problem.kernel, one), best, deadline)
+    for one in result.opened or open_sites(problem, deadline)[0]:
+        search_site(twice, _tile_by_tile(one), best, deadline)
     return best.chosen()[:1]
 
 
-def _tile_by_tile(kernel: Kernel, one: OpenSite) -> OpenSite:
+def _are_all_tiles(site: Site) -> bool:
+    return bool(are_tiles(site.nests.kernel, site.nests, site.held).all())
+
+
+def _tile_by_tile(one: OpenSite) -> OpenSite:
     """Return the nests of a site in which regions are tiles."""
     site = one.site
-    rows = np.broadcast_to(are_tiles(kernel, site.nests, site.held), site.nests.shape)
-    kept = rows.reshape(-1)[one.numbers]
+    rows = are_tiles(site.nests.kernel, site.nests, site.held)
+    kept = np.broadcast_to(rows, site.nests.shape).reshape(-1)[one.numbers]
     return one._replace(numbers=one.numbers[kept], bounds=one.bounds[kept])

@@ -51,8 +51,9 @@ def test_the_part_tile_by_tile_is_that_of_a_scan() -> None:
             cost.cycles for mapping, cost in all_fitting(kernel, spec) if is_plain(kernel, mapping)
         ]
         problem = Problem(kernel, spec, map_space(kernel, spec), objective_of("latency"))
-        for opened in (exhaustive(problem, Effort()).opened, ()):
-            found = best_tile_by_tile(problem, opened, Effort())
+        result = exhaustive(problem, Effort())
+        for one_of in (result, result._replace(opened=())):
+            found = best_tile_by_tile(problem, one_of, Effort())
             assert bool(found) == bool(plain)
             for one in found:
                 assert is_plain(kernel, replace(one.mapping, num_buffers=(2,) * 9))
