@@ -66,6 +66,7 @@ across: setup
 bench: setup
 	@$(BIN)/python -m tests.bench.table
 	@$(BIN)/python -m tests.bench.mapping
+	@$(BIN)/python -m tests.bench.zoo
 	@$(BIN)/python -m tests.bench.dram
 	@$(BIN)/python -m tests.bench.loading
 
