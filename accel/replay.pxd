@@ -36,16 +36,16 @@ cdef class Replay:
     cpdef long long run(self)
     cpdef long long finished(self, long long queue)
     cdef long long _first(self)
-    cdef void _schedule(self, long long queue, long long cycle)
+    cdef void _schedule(self, long long queue, long long cycle) noexcept
     cdef _step(self, long long queue)
     cdef _signal(self, long long queue, long long semaphore)
     cdef _ask(self, long long queue, long long number, long long place)
     cpdef land(self, long long queue, long long number, long long landed_fs)
     cdef _go_on(self)
     cdef bint _take(self, long long semaphore, long long queue)
-    cdef void _give(self, long long semaphore, long long cycle)
+    cdef void _give(self, long long semaphore, long long cycle) noexcept
     cdef bint _product(self, long long queue, long long row)
-    cdef void _stall(self, long long queue, long long cycles)
+    cdef void _stall(self, long long queue, long long cycles) noexcept
     cdef bint _transfer(self, long long queue) except *
     @cython.locals(pace=Pace)
     cdef long long _serve(self, long long memory, long long size_bytes)

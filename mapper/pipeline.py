@@ -88,7 +88,7 @@ class Pipeline:
 
     def _computed(self, kernel: Kernel, mapping: Mapping) -> Woven:
         tiling = tiling_of(kernel, mapping)
-        every = array("q", range(tiling.count))
+        every = _every(tiling)
         is_product = isinstance(kernel.body, Contraction)
         results = results_of(kernel, tiling) if is_product else every
         first_vector = 2 if is_product else 0
@@ -97,7 +97,7 @@ class Pipeline:
             strips_of(kernel, number, mapping, tiling, own) for number, own in enumerate(uses)
         ]
         work = _Work(self, kernel, mapping, tiling, strips, uses, results)
-        weaver = Weaver(8 * tiling.count)
+        weaver = Weaver(tiling.count)
         weaver.compute(
             tiling,
             results,
@@ -134,7 +134,7 @@ class Pipeline:
         sources, targets = [], []
         for kernel, mapping in zip(kernels, mappings, strict=True):
             tiling = tiling_of(kernel, mapping)
-            every = array("q", range(tiling.count))
+            every = _every(tiling)
             loaded += _boxes(kernel, kernel.inputs[0]).of_tiles(tiling, every)
             stored += _boxes(kernel, kernel.output).of_tiles(tiling, every)
             sources.append((TileParts(kernel, kernel.inputs[0], tiling, every), tiling.count))
@@ -155,7 +155,7 @@ class Pipeline:
 
     def _looked_up(self, kernel: Kernel, mapping: Mapping, body: Lookup) -> Woven:
         tiling = tiling_of(kernel, mapping)
-        every = array("q", range(tiling.count))
+        every = _every(tiling)
         (indices,) = kernel.inputs
         row_bytes = body.table.axes[-1].size * body.table.dtype.size_bytes
         rows = [tile_at(tiling, number).size[0] for number in every]
@@ -411,6 +411,11 @@ def _distinct(kinds: Numbers) -> tuple[list[int], Numbers]:
     number_of = np.zeros(most, dtype=np.int64)
     number_of[present] = np.arange(len(present))
     return first[present].tolist(), number_of[kinds]
+
+
+def _every(tiling: Tiling) -> array[int]:
+    """Return the numbers of all tiles."""
+    return _column(np.arange(tiling.count))
 
 
 def _column(values: Numbers) -> array[int]:

@@ -12,7 +12,7 @@ cdef class Tiling:
     cdef long long _find_results(self, long long[::1] found, long long[::1] depends)
     cdef void _walk(self, long long depth, long long[::1] number, long long[::1] parent,
                     long long[::1] at, long long[::1] end, long long[::1] first,
-                    long long[::1] place)
+                    long long[::1] place) noexcept
 
 @cython.final
 cdef class Strips:
@@ -27,18 +27,19 @@ cdef class Strips:
     cdef long long[::1] _last_departure, _seen_in, _seen_as, _newest_in, _newest
     cdef long long[::1] _part_first, _part_last, _leave, _before
 
+    cdef long long _count_moves(self)
+    cdef bint _has_moved(self, long long last, long long tile)
+    cdef void _find_stays(self) noexcept
     @cython.locals(tiling=Tiling)
-    cdef void _find_stays(self)
-    @cython.locals(tiling=Tiling)
-    cdef void _set_region(self, long long tile, long long stay)
+    cdef void _set_region(self, long long tile, long long stay) noexcept
     cdef bint _is_elsewhere(self, long long stay)
-    cdef void _set_region_span(self, long long stay)
+    cdef void _set_region_span(self, long long stay) noexcept
     @cython.locals(tiling=Tiling)
-    cdef void _set_span(self, long long tile, long long strip)
+    cdef void _set_span(self, long long tile, long long strip) noexcept
     cdef long long _key(self, long long tile)
     cdef long long _group(self, long long tile, long long key)
-    cdef void _find_strips(self, long long stay)
-    cdef void _come_whole(self, long long stay, long long begin, long long end)
-    cdef void _come(self, long long stay, long long use, long long last_use)
-    cdef void _count_waits(self, long long buffers)
+    cdef void _find_strips(self, long long stay) noexcept
+    cdef void _come_whole(self, long long stay, long long begin, long long end) noexcept
+    cdef void _come(self, long long stay, long long use, long long last_use) noexcept
+    cdef void _count_waits(self, long long buffers) noexcept
     cdef bint _are_alike(self, long long stay, long long other)

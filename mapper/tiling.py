@@ -255,15 +255,17 @@ class Strips:
         self.arrival = array("q", [NONE]) * count
         self.waits, self._stay_of_strip = array("q", [0]) * count, array("q", [0]) * count
         self.first, self.extent = (array("q", [0]) * (count * len(axes)) for _ in range(2))
+        # There may be far fewer contents than uses: room for them is most of what this takes.
+        most = self._count_moves()
         self.region_first, self.region_extent = (
-            array("q", [0]) * (count * len(axes)) for _ in range(2)
+            array("q", [0]) * (most * len(axes)) for _ in range(2)
         )
         self.region_size, self._region_low = (
-            array("q", [0]) * (count * tiling.rank) for _ in range(2)
+            array("q", [0]) * (most * tiling.rank) for _ in range(2)
         )
-        self._first_use = array("q", [0]) * (count + 1)
-        self._first_strip = array("q", [0]) * (count + 1)
-        self._last_departure = array("q", [0]) * count
+        self._first_use = array("q", [0]) * (most + 1)
+        self._first_strip = array("q", [0]) * (most + 1)
+        self._last_departure = array("q", [0]) * most
         #: Of each different part: the content that has seen it last, and its place in there.
         self._seen_in, self._seen_as = array("q", [NONE]) * keys, array("q", [0]) * keys
         self._newest_in, self._newest = array("q", [NONE]) * keys, array("q", [0]) * keys
@@ -276,15 +278,29 @@ class Strips:
             self._find_strips(stay)
         self._count_waits(buffers)
 
-    def _find_stays(self) -> None:
-        """Part the uses into contents: a new one where the region moves."""
-        tiling, rank, last = self._tiling, self._rank, NONE
+    def _count_moves(self) -> int:
+        """Return before how many uses the loops outside the operand's place turn."""
+        moves, last = 0, NONE
         for use in range(len(self._uses)):
             tile = self._uses[use]
-            moved = last < 0
-            for number in range(last + 1, tile + 1):
-                if tiling.changed[number] < self._held:
-                    moved = True
+            moves += self._has_moved(last, tile)
+            last = tile
+        return moves
+
+    def _has_moved(self, last: int, tile: int) -> bool:
+        """Whether the loops outside the operand's place turn between two tiles that use it."""
+        moved = last < 0
+        for number in range(last + 1, tile + 1):
+            if self._tiling.changed[number] < self._held:
+                moved = True
+        return moved
+
+    def _find_stays(self) -> None:
+        """Part the uses into contents: a new one where the region moves."""
+        last = NONE
+        for use in range(len(self._uses)):
+            tile = self._uses[use]
+            moved = self._has_moved(last, tile)
             last = tile
             if moved:
                 self._set_region(tile, self.stays)
@@ -294,7 +310,6 @@ class Strips:
                     self.stays += 1
             self.stay_of[use] = self.stays - 1
         self._first_use[self.stays] = len(self._uses)
-        assert rank == tiling.rank
 
     def _set_region(self, tile: int, stay: int) -> None:
         """Find the turn of the loops outside the operand's place in which a tile lies."""

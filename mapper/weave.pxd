@@ -11,8 +11,8 @@ cdef class Boxes:
 
     cpdef of_strips(self, Strips strips)
     cpdef of_tiles(self, Tiling tiling, long long[::1] tiles)
-    cdef void _fill_strips(self, Strips strips, long long[::1] sizes)
-    cdef void _fill_tiles(self, Tiling tiling, long long[::1] tiles, long long[::1] sizes)
+    cdef void _fill_strips(self, Strips strips, long long[::1] sizes) noexcept
+    cdef void _fill_tiles(self, Tiling tiling, long long[::1] tiles, long long[::1] sizes) noexcept
     cdef long long _inside(self, long long axis, long long first, long long extent)
 
 @cython.final
@@ -21,8 +21,8 @@ cdef class Line:
     cdef long long[::1] _all
     cdef long long _count
 
-    cdef void add(self, long long code, long long argument)
-    cdef void repeat(self, long long code, long long argument, long long times)
+    cdef bint add(self, long long code, long long argument) except -1
+    cdef bint repeat(self, long long code, long long argument, long long times) except -1
     cdef _grow(self)
 
 @cython.final
@@ -40,4 +40,4 @@ cdef class Weaver:
 cdef long long _number_kinds(Tiling tiling, long long[::1] classes, long long[::1] radix,
                              long long[::1] seen, long long[::1] kinds, long long[::1] examples)
 
-cdef void _pick(long long[::1] loads, long long operand, long long[::1] own, long long[::1] sizes)
+cdef void _pick(long long[::1] loads, long long operand, long long[::1] own, long long[::1] sizes) noexcept
