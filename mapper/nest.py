@@ -162,8 +162,12 @@ class Nests:
 
     def loops(self, number: int) -> tuple[Loop, ...]:
         """Return the loops of one nest."""
-        one = self.at(np.array([number]))
-        return tuple(map(Loop, self.dimensions, (int(column[0]) for column in one.columns)))
+        index = [int(place) for place in np.unravel_index(number, self.shape)]
+        steps = (
+            column[*(min(i, size - 1) for i, size in zip(index, column.shape, strict=True))]
+            for column in self.columns
+        )
+        return tuple(map(Loop, self.dimensions, map(int, steps)))
 
     @property
     def tiles(self) -> Counts:
