@@ -21,6 +21,10 @@ from reports.roofline import make_roofline
 from reports.summary import sentence, shares_by_bound
 from reports.timeline import write_timeline
 
+#: The command that makes a run's folder, for messages.
+MAKES_ONE = "`rooftile run NETWORK --hw SPEC -o FOLDER` makes one"
+#: The resolved inputs in a run's folder.
+INPUT_NAMES = ("network.yaml", "hardware.yaml", "mapping.yaml")
 #: Changes when a key of summary.json changes its name or meaning.
 SCHEMA_VERSION = 4
 
@@ -135,6 +139,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         raise OutputError(
             f"folder '{folder}': has no readable summary.json; give the folder of a finished run"
+            f" ({MAKES_ONE})"
         ) from None
     version = summary.get("schema_version") if isinstance(summary, dict) else None
     if version != SCHEMA_VERSION:
@@ -143,6 +148,30 @@ def read_summary(folder: Path) -> dict[str, Any]:
             f" {SCHEMA_VERSION}; run it again"
         )
     return dict(summary)
+
+
+def read_inputs(folder: Path, summary: Mapping[str, Any]) -> dict[str, str]:
+    """Return file name to text of a run's resolved inputs.
+
+    Raises
+    ------
+    OutputError
+        When one is missing, or they have been changed since the run.
+    """
+    try:
+        inputs = {name: (folder / name).read_text(encoding="utf-8") for name in INPUT_NAMES}
+    except (OSError, UnicodeDecodeError):
+        *others, last = INPUT_NAMES
+        raise OutputError(
+            f"folder '{folder}': {', '.join(others)} or {last} is missing; give the folder of a"
+            " finished run"
+        ) from None
+    if digest(inputs) != summary["configuration_sha256"]:
+        raise OutputError(
+            f"folder '{folder}': its inputs have been changed since the run; run it again into a"
+            " new folder"
+        )
+    return inputs
 
 
 def _cannot_write(folder: Path, error: OSError) -> OutputError:

@@ -16,6 +16,7 @@ import click
 from foundation.errors import RooftileError
 from rooftile import __version__, options
 from rooftile.progress import progress_line
+from rooftile.report import report
 from rooftile.validate.commands import validate
 
 if TYPE_CHECKING:
@@ -526,6 +527,7 @@ def scenario(
     )
 
 
+cli.add_command(report)
 cli.add_command(validate)
 
 

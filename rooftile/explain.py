@@ -8,11 +8,8 @@ from typing import Any
 from foundation.errors import OutputError
 from mapper.search.find import SearchOptions, options_of
 from reports.explain import explain_text
-from reports.files import digest, read_summary
+from reports.files import INPUT_NAMES, read_inputs, read_summary
 from rooftile.simulation import simulate
-
-#: The resolved inputs in a run's folder.
-INPUT_NAMES = ("network.yaml", "hardware.yaml", "mapping.yaml")
 
 
 def explain_run(folder: Path, layer: str) -> str:
@@ -30,47 +27,38 @@ def explain_run(folder: Path, layer: str) -> str:
         When the network has no such layer.
     """
     summary = read_summary(folder)
-    if digest(_inputs(folder)) != summary["configuration_sha256"]:
-        raise OutputError(
-            f"folder '{folder}': its inputs have been changed since the run; run it again into a"
-            " new folder"
-        )
+    read_inputs(folder, summary)
     if summary.get("engine") == "analytical":
         raise OutputError(
             f"folder '{folder}': was made by the analytical engine, which doesn't know what units"
             " wait for; run it with --engine cycle into a new folder"
         )
     network, hardware, mappings = (folder / name for name in INPUT_NAMES)
-    how: dict[str, Any] = {"mappings": mappings}
-    if summary["across"]:  # mappings of groups stand in no file: they are found again
-        how = {"across": summary["across"], "options": _options(folder, summary)}
-    result = simulate(network, hardware, split=summary["split"], **how)
+    how = {"mappings": mappings, **repeated(folder, summary)}
+    result = simulate(network, hardware, **how)
     return explain_text(result.report, result.plan, layer)
 
 
-def _options(folder: Path, summary: dict[str, Any]) -> SearchOptions:
-    """Return the options of a run's search.
+def repeated(folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
+    """Return how a run's network is mapped once more, besides its mappings.
 
     Raises
     ------
     OutputError
         When it can't be repeated exactly.
     """
+    if not summary["across"]:
+        return {"split": summary["split"]}
     options = options_of(summary["search"])
     if options.effort.seconds is not None:
         raise OutputError(
             f"folder '{folder}': its search had a time limit of {options.effort.seconds:g} s, so"
             " that the run can't be repeated exactly; run it again without --time-limit"
         )
-    return options
-
-
-def _inputs(folder: Path) -> dict[str, str]:
-    try:
-        return {name: (folder / name).read_text(encoding="utf-8") for name in INPUT_NAMES}
-    except (OSError, UnicodeDecodeError):
-        *others, last = INPUT_NAMES
-        raise OutputError(
-            f"folder '{folder}': {', '.join(others)} or {last} is missing; give the folder of a"
-            " finished run"
-        ) from None
+    # Mappings of groups stand in no file: they are found again.
+    return {
+        "split": summary["split"],
+        "mappings": None,
+        "across": summary["across"],
+        "options": options,
+    }
