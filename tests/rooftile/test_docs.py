@@ -54,8 +54,11 @@ def test_the_readmes_table_names_real_commands(documented: Command) -> None:
         "NETWORK": "tiny.yaml",
         "SPEC": "edge_64x64.yaml",
         "SCENARIO": "scenario.yaml",
+        "FOLDER": "folder",
         "CONFIG": str(ROOT / "tests/workloads/huggingface/configs/gpt2.json"),
     }
+    folder = ("-o", values["FOLDER"], "--no-plots")
+    assert documented(*COMMANDS_OF_FILES.split()[1:], *folder).status == 0
     for row in rows:
         for command in re.findall(r"`rooftile (.*?)`", row):
             words = [values.get(word, word) for word in command.split()]

@@ -116,11 +116,11 @@ function timelinePanel(view, spec) {
     });
   };
   made.box.addEventListener("keydown", (event) => {
-    const action = { "+": () => zoomBy(1 / ZOOM_STEP), "=": () => zoomBy(1 / ZOOM_STEP), "-": () => zoomBy(ZOOM_STEP),
+    const act = { "+": () => zoomBy(1 / ZOOM_STEP), "=": () => zoomBy(1 / ZOOM_STEP), "-": () => zoomBy(ZOOM_STEP),
       ArrowLeft: () => panBy(-PAN_STEP), ArrowRight: () => panBy(PAN_STEP), 0: () => zoomTo(0, data.end) }[event.key];
-    if (!action || event.ctrlKey || event.metaKey) return;
+    if (!act || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    action();
+    act();
   });
   view.zoomToLayer = (name) => {
     const layer = data.layers.find((one) => one.name === name);
