@@ -281,7 +281,7 @@ def test_controls_have_names(browser: webdriver.Chrome, runs: Path) -> None:
     for one in browser.find_elements(By.CSS_SELECTOR, "#details button"):
         assert one.accessible_name
     page.press(Keys.ESCAPE)
-    named = "header select, .filter :is(input, select, button), .panel button, .chart, .scroll"
+    named = "header select, .filter :is(input, select, button), .panel-head button, thead button, .chart, .scroll"
     for one in browser.find_elements(By.CSS_SELECTOR, named):
         if one.is_displayed():
             assert one.accessible_name, one.get_attribute("outerHTML")

@@ -184,14 +184,15 @@ function drawBlock(params, api, data, block, paints) {
     { x: params.coordSys.x, y: params.coordSys.y, width: params.coordSys.width, height: params.coordSys.height });
   if (!shape) return null;
   const isLayer = block.track === LAYERS_TRACK;
+  const fill = blockFill(block, paints);
   const text = shape.width > 34 ? blockName(data, block) : "";
   return {
     type: "rect", shape,
     style: {
-      fill: blockFill(block, paints), opacity: isLayer || block.isWait ? 1 : 0.25 + 0.75 * block.share,
+      fill, opacity: isLayer || block.isWait ? 1 : 0.25 + 0.75 * block.share,
       stroke: paints.surface, lineWidth: shape.width > 4 ? 0.5 : 0,
     },
-    textContent: { style: { text, fill: isLayer ? paints.ink : block.isWait ? paints.ink : paints.surface, fontSize: 11,
+    textContent: { style: { text, fill: isLayer || block.isWait ? paints.ink : inkOn(fill), fontSize: 11,
       width: shape.width - 6, overflow: "truncate", ellipsis: "…" } },
     textConfig: { position: "insideLeft", distance: 3 },
   };
