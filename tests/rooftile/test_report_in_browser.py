@@ -35,6 +35,19 @@ DOTS = """
 return echarts.getInstanceByDom(document.querySelector("#panel-roofline .chart")).getOption().series
   .flatMap((series) => series.data.map((data) => data.value));
 """
+#: Picoseconds in which the array works, of each layer, and of what is drawn on few to many pixels.
+WORK_OF_ARRAY = """
+const { views } = JSON.parse(document.getElementById("data").textContent);
+const data = new TimelineData(views[0].panels.find((panel) => panel.kind === "timeline"));
+const array = data.tracks.indexOf("matrix");
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
+const ofLayer = (layer) => sum((data.drawn.get(layer.alike) ?? [])
+  .filter((own) => own.track === array).map((own) => own.work));
+const drawn = (pixels) => sum(data.blocks(0, data.end, data.end / pixels, new Set([array]))
+  .filter((block) => block.track === array && !block.isWait)
+  .map((block) => (block.end - block.start) * block.share));
+return [data.layers.map(ofLayer), [1, 40, 300, 5000, 1e6].map(drawn)];
+"""
 SPAN = "return document.getElementById('timeline-span').textContent"
 
 
@@ -207,6 +220,20 @@ def test_the_timeline_zooms_by_button_key_and_layer(browser: webdriver.Chrome, r
     page.check_is_alone_and_well()
 
 
+def test_the_timeline_draws_the_cycles_of_the_table(browser: webdriver.Chrome, runs: Path) -> None:
+    page = Page(browser, runs / "r18.html")
+    by_layer, at_widths = page.run(WORK_OF_ARRAY)
+    ps_per_cycle = 1000  # at 1 GHz
+    computed = [
+        int(row["compute_cycles"]) * ps_per_cycle if int(row["macs"]) else 0
+        for row in layers(runs / "r18")
+    ]
+    assert by_layer == computed
+    # However little can be told apart, all work is drawn.
+    assert at_widths == pytest.approx([sum(computed)] * len(at_widths))
+    page.check_is_alone_and_well()
+
+
 def test_a_bar_opens_its_layer(browser: webdriver.Chrome, runs: Path) -> None:
     page = Page(browser, runs / "r18.html")
     page.find("#panel-stacks .chart").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
@@ -281,7 +308,8 @@ def test_controls_have_names(browser: webdriver.Chrome, runs: Path) -> None:
     for one in browser.find_elements(By.CSS_SELECTOR, "#details button"):
         assert one.accessible_name
     page.press(Keys.ESCAPE)
-    named = "header select, .filter :is(input, select, button), .panel-head button, thead button, .chart, .scroll"
+    named = "header select, .filter :is(input, select, button), :is(.panel-head, thead) button"
+    named += ", .chart, .scroll"
     for one in browser.find_elements(By.CSS_SELECTOR, named):
         if one.is_displayed():
             assert one.accessible_name, one.get_attribute("outerHTML")
