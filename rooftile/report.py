@@ -60,7 +60,7 @@ def write_report(folders: Sequence[Path], output: Path, *, progress: Progress = 
         if progress is not None:
             progress(f"reading {folder}")
         run = read_run(folder, max_slices=MAX_SLICES // len(folders))
-        mapped, without = _mapped(folder, run)
+        mapped, without = _mapped(folder, run, progress)
         views.append(run_record(run, mapped, without_mapping=without))
     title = views[0]["title"] if len(views) == 1 else f"{len(views)} runs"
     text = report_page(title, views)
@@ -68,7 +68,7 @@ def write_report(folders: Sequence[Path], output: Path, *, progress: Progress = 
     return len(text.encode())
 
 
-def _mapped(folder: Path, run: RunFolder) -> tuple[dict[str, list[str]], str]:
+def _mapped(folder: Path, run: RunFolder, progress: Progress) -> tuple[dict[str, list[str]], str]:
     """Return layer to the lines that say how it was mapped, or why that isn't known.
 
     The network is mapped as in the run, which takes no search unless layers ran together.
@@ -83,10 +83,12 @@ def _mapped(folder: Path, run: RunFolder) -> tuple[dict[str, list[str]], str]:
     try:
         how = repeated(folder, run.summary)
     except OutputError as error:
-        return {}, str(error)
+        # Where the folder lies is no part of the page.
+        return {}, str(error).removeprefix(f"folder '{folder}': ")
     how.setdefault("mappings", parse_mappings(run.inputs["mapping.yaml"], "mapping.yaml"))
     network, hardware = (str(folder / name) for name in ("network.yaml", "hardware.yaml"))
-    plan = make_plan(find_network(network), find_hardware(hardware), **how)
+    show = progress and (lambda layer: progress(f"mapping {layer}"))
+    plan = make_plan(find_network(network), find_hardware(hardware), progress=show, **how)
     lines = {
         planned.name: dedent("\n".join(plan_lines(plan, planned))).splitlines()
         for planned in plan.layers
