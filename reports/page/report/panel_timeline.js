@@ -185,6 +185,8 @@ function drawBlock(params, api, data, block, paints) {
   if (!shape) return null;
   const isLayer = block.track === LAYERS_TRACK;
   const fill = blockFill(block, paints);
+  // On weak colours the paper shows through.
+  const isDim = isLayer || block.isWait || block.share < 0.5;
   const text = shape.width > 34 ? blockName(data, block) : "";
   return {
     type: "rect", shape,
@@ -192,7 +194,7 @@ function drawBlock(params, api, data, block, paints) {
       fill, opacity: isLayer || block.isWait ? 1 : 0.25 + 0.75 * block.share,
       stroke: paints.surface, lineWidth: shape.width > 4 ? 0.5 : 0,
     },
-    textContent: { style: { text, fill: isLayer || block.isWait ? paints.ink : inkOn(fill), fontSize: 11,
+    textContent: { style: { text, fill: isDim ? paints.ink : inkOn(fill), fontSize: 11,
       width: shape.width - 6, overflow: "truncate", ellipsis: "…" } },
     textConfig: { position: "insideLeft", distance: 3 },
   };
