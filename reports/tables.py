@@ -83,17 +83,18 @@ def report_table(report: Report) -> str:
 
 def aligned(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     """Return rows of the table of layers as lines with aligned columns."""
-    return _aligned(heads, body, [right for _, right in COLUMNS])
+    return aligned_sides(heads, body, [right for _, right in COLUMNS])
 
 
 def aligned_columns(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     """Return rows of numbers as lines with aligned columns and a rule under the heads."""
-    return _aligned(heads, body, [True] * len(heads))
+    return aligned_sides(heads, body, [True] * len(heads))
 
 
-def _aligned(
+def aligned_sides(
     heads: Sequence[str], body: Sequence[Sequence[str]], is_right: Sequence[bool]
 ) -> list[str]:
+    """Return rows as lines with aligned columns, to the right where ``is_right`` says so."""
     table = [list(heads), *body]
     widths = [max(len(row[column]) for row in table) for column in range(len(heads))]
 
@@ -152,8 +153,13 @@ def _energy_lines(report: Report) -> list[str]:
     energy = report.spec.energy
     if energy is None or report.no_energy:
         return []
-    has_leakage = energy.leakage_mw is not None
-    line = energy_line(report.energies_pj, inferences=report.batch, has_leakage=has_leakage)
+    line = energy_line(
+        report.energies_pj,
+        inferences=report.batch,
+        has_leakage=energy.leakage_mw is not None,
+        leakage_is_derived="leakage" in energy.derived,
+        unknown=report.unknown_energies,
+    )
     return [f"energy       {line}"]
 
 
