@@ -50,8 +50,9 @@ class AccessPart(Part):
         return AccessEnergy(read_pj_per_bit=self.read, write_pj_per_bit=self.write)
 
 
-#: Keys under which ``null`` says that there is no number. Without a number of their own, registers
-#: are part of a MAC, and leakage isn't counted.
+#: Keys under which ``null`` beside a technology says that there is no number; elsewhere it is as if
+#: the key weren't there. Without a number of their own, registers are part of a MAC, and leakage
+#: isn't counted.
 _CAN_BE_UNKNOWN = ("vector", "shared_buffer", "network")
 
 
@@ -80,7 +81,6 @@ class EnergyPart(Part):
             shared_buffer=buffer.spec() if buffer is not None else None,
             network_pj_per_bit=self.network,
             leakage_mw=self.leakage,
-            unknown=tuple(self._unknown()),
         )
         return given if self.technology is None else self._with_derived(given, machine)
 
@@ -121,6 +121,7 @@ class EnergyPart(Part):
             leakage_mw=numbers.get("leakage", given.leakage_mw),
             technology=technology,
             derived=tuple(numbers),
+            unknown=tuple(self._unknown()),
         )
 
     def _dotted(self) -> Iterator[str]:

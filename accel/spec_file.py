@@ -122,7 +122,8 @@ def _spec(document: Document) -> AcceleratorSpec:
 
 def _part_of(message: str) -> Path_:
     """Return the place in a machine file that a broken rule is about."""
-    place = tuple(message.partition(":")[0].split(".", 2))
+    key = message.partition(":")[0]
+    place = tuple(key.split(".", 3 if key.startswith("energy.technology.") else 2))
     if place[0] in ("network", "shared_buffer", "energy", "area"):
         return place
     if message.endswith("in 'read_queue'"):
