@@ -19,7 +19,7 @@ from typing import Any
 
 from accel.area import area_of_parts, known_area_um2
 from accel.spec import AcceleratorSpec
-from foundation.errors import PriceError, nearest
+from foundation.errors import PriceError, WorkloadError, nearest
 from reports.area import UM2_PER_MM2, part_name, unknown_parts
 from reports.energy import component_name
 from reports.prices import Prices, Yield
@@ -127,6 +127,8 @@ def cost_of(report: Report, prices: Prices) -> Cost:
         The machine lacks areas, or energies that the network uses.
     PriceError
         A main memory has no price, a price no memory, or no die fits on the wafer.
+    WorkloadError
+        The network takes no time.
     """
     spec = report.spec
     parts = area_of_parts(spec)
@@ -138,7 +140,7 @@ def cost_of(report: Report, prices: Prices) -> Cost:
             f" {prices.wafer.diameter:g} mm; give a machine with an area, or a larger 'diameter'"
         )
     if not report.time_fs:
-        raise PriceError(f"network '{report.network}': takes no time, so that it has no cost")
+        raise WorkloadError(f"network '{report.network}': takes no time, so that it has no cost")
     works = die_yield(prices.yield_, die_mm2)
     hours = prices.lifetime * prices.utilization
     inferences = hours * _S_PER_HOUR * report.inferences_per_s
@@ -179,14 +181,14 @@ def _memory_cost(spec: AcceleratorSpec, prices: Prices) -> float | None:
     for name in prices.memory:
         if name not in names:
             raise PriceError(
-                f"memory.{name}: must be one of {', '.join(names)}, the memories of machine"
-                f" '{spec.name}'{nearest(name, names)}"
+                f"memory.{name}: must be one of {', '.join(names)} (of machine '{spec.name}') but"
+                f" is '{name}'{nearest(name, names)}"
             )
     missing = [f"'memory.{name}'" for name in names if name not in prices.memory]
     if missing:
         raise PriceError(
-            f"prices: {', '.join(missing)} of machine '{spec.name}' missing; add a price such as"
-            " 5/GiB, or null where it isn't known"
+            f"memory: {', '.join(missing)} of machine '{spec.name}' {_is(missing)} missing; add a"
+            " price such as 5/GiB, or null where none is known"
         )
     priced = [
         memory.capacity_bytes / _BYTES_PER_GIB * price
@@ -194,6 +196,10 @@ def _memory_cost(spec: AcceleratorSpec, prices: Prices) -> float | None:
         if (price := prices.memory[memory.name]) is not None
     ]
     return sum(priced) if priced else None
+
+
+def _is(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _unpriced(prices: Prices) -> list[str]:

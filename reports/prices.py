@@ -120,6 +120,12 @@ def _prices(document: Document) -> Prices:
     return document.validate(Prices)
 
 
+def located(error: PriceError, path: Path) -> PriceError:
+    """Return an error about a key of a file of prices with the file and the line before it."""
+    key = tuple(str(error).partition(":")[0].split(".", 1))
+    return PriceError(f"{path}:{read(path, PriceError).line(key)}: {error}")
+
+
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of files of prices, for editors."""
     return json_schema(Prices)

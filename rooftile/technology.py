@@ -74,15 +74,19 @@ def cost(
 ) -> None:
     """Print what an inference of NETWORK costs: silicon, memory and electricity."""
     from accel.area import area_of_parts
+    from foundation.errors import PriceError
     from reports.cost import cost_of
     from reports.cost_text import cost_text
-    from reports.prices import load_prices
+    from reports.prices import load_prices, located
     from rooftile.sources import find_hardware
 
     given = load_prices(prices)
     area_of_parts(find_hardware(hardware))  # says what is missing before it simulates
     report = _simulate(network, hardware, asked, **how).report
-    found = cost_of(report, given)
+    try:
+        found = cost_of(report, given)
+    except PriceError as error:
+        raise located(error, prices) from None
     click.echo(
         json.dumps({"currency": given.currency, **found.as_record()}, indent=2)
         if as_json

@@ -149,6 +149,7 @@ NULLS = """\
 
 def test_null_beside_a_technology_is_a_number_that_nobody_knows() -> None:
     spec = edge(NULLS)
+    SCHEMA.validate({"base": "edge_32x32", "name": "m", "energy": yaml.safe_load(NULLS)})
     assert spec.energy is not None
     unknown = ("mac.int8", "scratchpads.input", "memories.dram", "vector")
     assert spec.energy.unknown == unknown
