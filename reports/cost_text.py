@@ -14,7 +14,9 @@ _THOUSAND = 1e3
 def cost_text(report: Report, prices: Prices, cost: Cost) -> str:
     """Return what a machine costs over its life, and an inference on it."""
     least, most = ("at least ", "at most ") if cost.unknown else ("", "")
-    die_least = "at least " if any(one.startswith("area of") for one in cost.unknown) else ""
+    die_least = _at_least(cost, "area")
+    bought_least = _at_least(cost, "area", "price")
+    used_least = _at_least(cost, "energy", "leakage")
     name = prices.currency
 
     def money(amount: float) -> str:
@@ -36,8 +38,8 @@ def cost_text(report: Report, prices: Prices, cost: Cost) -> str:
             f"{die_least}{cost.die_mm2:.4g} mm2, {cost.dies_per_wafer:,.0f} on a wafer,"
             f" {cost.die_yield:.1%} of them work ({prices.yield_.model})",
         ),
-        ("purchase", f"{least}{money(cost.purchase)}: {parts}"),
-        ("electricity", f"{least}{money(cost.electricity)} in {prices.lifetime:,.0f} hours"),
+        ("purchase", f"{bought_least}{money(cost.purchase)}: {parts}"),
+        ("electricity", f"{used_least}{money(cost.electricity)} in {prices.lifetime:,.0f} hours"),
         ("ownership", f"{least}{money(cost.ownership)}"),
         (
             "inferences",
@@ -55,3 +57,8 @@ def cost_text(report: Report, prices: Prices, cost: Cost) -> str:
         lines.append(("not counted", ", ".join(cost.unknown)))
     head = f"{report.network}, batch {report.batch}, on {report.spec.name} ({report.spec.label})"
     return "\n".join([head, "", *lines_of(lines)])
+
+
+def _at_least(cost: Cost, *kinds: str) -> str:
+    """Return what to put before a number that lacks something of these kinds."""
+    return "at least " if any(one.startswith(kinds) for one in cost.unknown) else ""

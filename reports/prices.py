@@ -54,12 +54,12 @@ _MODEL_SCHEMA: dict[str, Any] = {"enum": list(YIELD_MODELS)}
 
 
 def _model(value: object) -> str:
-    if value not in YIELD_MODELS:
+    if not isinstance(value, str) or value not in YIELD_MODELS:
         known = ", ".join(YIELD_MODELS)
         raise ValueError(
             f"must be one of {known} but is '{value}'{nearest(str(value), YIELD_MODELS)}"
         )
-    return str(value)
+    return value
 
 
 class WaferPrice(Part):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from accel.energy_spec import EnergySpec
 from accel.units import format_bytes, format_hz, format_time
 from reports.energy import energy_line
 from reports.report import LayerReport, Report
@@ -160,7 +161,15 @@ def _energy_lines(report: Report) -> list[str]:
         leakage_is_derived="leakage" in energy.derived,
         unknown=report.unknown_energies,
     )
-    return [f"energy       {line}"]
+    return [f"energy       {line}", *_technology_lines(energy)]
+
+
+def _technology_lines(energy: EnergySpec) -> list[str]:
+    """Return where energies are from, if they are derived."""
+    if energy.technology is None:
+        return []
+    count, node = len(energy.derived), energy.technology.node_nm
+    return [f"technology   {node:g} nm: {count} energies derived, as `rooftile energies` says"]
 
 
 def rate(per_s: float) -> str:

@@ -135,7 +135,10 @@ def test_what_is_not_known_makes_costs_lower_bounds(
     found = cost_of(run_report, prices(**price))
     assert found.unknown == (what,)
     text = cost_text(run_report, prices(**price), found)
-    assert re.search(r"^cost +at least ", text, re.MULTILINE)
+    starts = {line.partition(" ")[0]: line.split()[1] for line in text.splitlines()[2:]}
+    assert (starts["cost"], starts["ownership"]) == ("at", "at")
+    assert (starts["electricity"] == "at") == what.startswith(("energy", "leakage"))
+    assert (starts["purchase"] == "at") == what.startswith(("area", "price"))
     assert re.search(r"^performance +at most ", text, re.MULTILINE)
     assert text.endswith(f"not counted  {what}")
     if None in price.values():

@@ -115,6 +115,7 @@ def test_a_number_that_nobody_knows_taints_every_sum(tainted: Command) -> None:
         re.MULTILINE,
     )
     assert json.loads(Path("out/summary.json").read_text())["unknown_energies"] == ["vector"]
+    assert "technology   45 nm: 7 energies derived, as `rooftile energies` says" in run
     explained = tainted("explain", "out", "--layer", "conv").out
     assert re.search(r"its energy goes: at least .*, without vector unit \(no number\)", explained)
     mapped = tainted("map", "net.yaml", "--hw", "tainted.yaml", "--objective", "energy").out
