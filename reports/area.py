@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from accel.area import AreaOfPart, area_of_parts, known_area_um2
 from accel.energy import required_energies
@@ -68,6 +69,27 @@ def area_text(machine: AcceleratorSpec) -> str:
     )
 
 
+def area_record(machine: AcceleratorSpec) -> dict[str, Any]:
+    """Return what `area_text` says as plain data; raises as that does."""
+    parts = area_of_parts(machine)
+    assert machine.area is not None
+    return {
+        "hardware": machine.name,
+        "area_um2": known_area_um2(parts),
+        "unknown": unknown_parts(parts),
+        "parts": [
+            {
+                "part": part.key,
+                "count": part.count,
+                "each_um2": part.each_um2,
+                "is_derived": part.key in machine.area.derived,
+            }
+            for part in parts
+        ],
+        "peak_ops_per_s": machine.peak_ops_per_s,
+    }
+
+
 def area_line(parts: tuple[AreaOfPart, ...]) -> str:
     """Return the area of a machine in one line, and what isn't in it."""
     unknown = unknown_parts(parts)
@@ -90,6 +112,8 @@ def energies_text(machine: AcceleratorSpec) -> str:
         for key, texts in _energy_texts(energy)
     ]
     body += [[key, "no number", "", "given"] for key in energy.unknown]
+    known = {row[0] for row in body}
+    body += [[key, "-", "", "missing"] for key in _needed(machine) if key not in known]
     return "\n".join(
         [
             f"{machine.name} ({machine.label})",
@@ -98,6 +122,18 @@ def energies_text(machine: AcceleratorSpec) -> str:
             *_energy_sources(machine, energy),
         ]
     )
+
+
+def _needed(machine: AcceleratorSpec) -> Iterable[str]:
+    """Yield the keys of what a network can use: registers and leakage can be left out."""
+    yield from dict.fromkeys(f"mac.{product.input}" for product in machine.array.products)
+    yield "vector"
+    yield from (f"scratchpads.{pad.name}" for pad in machine.scratchpads)
+    if machine.shared_buffer is not None:
+        yield "shared_buffer"
+    if machine.network is not None:
+        yield "network"
+    yield from (f"memories.{memory.name}" for memory in machine.memories)
 
 
 def _area_row(part: AreaOfPart, known_um2: float, is_derived: bool) -> list[str]:

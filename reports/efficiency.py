@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from accel.area import area_of_parts, known_area_um2
 from accel.units import format_energy
@@ -27,9 +28,7 @@ def ops_per_joule(report: Report) -> float:
     return 2.0 * report.total_macs * _PJ_PER_J / energy_pj if energy_pj else 0.0
 
 
-def efficiency_text(
-    report: Report, by_operand: Mapping[str, Mapping[str, float]] | None = None
-) -> str:
+def efficiency_text(report: Report, by_operand: Mapping[str, Mapping[str, float]]) -> str:
     """Return what a run takes and gives for it.
 
     Parameters
@@ -37,7 +36,7 @@ def efficiency_text(
     report
         The run.
     by_operand
-        Its energies of `reports.levels.energy_by_operand`, where they are known.
+        Its energies of `reports.levels.energy_by_operand`.
 
     Raises
     ------
@@ -45,16 +44,42 @@ def efficiency_text(
         The machine doesn't have all energies that the network uses.
     """
     energies = report.energies_pj
-    parts = [
+    lines = [
         f"{report.network}, batch {report.batch}, on {report.spec.name} ({report.spec.label})",
         "",
         *lines_of(list(_totals(report))),
         "",
         *_level_table(energy_by_level(energies)),
+        "",
+        *_operand_table(by_operand),
     ]
-    if by_operand is not None:
-        parts += ["", *_operand_table(by_operand)]
-    return "\n".join(parts)
+    return "\n".join(lines)
+
+
+def efficiency_record(
+    report: Report, by_operand: Mapping[str, Mapping[str, float]]
+) -> dict[str, Any]:
+    """Return what `efficiency_text` says as plain data; raises as that does."""
+    record = {
+        "network": report.network,
+        "hardware": report.spec.name,
+        "batch": report.batch,
+        "energy_pj": report.energy_pj,
+        "unknown_energies": list(report.unknown_energies),
+        "ops_per_joule": ops_per_joule(report),
+        "energy_by_level_pj": energy_by_level(report.energies_pj),
+        "energy_by_operand_pj": {section: dict(one) for section, one in by_operand.items()},
+    }
+    if report.spec.area is None:
+        return record
+    parts = area_of_parts(report.spec)
+    return {
+        **record,
+        "area_um2": known_area_um2(parts),
+        "unknown_areas": unknown_parts(parts),
+        "ops_per_s": report.ops_per_s,
+        "peak_ops_per_s": report.peak_ops_per_s,
+    }
 
 
 def _totals(report: Report) -> Iterable[tuple[str, str]]:

@@ -82,7 +82,9 @@ def _of_trace(spec: AcceleratorSpec, trace: Trace, dtype: Dtype) -> dict[str, di
     psums = _read_pj(spec, "psum", sum_bytes * int(trace["psum_reads"].sum())) + _written_pj(
         spec, "psum", sum_bytes * int(trace["psum_writes"].sum())
     )
-    array = {"input": inputs, "psum": psums, "weight": of_array - inputs - psums}
+    # The rest, which rounding may leave a little below 0.
+    weights = max(of_array - inputs - psums, 0.0)
+    array = {"input": inputs, "psum": psums, "weight": weights}
     transfers = _by_operand(trace, pads)
     return {
         "memories": _by_operand(trace, memories),

@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from workloads.loaders.asked import Asked
 
 
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
 @click.command()
 @click.argument("hardware", metavar="SPEC")
-def area(hardware: str) -> None:
+@_as_json
+def area(hardware: str, as_json: bool) -> None:
     """Print the area of SPEC (a preset or a file) part by part, and where it is from."""
-    from reports.area import area_text
+    from reports.area import area_record, area_text
     from rooftile.sources import find_hardware
 
-    click.echo(area_text(find_hardware(hardware)))
+    machine = find_hardware(hardware)
+    click.echo(json.dumps(area_record(machine), indent=2) if as_json else area_text(machine))
 
 
 @click.command()
@@ -45,13 +50,19 @@ def energies(hardware: str) -> None:
 @options.passes("none")
 @options.across
 @options.search
-def efficiency(network: str, hardware: str, asked: Asked, **how: Any) -> None:
+@_as_json
+def efficiency(network: str, hardware: str, asked: Asked, as_json: bool, **how: Any) -> None:
     """Print the energy of NETWORK by level and operand, and operations for a watt and a mm2."""
-    from reports.efficiency import efficiency_text
+    from reports.efficiency import efficiency_record, efficiency_text
     from reports.levels import energy_by_operand
 
     result = _simulate(network, hardware, asked, **how)
-    click.echo(efficiency_text(result.report, energy_by_operand(result.plan, result.traces)))
+    by_operand = energy_by_operand(result.plan, result.traces)
+    click.echo(
+        json.dumps(efficiency_record(result.report, by_operand), indent=2)
+        if as_json
+        else efficiency_text(result.report, by_operand)
+    )
 
 
 @click.command()
@@ -68,7 +79,7 @@ def efficiency(network: str, hardware: str, asked: Asked, **how: Any) -> None:
 @options.passes("none")
 @options.across
 @options.search
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_as_json
 def cost(
     network: str, hardware: str, prices: Path, asked: Asked, as_json: bool, **how: Any
 ) -> None:

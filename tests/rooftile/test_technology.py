@@ -142,6 +142,14 @@ def test_energies_say_what_is_given_derived_and_unknown(tainted: Command) -> Non
     assert "derived" not in stated
 
 
+def test_energies_say_what_is_missing(command: Command) -> None:
+    text = "base: npu_4core\nname: m\narray: {dtypes: [bf16]}\nenergy: {technology: 45nm}\n"
+    Path("m.yaml").write_text(text)
+    rows = re.findall(r"^(\S+) +- +missing$", command("energies", "m.yaml").out, re.MULTILINE)
+    assert rows == ["mac.bf16", "network", "memories.dram"]
+    assert "missing" not in command("energies", "npu_4core").out
+
+
 def test_efficiency_without_areas_says_nothing_of_them(command: Command) -> None:
     Path("net.yaml").write_text(NETWORK)
     text = command("efficiency", "net.yaml", "--hw", "edge_32x32").out
@@ -158,6 +166,24 @@ def test_cost_as_json(command: Command) -> None:
     assert (record["currency"], record["other"]) == ("credits", None)
     assert record["unknown"] == ["area of other", "price of other"]
     assert record["ownership"] == pytest.approx(record["purchase"] + record["electricity"])
+
+
+def test_efficiency_and_area_as_json(tainted: Command) -> None:
+    done = tainted("efficiency", "net.yaml", "--hw", "tainted.yaml", "--json")
+    record = json.loads(done.out)
+    assert (record["unknown_energies"], record["unknown_areas"]) == (["vector"], ["other"])
+    assert sum(record["energy_by_level_pj"].values()) == pytest.approx(record["energy_pj"])
+    macs = 10 * 10 * 8 * 27
+    assert record["ops_per_joule"] == pytest.approx(2 * macs / (record["energy_pj"] * 1e-12))
+    bare = json.loads(tainted("efficiency", "net.yaml", "--hw", "edge_32x32", "--json").out)
+    assert "area_um2" not in bare
+    area = json.loads(tainted("area", "tainted.yaml", "--json").out)
+    assert area["area_um2"] == record["area_um2"]
+    known = [part for part in area["parts"] if part["each_um2"] is not None]
+    assert sum(part["count"] * part["each_um2"] for part in known) == pytest.approx(
+        area["area_um2"]
+    )
+    assert {part["part"] for part in known if not part["is_derived"]} == set()
 
 
 REFUSED = [
