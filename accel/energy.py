@@ -128,7 +128,8 @@ def component_energies_pj(
     """Return the picojoules of each component, by its key in the machine's ``energy``.
 
     Components that the machine doesn't give aren't there: they did nothing, or are registers, which
-    a MAC's energy includes then, or leakage, which isn't counted.
+    a MAC's energy includes then, or leakage, which isn't counted, or are said to have no number
+    (`unknown_components`).
 
     # Approximation: a byte takes as much wherever it lies and whatever it is; a DRAM's bursts, rows
     and refreshes, and control, take nothing apart.
@@ -139,18 +140,27 @@ def component_energies_pj(
         The machine has no energies, or not that of a component that did something.
     """
     found: dict[str, Quantity] = {}
-    for key, number_pj, amount in _terms(required_energies(spec), counts):
+    energy = required_energies(spec)
+    for key, number_pj, amount in _terms(energy, counts):
         if number_pj is None:
-            if np.any(np.asarray(amount) > 0):
+            if np.any(np.asarray(amount) > 0) and key not in energy.unknown:
                 raise SpecError(
                     f"machine '{spec.name}': key 'energy.{key}' is missing but"
-                    f" {np.max(amount):,.0f} {_unit(key)} need it; add it"
+                    f" {np.max(amount):,.0f} {_unit(key)} need it; add it{_hint(key, energy)}"
                 )
             continue
         component = "mac" if key.startswith("mac.") else key
         part = amount * number_pj
         found[component] = found[component] + part if component in found else part
     return found
+
+
+def unknown_components(spec: AcceleratorSpec, counts: EnergyCounts[float]) -> tuple[str, ...]:
+    """Return the keys of what did something, but is said to have no number."""
+    energy = required_energies(spec)
+    terms = _terms(energy, counts)
+    keys = (key for key, number_pj, amount in terms if number_pj is None and amount > 0)
+    return tuple(dict.fromkeys(key for key in keys if key in energy.unknown))
 
 
 def _terms(
@@ -180,6 +190,15 @@ def _accesses(
     )
     yield key, read, traffic.read_bytes * BITS_PER_BYTE
     yield key, write, traffic.written_bytes * BITS_PER_BYTE
+
+
+def _hint(key: str, energy: EnergySpec) -> str:
+    """Return what else a machine that names a technology can do about a missing number."""
+    if energy.technology is None:
+        return ""
+    if key.startswith("memories."):
+        return ", or the memory's kind under 'energy.technology.dram'"
+    return ", or null where none is known: its technology has no number for it"
 
 
 def _unit(key: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 
+from accel.technology.spec import TechnologySpec
 from foundation.errors import SpecError, nearest
 
 
@@ -20,6 +21,8 @@ class AccessEnergy:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergySpec:
     """The energies of a machine. What isn't given is None, or isn't in the mapping: never 0.
+
+    Keys are those of `accel.energy.component_energies_pj`, with ``mac.`` and the type for MACs.
 
     Parameters
     ----------
@@ -39,6 +42,12 @@ class EnergySpec:
         A link of the network on the chip, with the router behind it.
     leakage_mw
         What the whole chip takes all the time. None: it isn't counted.
+    technology
+        What numbers that aren't given are derived from, if they are.
+    derived
+        Keys whose numbers are derived.
+    unknown
+        Keys that are said to have no number: what they do isn't counted, and reports say so.
     """
 
     mac_pj: Mapping[str, float]
@@ -49,6 +58,9 @@ class EnergySpec:
     shared_buffer: AccessEnergy | None
     network_pj_per_bit: float | None
     leakage_mw: float | None
+    technology: TechnologySpec | None = None
+    derived: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that nothing is negative."""
@@ -66,7 +78,8 @@ class EnergySpec:
             ("scratchpads", self.scratchpads, scratchpads),
             ("memories", self.memories, memories),
         ):
-            for name in given:
+            nulls = [key.partition(".")[2] for key in self.unknown if key.startswith(f"{section}.")]
+            for name in (*given, *nulls):
                 if name not in known:
                     raise SpecError(
                         f"energy.{section}.{name}: must be one of {', '.join(known)} but is"

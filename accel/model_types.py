@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, PlainValidator, WithJsonSchema
 
 from accel.units import (
+    AREA,
     BANDWIDTH,
     CAPACITY,
     CYCLE_COUNT,
@@ -16,9 +17,12 @@ from accel.units import (
     ENERGY_PER_BIT,
     FREQUENCY,
     FS_PER_SECOND,
+    LENGTH,
+    NODE,
     PORT_BANDWIDTH,
     POWER,
     SIGNED_CYCLE_COUNT,
+    VOLTAGE,
     Quantity,
 )
 from foundation.errors import nearest
@@ -88,6 +92,10 @@ EnergyPerBit = Annotated[
     float, _parser(ENERGY_PER_BIT, positive=False), _text_schema(ENERGY_PER_BIT)
 ]
 Power = Annotated[float, _parser(POWER, positive=False), _text_schema(POWER)]
+Node = Annotated[float, _parser(NODE), _text_schema(NODE)]
+Voltage = Annotated[float, _parser(VOLTAGE), _text_schema(VOLTAGE)]
+Length = Annotated[float, _parser(LENGTH), _text_schema(LENGTH)]
+Area = Annotated[float, _parser(AREA, positive=False), _text_schema(AREA)]
 
 
 class Part(BaseModel):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from accel.area_spec import AreaSpec
 from accel.dram.memory_spec import DramMemorySpec
 from accel.energy_spec import EnergySpec
 from accel.network import NetworkSpec
@@ -304,6 +305,8 @@ class AcceleratorSpec:
         In front of the main memory: what one core has read, the others find there.
     energy
         What its parts take for what they do (`accel.energy`); None where nothing is known.
+    area
+        How large its parts are (`accel.area`); None where nothing is known.
     """
 
     name: str
@@ -318,6 +321,7 @@ class AcceleratorSpec:
     network: NetworkSpec | None = None
     shared_buffer: SharedBufferSpec | None = None
     energy: EnergySpec | None = None
+    area: AreaSpec | None = None
 
     def __post_init__(self) -> None:
         """Check the rules that span several parts."""
@@ -352,6 +356,8 @@ class AcceleratorSpec:
                 scratchpads=[pad.name for pad in self.scratchpads],
                 memories=[memory.name for memory in self.memories],
             )
+        if self.area is not None:
+            self.area.check_names([pad.name for pad in self.scratchpads])
         for tensor_class in TENSOR_CLASSES:
             self._sole_holder(
                 tensor_class, [m.name for m in self.memories if tensor_class in m.holds]

@@ -111,7 +111,7 @@ def _spec(document: Document) -> AcceleratorSpec:
                 f"must be one of {', '.join(known)} but is '{base}'{nearest(str(base), known)}",
             )
         own = {key: value for key, value in data.items() if key != "base"}
-        merged = replace(document, data=_merged(_preset_data(base), own))
+        merged = replace(document, data=_merged(_without_stated(_preset_data(base), own), own))
     machine = merged.validate(MachineFile)
     try:
         return machine.spec()
@@ -122,13 +122,23 @@ def _spec(document: Document) -> AcceleratorSpec:
 
 def _part_of(message: str) -> Path_:
     """Return the place in a machine file that a broken rule is about."""
-    place = tuple(message.partition(":")[0].split(".", 2))
-    if place[0] in ("network", "shared_buffer", "energy"):
+    key = message.partition(":")[0]
+    place = tuple(key.split(".", 3 if key.startswith("energy.technology.") else 2))
+    if place[0] in ("network", "shared_buffer", "energy", "area"):
         return place
     if message.endswith("in 'read_queue'"):
         return ("cores",)
     about_memories = any(f": '{name}' must be held" in message for name in TENSOR_CLASSES)
     return ("memories",) if about_memories else ("scratchpads",)
+
+
+def _without_stated(base: Any, own: Any) -> Any:
+    """Return a preset without the numbers that ``own`` replaces by those of a technology.
+
+    Numbers that are given go before derived ones: a technology would otherwise change nothing.
+    """
+    named = [key for key in ("energy", "area") if "technology" in (own.get(key) or ())]
+    return {key: value for key, value in base.items() if key not in named}
 
 
 def _preset_data(name: str) -> Any:

@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from accel.area_models import AreaPart, area_lines
 from accel.dram.memory_models import DramPart, dram_text
 from accel.energy_models import EnergyPart, energy_lines
 from accel.model_types import (
@@ -386,6 +387,7 @@ class MachineFile(Part):
     dma: DmaPart
     memories: dict[Name, MemoryPart] = Field(min_length=1)
     energy: EnergyPart | None = None
+    area: AreaPart | None = None
 
     def spec(self) -> AcceleratorSpec:
         """Return the machine.
@@ -395,7 +397,7 @@ class MachineFile(Part):
         SpecError
             When a rule that spans several parts is broken.
         """
-        return AcceleratorSpec(
+        machine = AcceleratorSpec(
             name=self.name,
             notes=self.notes.strip(),
             clock_hz=self.clock,
@@ -425,7 +427,11 @@ class MachineFile(Part):
             dma=DmaSpec(outstanding=self.dma.outstanding),
             scratchpads=tuple(part.spec(name) for name, part in self.scratchpads.items()),
             memories=tuple(part.spec(name) for name, part in self.memories.items()),
-            energy=self.energy.spec() if self.energy is not None else None,
+        )
+        return replace(
+            machine,
+            energy=self.energy.spec(machine) if self.energy is not None else None,
+            area=self.area.spec(machine) if self.area is not None else None,
         )
 
 
@@ -532,5 +538,6 @@ def machine_text(spec: AcceleratorSpec) -> str:
             for m in spec.memories
         ),
         *energy_lines(spec.energy),
+        *area_lines(spec.area),
     ]
     return "\n".join(lines) + "\n"

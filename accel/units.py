@@ -45,6 +45,10 @@ PICOJOULES_PER_BIT: dict[str, int | Fraction] = {
 }
 _MICRO = Fraction(1, 1000)
 MILLIWATTS: dict[str, int | Fraction] = {"mW": 1, "uW": _MICRO, "µW": _MICRO, "W": 1000}
+NANOMETRES: dict[str, int | Fraction] = {"nm": 1}
+VOLTS: dict[str, int | Fraction] = {"V": 1, "mV": Fraction(1, 1000)}
+MILLIMETRES: dict[str, int | Fraction] = {"mm": 1, "um": _MICRO, "µm": _MICRO, "cm": 10}
+SQUARE_MICROMETRES: dict[str, int | Fraction] = {"um2": 1, "µm2": 1, "mm2": 10**6}
 
 _QUANTITY = re.compile(r"([-+]?[0-9_]*\.?[0-9]*(?:[eE][-+]?[0-9]{1,3})?)\s*([^\d\s].*)?\Z")
 _MAX_TEXT = 40
@@ -205,6 +209,10 @@ ENERGY_PER_BIT = Quantity(
     name="an energy per bit", units=PICOJOULES_PER_BIT, example="4pJ/bit", is_whole=False
 )
 POWER = Quantity(name="a power", units=MILLIWATTS, example="5mW", is_whole=False)
+NODE = Quantity(name="a technology node", units=NANOMETRES, example="45nm", is_whole=False)
+VOLTAGE = Quantity(name="a voltage", units=VOLTS, example="0.9V", is_whole=False)
+LENGTH = Quantity(name="a length", units=MILLIMETRES, example="2mm", is_whole=False)
+AREA = Quantity(name="an area", units=SQUARE_MICROMETRES, example="1.3mm2", is_whole=False)
 DURATION = Quantity(name="a duration", units=FEMTOSECONDS, example="100ns")
 CYCLE_COUNT = Quantity(name="a number of cycles", units=CYCLES, example="8 cycles")
 SIGNED_CYCLE_COUNT = replace(CYCLE_COUNT, is_signed=True)
@@ -242,6 +250,18 @@ def format_time(time_fs: int) -> str:
 def format_energy(energy_pj: float) -> str:
     """Return an energy for people: ``1.23 mJ``."""
     return _scaled(energy_pj, 1000, ("pJ", "nJ", "uJ", "mJ", "J"))
+
+
+def four_digits(value: float) -> float:
+    """Return a number rounded to four digits."""
+    return float(f"{value:.4g}")
+
+
+def format_area(area_um2: float) -> str:
+    """Return an area for people: ``1.23 mm2``."""
+    if area_um2 >= 1000:
+        return f"{area_um2 / 1e6:.4g} mm2"
+    return f"{area_um2:.4g} um2"
 
 
 def _scaled(value: float, base: int, prefixes: tuple[str, ...]) -> str:

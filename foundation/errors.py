@@ -45,6 +45,10 @@ class AssemblyError(RooftileError):
         self.line = line
 
 
+class PriceError(RooftileError):
+    """Prices from which no cost can be computed."""
+
+
 class OutputError(RooftileError):
     """A result that can't be written where the user asked."""
 

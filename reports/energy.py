@@ -135,18 +135,54 @@ def energy_shares(energies_pj: Mapping[str, float]) -> list[tuple[str, float, fl
     """Return components in words with their picojoules and shares, largest first."""
     total = sum(energies_pj.values())
     ordered = sorted(energies_pj.items(), key=lambda item: -item[1])
-    return [
-        (_WORDS.get(component, component.partition(".")[2] or component), pj, pj / total)
-        for component, pj in ordered
-        if pj
-    ]
+    return [(component_name(component), pj, pj / total) for component, pj in ordered if pj]
 
 
-def energy_line(energies_pj: Mapping[str, float], *, inferences: int, has_leakage: bool) -> str:
-    """Return the energy of an inference and its largest components, in one line."""
-    energy_pj = sum(energies_pj.values()) / inferences
-    without = "" if has_leakage else ", leakage not counted"
-    return f"{format_energy(energy_pj)} an inference{without}: {largest_shares(energies_pj)}"
+def energy_line(
+    energies_pj: Mapping[str, float],
+    *,
+    inferences: int,
+    has_leakage: bool,
+    leakage_is_derived: bool = False,
+    unknown: Sequence[str] = (),
+) -> str:
+    """Return the energy of an inference and its largest components, in one line.
+
+    Parameters
+    ----------
+    energies_pj
+        By component.
+    inferences
+        How many they are for.
+    has_leakage, leakage_is_derived
+        Whether leakage is counted, and whether that is of memories on the chip alone.
+    unknown
+        Keys of components that did something but have no number: the sum is a lower bound.
+    """
+    energy = format_energy(sum(energies_pj.values()) / inferences)
+    left_out = "" if has_leakage else ", leakage not counted"
+    if leakage_is_derived:
+        left_out = ", leakage of memories on the chip only"
+    return (
+        f"{at_least(unknown)}{energy} an inference{left_out}{without(unknown)}:"
+        f" {largest_shares(energies_pj)}"
+    )
+
+
+def at_least(unknown: Sequence[str]) -> str:
+    """Return what to put before a sum that lacks components without a number."""
+    return "at least " if unknown else ""
+
+
+def without(unknown: Sequence[str]) -> str:
+    """Return which components aren't in a sum since they have no number."""
+    names = [component_name(key) for key in unknown]
+    return f", without {', '.join(names)} (no number)" if names else ""
+
+
+def component_name(key: str) -> str:
+    """Return a component in words; a scratchpad or a memory goes by its name."""
+    return _WORDS.get(key.partition(".")[0], key.partition(".")[2] or key)
 
 
 def largest_shares(energies_pj: Mapping[str, float]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from accel.units import format_bytes, format_energy
 from mapper.plan import Plan
-from reports.energy import energy_shares
+from reports.energy import at_least, energy_shares, without
 from reports.explain_mapping import mapping_lines
 from reports.explain_units import BAR, core_stacks
 from reports.report import LayerReport, Report, WorkReport
@@ -102,7 +102,9 @@ def _energy_lines(report: Report, work: WorkReport) -> Iterable[str]:
     """Yield where a layer's energy goes, if the machine says what its parts take."""
     if report.no_energy:
         return
-    yield f"where its energy goes: {format_energy(work.energy_pj)}"
+    unknown = work.unknown_energies
+    energy = f"{at_least(unknown)}{format_energy(work.energy_pj)}{without(unknown)}"
+    yield f"where its energy goes: {energy}"
     for name, energy_pj, share in energy_shares(work.energies_pj):
         bar = "#" * round(share * BAR)
         yield f"  {name:<22} {format_energy(energy_pj):>14} {share:>6.1%}  {bar}".rstrip()

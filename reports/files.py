@@ -247,6 +247,8 @@ def _summary(report: Report) -> dict[str, Any]:
         "energy_pj": None if report.no_energy else report.energy_pj,
         "energies_pj": None if report.no_energy else report.energies_pj,
         "energy_delay_pj_s": None if report.no_energy else report.energy_delay_pj_s,
+        # With any, the energies above are lower bounds.
+        **({"unknown_energies": unknown} if (unknown := list(report.unknown_energies)) else {}),
         "time_share_by_bound": shares_by_bound(report),
         "limit": sentence(report),
         "warnings": list(report.warnings),

@@ -19,7 +19,7 @@ from mapper.search.problem import problem_of
 from mapper.splits import Split
 from mapper.stages import Stage, largest_part, search, split_energies_pj
 from mapper.works import PlannedLayer
-from reports.energy import largest_shares
+from reports.energy import at_least, largest_shares
 from reports.explain_beside import beside_lines, members_with_heads
 from reports.explain_group import group_lines, kept_lines, order_lines, prefetch_lines
 from reports.explain_mapping import stage_lines
@@ -108,7 +108,8 @@ def _energy_lines(
     if energies is not None:
         total = format_energy(sum(energies.values()))
         without = "" if "leakage" in energies else ", leakage not counted"
-        yield f"    energy: {total}{without}: {largest_shares(energies)}"
+        unknown = () if spec.energy is None else spec.energy.unknown
+        yield f"    energy: {at_least(unknown)}{total}{without}: {largest_shares(energies)}"
 
 
 def _search_lines(

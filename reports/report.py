@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.energy import component_energies_pj, required_energies
+from accel.energy import component_energies_pj, required_energies, unknown_components
 from accel.spec import AcceleratorSpec
 from accel.trace import Repeated, Trace
 from accel.units import FS_PER_SECOND, Clock, format_bytes
@@ -101,6 +101,8 @@ class WorkReport:
         (`mapper.bounds.Bounds`), of its kernels one after the other unless layers run together.
     macs_per_cycle
         What a PE can do in a cycle of its fastest product.
+    unknown_energies
+        Keys of components that did something but are said to have no number.
     """
 
     compute_cycles: int
@@ -126,6 +128,7 @@ class WorkReport:
     lower_bound_cycles: float
     lower_bound_bytes: float
     macs_per_cycle: float = 1.0
+    unknown_energies: tuple[str, ...] = ()
 
     @property
     def cycles_of_lower_bound(self) -> float:
@@ -254,6 +257,12 @@ class Report:
         return sum(self.energies_pj.values())
 
     @property
+    def unknown_energies(self) -> tuple[str, ...]:
+        """Keys of components without a number: with any, energies are lower bounds."""
+        keys = (key for layer in self.layers for key in layer.work.unknown_energies)
+        return tuple(dict.fromkeys(keys))
+
+    @property
     def energy_delay_pj_s(self) -> float:
         """Energy times duration, of the whole batch; raises as ``energies_pj``."""
         return self.energy_pj * self.time_s
@@ -337,14 +346,20 @@ def _with_energies(
                 result.append(work)
                 continue
             time_s = work.total_cycles / spec.clock_hz
-            counts = energy_counts(spec, _multiplied(planned), pieces, time_s)
-            result.append(replace(work, energies_pj=component_energies_pj(spec, counts)))
+            counts = energy_counts(spec, multiplied(planned), pieces, time_s)
+            result.append(
+                replace(
+                    work,
+                    energies_pj=component_energies_pj(spec, counts),
+                    unknown_energies=unknown_components(spec, counts),
+                )
+            )
     except SpecError as error:
         return works, str(error)
     return result, ""
 
 
-def _multiplied(work: Work) -> Dtype:
+def multiplied(work: Work) -> Dtype:
     """Return the type of what a work's products multiply, or of what it computes on."""
     products = (kernel for kernel in work.kernels if isinstance(kernel.body, Contraction))
     return next(products, work.kernels[0]).multiplied

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from accel.energy_spec import EnergySpec
 from accel.units import format_bytes, format_hz, format_time
 from reports.energy import energy_line
 from reports.report import LayerReport, Report
@@ -83,17 +84,18 @@ def report_table(report: Report) -> str:
 
 def aligned(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     """Return rows of the table of layers as lines with aligned columns."""
-    return _aligned(heads, body, [right for _, right in COLUMNS])
+    return aligned_sides(heads, body, [right for _, right in COLUMNS])
 
 
 def aligned_columns(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     """Return rows of numbers as lines with aligned columns and a rule under the heads."""
-    return _aligned(heads, body, [True] * len(heads))
+    return aligned_sides(heads, body, [True] * len(heads))
 
 
-def _aligned(
+def aligned_sides(
     heads: Sequence[str], body: Sequence[Sequence[str]], is_right: Sequence[bool]
 ) -> list[str]:
+    """Return rows as lines with aligned columns, to the right where ``is_right`` says so."""
     table = [list(heads), *body]
     widths = [max(len(row[column]) for row in table) for column in range(len(heads))]
 
@@ -152,9 +154,22 @@ def _energy_lines(report: Report) -> list[str]:
     energy = report.spec.energy
     if energy is None or report.no_energy:
         return []
-    has_leakage = energy.leakage_mw is not None
-    line = energy_line(report.energies_pj, inferences=report.batch, has_leakage=has_leakage)
-    return [f"energy       {line}"]
+    line = energy_line(
+        report.energies_pj,
+        inferences=report.batch,
+        has_leakage=energy.leakage_mw is not None,
+        leakage_is_derived="leakage" in energy.derived,
+        unknown=report.unknown_energies,
+    )
+    return [f"energy       {line}", *_technology_lines(energy)]
+
+
+def _technology_lines(energy: EnergySpec) -> list[str]:
+    """Return where energies are from, if they are derived."""
+    if energy.technology is None:
+        return []
+    count, node = len(energy.derived), energy.technology.node_nm
+    return [f"technology   {node:g} nm: {count} energies derived, as `rooftile energies` says"]
 
 
 def rate(per_s: float) -> str:

@@ -17,6 +17,7 @@ from foundation.errors import RooftileError
 from rooftile import __version__, options
 from rooftile.progress import progress_line
 from rooftile.report import report
+from rooftile.technology import COMMANDS as TECHNOLOGY_COMMANDS
 from rooftile.validate.commands import validate
 
 if TYPE_CHECKING:
@@ -251,7 +252,8 @@ def check(file: Path) -> None:
 
 @cli.command()
 @click.argument(
-    "what", type=click.Choice(["network", "hardware", "mapping", "constraints", "scenario"])
+    "what",
+    type=click.Choice(["network", "hardware", "mapping", "constraints", "scenario", "prices"]),
 )
 def schema(what: str) -> None:
     """Print the JSON Schema of a kind of files, for editors."""
@@ -263,6 +265,8 @@ def schema(what: str) -> None:
         from mapper.constraints import schema as json_schema
     elif what == "scenario":
         from workloads.scenario.load import schema as json_schema
+    elif what == "prices":
+        from reports.prices import schema as json_schema
     else:
         from accel.spec_file import schema as json_schema
     click.echo(json.dumps(json_schema(), indent=2))
@@ -529,6 +533,8 @@ def scenario(
 
 cli.add_command(report)
 cli.add_command(validate)
+for command in TECHNOLOGY_COMMANDS:
+    cli.add_command(command)
 
 
 def _reported(

@@ -173,6 +173,7 @@ def test_every_energy_can_be_left_out() -> None:
     assert {field.name for field in fields(EnergySpec)} == {
         *("mac_pj", "vector_pj", "registers", "scratchpads", "memories", "shared_buffer"),
         *("network_pj_per_bit", "leakage_mw"),
+        *("technology", "derived", "unknown"),  # how it is known, no numbers
     }
 
 

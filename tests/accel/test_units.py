@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accel.units import (
+    AREA,
     BANDWIDTH,
     CAPACITY,
     CYCLE_COUNT,
@@ -20,16 +21,21 @@ from accel.units import (
     ENERGY_PER_BIT,
     FREQUENCY,
     FS_PER_SECOND,
+    LENGTH,
+    NODE,
     PORT_BANDWIDTH,
     POWER,
+    VOLTAGE,
     Clock,
     Quantity,
+    format_area,
     format_bandwidth,
     format_bytes,
     format_count,
     format_energy,
     format_hz,
     format_time,
+    four_digits,
 )
 
 clocks = st.integers(1, 10**12).map(lambda hz: Clock(hz=hz))
@@ -114,6 +120,12 @@ def test_time_at_three_gigahertz_is_exact_after_a_quarter_of_an_hour() -> None:
         (POWER, "7uW", 0.007),
         (POWER, "7µW", 0.007),
         (POWER, "2W", 2000.0),
+        (NODE, "45nm", 45.0),
+        (VOLTAGE, "900mV", 0.9),
+        (LENGTH, "250um", 0.25),
+        (LENGTH, "1cm", 10.0),
+        (AREA, "1.3mm2", 1.3e6),
+        (AREA, "282um2", 282.0),
         (CYCLE_COUNT, "1 cycle", 1),
         (CYCLE_COUNT, "8 cycles", 8),
     ],
@@ -134,7 +146,7 @@ def test_a_bandwidth_reads_back(value: float) -> None:
 
 
 @given(
-    st.sampled_from((PORT_BANDWIDTH, ENERGY, ENERGY_PER_BIT, POWER)),
+    st.sampled_from((PORT_BANDWIDTH, ENERGY, ENERGY_PER_BIT, POWER, NODE, VOLTAGE, LENGTH, AREA)),
     st.floats(min_value=0, max_value=1e30),
 )
 @example(PORT_BANDWIDTH, 1e30)
@@ -250,3 +262,14 @@ def test_numbers_for_people() -> None:
     assert format_energy(0.0) == "0 pJ"
     assert format_time(1_234_567_890_123) == "1.23 ms"
     assert format_time(45 * FS_PER_SECOND) == "45 s"
+
+
+@pytest.mark.parametrize(
+    ("area_um2", "text"),
+    [(0.0, "0 um2"), (282.0, "282 um2"), (1044.76, "0.001045 mm2"), (5e6, "5 mm2")],
+)
+def test_areas_are_shown_in_square_millimetres_where_they_are_large(
+    area_um2: float, text: str
+) -> None:
+    assert format_area(area_um2) == text
+    assert four_digits(1.23456) == 1.235

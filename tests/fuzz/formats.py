@@ -18,6 +18,8 @@ from foundation.errors import RooftileError
 from mapper.constraints import load_constraints
 from mapper.mapping_file import load_mappings
 from mapper.planner import make_plan
+from reports.cost import die_yield
+from reports.prices import load_prices
 from tests.accel.test_scalesim_file import LINES
 from tests.workloads.caffe import nets
 from tests.workloads.huggingface.configurations import TINY
@@ -117,6 +119,30 @@ _CONSTRAINTS = (
     b"constraints:\n- dimensions: {OX: {tile: {only: [4, 8]}}}\n- layers: fc\n"
     b"  split: {along: [n]}\n",
 )
+_TECHNOLOGY = b"""\
+base: npu_4core
+name: derived
+energy:
+  technology: {node: 28nm, voltage: 900mV, dram: {dram: hbm2}, link: 2mm}
+  mac: {bf16: 1.5pJ}
+  vector: null
+area:
+  technology: 28nm
+  network: 0.2mm2
+  other: null
+"""
+_PRICES = b"""\
+currency: credits
+wafer: {cost: 1000, diameter: 300mm}
+yield: {model: negative_binomial, defects: 0.1/cm2, clustering: 3}
+packaging: 1
+memory: {dram: 1/GiB}
+other: null
+electricity: 0.1/kWh
+power_usage_effectiveness: 1.1
+lifetime: 4 years
+utilization: 0.5
+"""
 #: What mappings and constraints are about.
 _SMALL = """\
 name: small
@@ -279,7 +305,7 @@ FORMATS = (
     Format(
         name="hardware",
         suffix=".yaml",
-        victims=lambda: _files("accel/presets/*.yaml"),
+        victims=lambda: [_TECHNOLOGY, *_files("accel/presets/*.yaml")],
         spares=lambda: _files("tests/bad_inputs/hardware/*.yaml"),
         load=lambda path, _: load_spec(path).label,
     ),
@@ -305,6 +331,12 @@ FORMATS = (
     Format(name="caffe", suffix=".prototxt", victims=_caffe, load=_network(*_ANY)),
     Format(name="mapping", suffix=".yaml", victims=lambda: _MAPPINGS, load=_mapping),
     Format(name="constraints", suffix=".yaml", victims=lambda: _CONSTRAINTS, load=_constraints),
+    Format(
+        name="prices",
+        suffix=".yaml",
+        victims=lambda: [_PRICES],
+        load=lambda path, _: die_yield(load_prices(path).yield_, 100.0),
+    ),
 )
 #: What a file that can't be loaded raises; nothing else may come out of a loader.
 REFUSALS = RooftileError

@@ -29,6 +29,10 @@ def documented(rooftile: Command) -> Command:
     for name, text in zip(FILES, re.findall(r"```yaml\n(.*?)```", README, re.DOTALL), strict=True):
         Path(name).write_text(text)
     Path("scenario.yaml").write_text("name: one\nrun: {network: tiny.yaml}\n")
+    page = (ROOT / "reports" / "COST.md").read_text()
+    prices, machine = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    Path("prices.yaml").write_text(prices)
+    Path("machine.yaml").write_text(machine)
     Path("out").mkdir()
     return rooftile
 
@@ -55,6 +59,8 @@ def test_the_readmes_table_names_real_commands(documented: Command) -> None:
         "SPEC": "edge_64x64.yaml",
         "SCENARIO": "scenario.yaml",
         "FOLDER": "folder",
+        "MACHINE": "machine.yaml",
+        "PRICES": "prices.yaml",
         "CONFIG": str(ROOT / "tests/workloads/huggingface/configs/gpt2.json"),
     }
     folder = ("-o", values["FOLDER"], "--no-plots")
@@ -85,7 +91,16 @@ def test_links_lead_somewhere(document: str) -> None:
 
 
 FOLDERS = (
-    *("accel", "accel/dram", "accel/rtl", "foundation", "isa", "mapper", "reports"),
+    *(
+        "accel",
+        "accel/dram",
+        "accel/rtl",
+        "accel/technology",
+        "foundation",
+        "isa",
+        "mapper",
+        "reports",
+    ),
     *("rooftile", "rooftile/validate", "workloads"),
 )
 

@@ -1,0 +1,1 @@
+"""Technology: published energies and areas, and their scaling between nodes."""
