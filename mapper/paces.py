@@ -10,8 +10,9 @@ be from the best is known.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import inf
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from mapper.search.find import Found, SearchOptions, find_mapping
 
 #: How much more than the least cycles of a kernel may be said, as a part of them.
 WITHIN = 0.02
+#: Paces that are looked at together: what is computed for them stays in a core's cache.
+_TOGETHER = 256
 #: The search takes the closed form's word: what is said of many machines is made of it.
 CLOSED_FORM = SearchOptions(refine=None, processes=1)
 
@@ -55,8 +58,8 @@ class Known:
     rows: tuple[Reals, ...] = ()
     dram_bytes: tuple[int, ...] = ()
 
-    def after(self, pace: Reals, found: Found, kernel: Kernel, spec: AcceleratorSpec) -> Known:
-        """Return what is known after a search at one more pace."""
+    def after(self, found: Found, kernel: Kernel, spec: AcceleratorSpec) -> Known:
+        """Return what is known after a search on one more machine."""
         best = found.chosen[0]
         slots = tuple(count > 1 for count in best.mapping.num_buffers)
         machine = spec.with_dataflow(best.mapping.dataflow)
@@ -64,7 +67,7 @@ class Known:
         rows = costs.at(best.mapping.held).coefficients(slots)
         is_new = not any(np.array_equal(rows, other) for other in self.rows)
         return Known(
-            paces=np.vstack([self.paces, pace]),
+            paces=np.vstack([self.paces, pace_of(spec)]),
             least=np.append(self.least, found.coverage.bound),
             rows=(*self.rows, rows) if is_new else self.rows,
             dram_bytes=(*self.dram_bytes, best.cost.dram_bytes) if is_new else self.dram_bytes,
@@ -119,7 +122,10 @@ class _Table:
 
     def taken(self, paces: Reals) -> Taken:
         """Return the least of what the mappings take."""
-        forms = np.hstack([np.ones((len(paces), 1)), paces]) @ self.rows.T
+        # Not a matrix product: that would differ in the last bits with the number of paces.
+        forms = np.broadcast_to(self.rows[:, 0], (len(paces), len(self.rows)))
+        for pace, coefficients in zip(paces.T, self.rows.T[1:], strict=True):
+            forms = forms + pace[:, np.newaxis] * coefficients
         each = np.maximum.reduceat(forms, self.first_row, axis=1)
         cycles = np.minimum.reduceat(each, self.first_mapping, axis=1)
         counts = np.diff(np.append(self.first_mapping, each.shape[1]))
@@ -144,36 +150,39 @@ def _starts(lengths: Sequence[int]) -> Counts:
     return np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
 
 
-@dataclass(kw_only=True)
 class Paces:
     """Kernels on machines that are equal but for the pace of their memories.
 
     Parameters
     ----------
     kernels
-        The kernels; names of their layers, for errors.
-    spec
-        One of the machines: of one core, with nothing in front of its memories.
+        The kernels, with the names of their layers, for errors.
     known
-        What was known of each kernel before; by default nothing.
+        What is known of each.
     """
 
-    kernels: Sequence[tuple[Kernel, str]]
-    spec: AcceleratorSpec
-    known: list[Known] = field(default_factory=list)
-    _table: _Table | None = None
+    def __init__(self, kernels: Sequence[tuple[Kernel, str]], known: Sequence[Known]) -> None:
+        self._kernels = kernels
+        self.known = list(known)
+        self._table: _Table | None = None
 
-    def __post_init__(self) -> None:
-        """Begin with nothing where nothing is given."""
-        if not self.known:
-            self.known = [nothing_known(len(self.spec.memories)) for _ in self.kernels]
-
-    def taken(self, specs: Callable[[int], AcceleratorSpec], paces: Reals) -> Taken:
-        """Return what the kernels take on some of the machines.
+    @classmethod
+    def searched(
+        cls,
+        kernels: Sequence[tuple[Kernel, str]],
+        spec: AcceleratorSpec,
+        machines: Callable[[int], AcceleratorSpec],
+        paces: Reals,
+    ) -> Paces:
+        """Return enough for some machines: what depends on these alone, in their order.
 
         Parameters
         ----------
-        specs
+        kernels
+            As above.
+        spec
+            One of the machines: of one core, with nothing in front of its memories.
+        machines
             Gives a machine by its number.
         paces
             Those of the machines, as in `pace_of`.
@@ -183,44 +192,80 @@ class Paces:
         MappingError
             When a kernel doesn't fit.
         """
-        if any(not one.rows for one in self.known):
-            for number in range(len(self.kernels)):
-                self._search(number, specs(0))
+        result = cls(kernels, [nothing_known(len(spec.memories)) for _ in kernels])
+        for number in range(len(kernels)):
+            result._search(number, machines(0))
+        for start in range(0, len(paces), _TOGETHER):
+            result._cover(machines, start, paces[start : start + _TOGETHER])
+        return result
+
+    def taken(self, paces: Reals) -> Taken:
+        """Return what the kernels take at some paces."""
+        if self._table is None:
+            self._table = _Table.of(self.known)
+        return self._table.taken(paces)
+
+    def gaps(self, paces: Reals) -> Reals:
+        """Return by what part each kernel may take less: shape (paces, kernels)."""
+        cycles = self.taken(paces).cycles
+        assert self._table is not None, "that was made"
+        return cycles / self._table.bounds(paces) - 1
+
+    def _cover(self, machines: Callable[[int], AcceleratorSpec], start: int, paces: Reals) -> None:
+        """Search where the gaps are largest, until all are small."""
         while True:
-            if self._table is None:
-                self._table = _Table.of(self.known)
-            found = self._table.taken(paces)
-            gaps = found.cycles / self._table.bounds(paces) - 1
+            gaps = self.gaps(paces)
             worst = gaps.argmax(axis=0)
-            open_ones = np.flatnonzero(gaps[worst, np.arange(gaps.shape[1])] > WITHIN)
-            if not len(open_ones):
-                return found
-            for number in open_ones.tolist():
-                self._search(number, specs(int(worst[number])))
+            wide = np.flatnonzero(gaps[worst, np.arange(gaps.shape[1])] > WITHIN)
+            if not len(wide):
+                return
+            for number in wide.tolist():
+                self._search(number, machines(start + int(worst[number])))
 
     def _search(self, number: int, spec: AcceleratorSpec) -> None:
-        """Search at a pace, and at the same one without latency.
+        """Search on a machine, and on the same one without latency.
 
-        That bounds all machines of other latencies, which matters little to most kernels.
+        That bounds all machines of other latencies, which matter little to most kernels.
         """
-        kernel, name = self.kernels[number]
+        kernel, name = self._kernels[number]
         at_once = replace(
             spec, memories=tuple(replace(memory, latency_fs=0) for memory in spec.memories)
         )
         for machine in (spec, at_once):
             found = find_mapping(kernel, machine, name, CLOSED_FORM)
-            own = pace_of(machine)
-            self.known[number] = self.known[number].after(own, found, kernel, machine)
+            self.known[number] = self.known[number].after(found, kernel, machine)
         self._table = None
 
 
-def is_alike(spec: AcceleratorSpec, other: AcceleratorSpec) -> bool:
-    """Whether machines differ in name, clock and the pace of their memories at most."""
-    return _without_pace(spec) == _without_pace(other)
-
-
-def _without_pace(spec: AcceleratorSpec) -> AcceleratorSpec:
+def without_pace(spec: AcceleratorSpec) -> AcceleratorSpec:
+    """Return what machines share that differ in the pace of their memories only."""
     memories = tuple(
         replace(memory, bandwidth_bytes_per_s=1.0, latency_fs=0) for memory in spec.memories
     )
     return replace(spec, name="", notes="", clock_hz=1, memories=memories)
+
+
+def stored(known: Sequence[Known]) -> list[Any]:
+    """Return what is known as plain data."""
+    return [
+        [
+            one.paces.tolist(),
+            one.least.tolist(),
+            [rows.tolist() for rows in one.rows],
+            list(one.dram_bytes),
+        ]
+        for one in known
+    ]
+
+
+def restored(data: list[Any]) -> list[Known]:
+    """Return what was known."""
+    return [
+        Known(
+            paces=np.array(paces),
+            least=np.array(least),
+            rows=tuple(np.array(own) for own in rows),
+            dram_bytes=tuple(dram_bytes),
+        )
+        for paces, least, rows, dram_bytes in data
+    ]
