@@ -24,7 +24,7 @@ from mapper.nest import Counts, Reals, nest_of
 from mapper.search.find import Found, SearchOptions, find_mapping
 
 #: How much more than the least cycles of a kernel may be said, as a part of them.
-WITHIN = 0.02
+WITHIN = 0.05
 #: Paces that are looked at together: what is computed for them stays in a core's cache.
 _TOGETHER = 256
 #: The search takes the closed form's word: what is said of many machines is made of it.

@@ -16,6 +16,7 @@ import click
 from foundation.errors import RooftileError
 from rooftile import __version__, options
 from rooftile.progress import progress_line
+from rooftile.sweep.commands import results, sweep
 from rooftile.validate.commands import validate
 
 if TYPE_CHECKING:
@@ -527,6 +528,8 @@ def scenario(
 
 
 cli.add_command(validate)
+cli.add_command(sweep)
+cli.add_command(results)
 
 
 def _reported(

@@ -47,7 +47,7 @@ def _range(given: dict[str, object]) -> tuple[Written, ...]:
         if key not in RANGE_KEYS:
             raise ValueError(f"unknown key '{key}' of a range; use {', '.join(RANGE_KEYS)}")
     start, stop = (_amount(given, key) for key in ("from", "to"))
-    if start.kind is not stop.kind:
+    if start.kind != stop.kind:
         raise ValueError("'from' and 'to' must have the same kind of unit")
     if stop.value < start.value:
         raise ValueError(
@@ -73,7 +73,7 @@ def _numbers(given: dict[str, object], way: str, start: Amount, stop: Amount) ->
             raise ValueError("'factor' must be a number greater than 1, and 'from' positive")
         count = int(log(high / low) / log(amount.value) + 1e-9) + 1
         return [low * amount.value**number for number in range(count)]
-    if amount.kind is not start.kind or amount.value <= 0:
+    if amount.kind != start.kind or amount.value <= 0:
         raise ValueError("'step' must be positive and of the same kind of unit as 'from'")
     count = int((high - low) / amount.value + 1e-9) + 1
     if count > MOST_VALUES:

@@ -129,13 +129,13 @@ class Expression:
             return left
         if isinstance(op, ast.Mult) and left is None:
             return right
-        if not isinstance(op, ast.Mult) and left is right:
+        if not isinstance(op, ast.Mult) and left == right:
             return None
         shown = left.name if left is not None else "a plain number"
         raise ValueError(f"'{self.text}': {shown} and {right.name} can't be combined like this")
 
     def _same(self, left: Amount, right: Amount, what: str) -> None:
-        if left.kind is right.kind:
+        if left.kind == right.kind:
             return
         one, other = (x.kind.name if x.kind else "a plain number" for x in (left, right))
         raise ValueError(f"'{self.text}': {one} and {other} can't be {what}")

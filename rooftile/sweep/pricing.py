@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from foundation.errors import RooftileError, SpecError, SweepError
 from mapper.kernel import Kernel
 from mapper.layer_mapper import check_product
 from mapper.operators import kernels_of
-from mapper.paces import Paces, pace_of, restored, stored, without_pace
+from mapper.paces import Paces, restored, stored, without_pace
 from mapper.search.cache import MappingCache
 from mapper.search.encoding import as_text, digest, plain, version
 from mapper.search.find import SearchOptions
@@ -63,6 +63,7 @@ class _Work:
     """A network as kernels that differ, and how often each runs."""
 
     graph: Graph
+    macs: int
     kernels: tuple[tuple[Kernel, str], ...]
     counts: NDArray[np.int64]
     key: str
@@ -137,26 +138,25 @@ class Pricer:
     def _estimated(self, points: Sequence[Point]) -> Iterator[Row]:
         """Yield rows of points whose machines differ in their memories' pace only."""
         try:
-            machines = [self._machine(points[0])]
-            machines += [self._paced(machines[0], point) for point in points[1:]]
-            work = self._work_of(points[0], machines[0])
-            paces = np.array([pace_of(machine) for machine in machines])
-            known = self._known(work, machines, paces)
+            machine = self._machine(points[0])
+            work = self._work_of(points[0], machine)
+            clocks, paces = self._paces(machine, points)
+            known = self._known(work, points, machine, paces)
         except (RooftileError, ValueError) as error:
             yield from (self._row(point, FAILED, str(error)) for point in points)
             return
         taken = known.taken(paces)
-        cycles = (taken.cycles * work.counts).sum(axis=1)
-        moved = (taken.dram_bytes * work.counts).sum(axis=1)
-        pes = machines[0].array.pes * machines[0].cores
-        for point, machine, own, size in zip(
-            points, machines, cycles.tolist(), moved.tolist(), strict=True
-        ):
-            total = round(own)
-            time_s = total / machine.clock_hz
-            utilization = work.graph.total_macs / (total * pes) if total else 0.0
-            rate = work.graph.batch / time_s if total else 0.0
-            yield self._priced(point, (total, time_s, rate, size, utilization))
+        cycles = np.rint((taken.cycles * work.counts).sum(axis=1))
+        time_s = cycles / clocks
+        columns = (
+            cycles,
+            time_s,
+            work.graph.batch / time_s,
+            (taken.dram_bytes * work.counts).sum(axis=1),
+            work.macs / (cycles * machine.array.pes * machine.cores),
+        )
+        results = zip(*(column.tolist() for column in columns), strict=True)
+        yield from map(self._priced, points, results)
 
     def _run(self, points: Sequence[Point], engine: str) -> Iterator[Row]:
         """Yield rows of points that an engine runs one by one."""
@@ -201,24 +201,32 @@ class Pricer:
         data = changed(self._sweep.machine, own)
         return spec_of(Document(name="machine", data=data, lines={}, error=SpecError))
 
-    def _paced(self, spec: AcceleratorSpec, point: Point) -> AcceleratorSpec:
-        """Return a machine with the pace of a point."""
-        memories, clock_hz = {memory.name: memory for memory in spec.memories}, spec.clock_hz
-        for key, value in point.values.items():
-            if not is_pace(key):
-                continue
-            amount = amount_of(value)
-            if amount is None or amount.value < 0:
-                raise SweepError(f"{key}: '{value}' isn't one of the quantities that it takes")
+    def _paces(
+        self, spec: AcceleratorSpec, points: Sequence[Point]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the clocks of points, and their paces as in `mapper.paces.pace_of`."""
+        names = [memory.name for memory in spec.memories]
+        clocks = np.full(len(points), float(spec.clock_hz))
+        own = [(memory.bandwidth_bytes_per_s, float(memory.latency_fs)) for memory in spec.memories]
+        bandwidths, latencies = (np.tile(column, (len(points), 1)) for column in np.array(own).T)
+        for key in filter(is_pace, points[0].values):
+            column = np.array([self._number(key, point.values[key]) for point in points])
             if key == "clock":
-                clock_hz = int(amount.value)
-            elif key.endswith(".bandwidth"):
-                name = key.split(".")[1]
-                memories[name] = replace(memories[name], bandwidth_bytes_per_s=amount.value)
+                clocks = column
             else:
-                name = key.split(".")[1]
-                memories[name] = replace(memories[name], latency_fs=int(amount.value))
-        return replace(spec, clock_hz=clock_hz, memories=tuple(memories.values()))
+                _, name, what = key.split(".")
+                table = bandwidths if what == "bandwidth" else latencies
+                table[:, names.index(name)] = column
+        per_byte = clocks[:, np.newaxis] / bandwidths
+        latency = latencies.max(axis=1) * clocks / FS_PER_SECOND
+        return clocks, np.column_stack([per_byte, latency])
+
+    @staticmethod
+    def _number(key: str, value: Written) -> float:
+        amount = amount_of(value)
+        if amount is None or amount.value < 0 or (amount.value == 0 and "latency" not in key):
+            raise SweepError(f"{key}: '{value}' isn't one of the quantities that it takes")
+        return amount.value
 
     def _work_of(self, point: Point, spec: AcceleratorSpec) -> _Work:
         asked = [self._value(point, key) for key in WORKLOAD_KEYS]
@@ -241,34 +249,37 @@ class Pricer:
         text = as_text([plain(kernel) for (kernel, _), _ in flat])
         return _Work(
             graph=graph,
+            macs=graph.total_macs,
             kernels=tuple(one for one, _ in flat),
             counts=np.array([count for _, count in flat], dtype=np.int64),
             key=digest(text),
         )
 
     def _known(
-        self, work: _Work, machines: Sequence[AcceleratorSpec], paces: NDArray[np.float64]
+        self,
+        work: _Work,
+        points: Sequence[Point],
+        spec: AcceleratorSpec,
+        paces: NDArray[np.float64],
     ) -> Paces:
         """Return what is known of a network's kernels at some paces, from before if it is kept."""
-        spec = machines[0]
         if spec.cores > 1 or spec.network is not None or spec.shared_buffer is not None:
             raise SweepError(
                 "estimates are of machines with one core, and nothing in front of its memories; use"
                 " 'engine: analytical'"
             )
-        different = np.unique(paces, axis=0, return_index=True)[1]
-        numbers = np.sort(different)
+        numbers = np.sort(np.unique(paces, axis=0, return_index=True)[1])
         key = {
             "kernels": work.key,
             "spec": plain(without_pace(spec)),
-            "paces": paces[numbers].tolist(),
+            "paces": digest(as_text(paces[numbers].tolist())),
             "version": version(),
         }
         entry = None if self._cache is None else self._cache.get(key)
         if entry is not None:
             return Paces(work.kernels, restored(entry))
         found = Paces.searched(
-            work.kernels, spec, lambda number: machines[int(numbers[number])], paces[numbers]
+            work.kernels, spec, lambda one: self._machine(points[numbers[one]]), paces[numbers]
         )
         if self._cache is not None:
             self._cache.put(key, stored(found.known))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from accel.units import (
@@ -74,8 +75,11 @@ def amount_of(value: Written) -> Amount | None:
     """
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
-        return Amount(value)
+    return Amount(value) if isinstance(value, int | float) else _parsed(value)
+
+
+@lru_cache(maxsize=1 << 16)
+def _parsed(value: str) -> Amount | None:
     unit = value.strip().lstrip("+-0123456789._eE").strip()
     if not value[:1].isdigit():
         return None

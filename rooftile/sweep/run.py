@@ -108,10 +108,9 @@ def run_sweep(
             new = _first_look(sweep, store, workers, jobs, cache_folder, progress)
             new += _second_look(sweep, store, workers, jobs, cache_folder, progress)
         found = store.statuses(0)
-        if not found.get(OK) and found.get(EXCLUDED):
-            raise SweepError(
-                f"no point meets the constraints; the first one: {store.message(EXCLUDED)}"
-            )
+        for status, what in ((FAILED, "has a result"), (EXCLUDED, "meets the constraints")):
+            if found.get(status) == len(Space(sweep)):
+                raise SweepError(f"no point {what}; the first one: {store.message(status)}")
         return Summary(
             points=len(Space(sweep)),
             ok=found.get(OK, 0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import prod
 
 from rooftile.sweep.quantities import Amount, Written, amount_of
@@ -62,7 +62,6 @@ class Space:
         fast = [axis for axis, fast in zip(sweep.axes, kinds, strict=True) if fast]
         self._axes: tuple[Axis, ...] = (*slow, *fast)
         self._block = prod(len(axis.values) for axis in fast)
-        self._amounts = lru_cache(maxsize=1 << 16)(amount_of)
 
     def __len__(self) -> int:
         return prod(len(axis.values) for axis in self._axes)
@@ -121,7 +120,7 @@ class Space:
 
     def _amount(self, name: str, values: dict[str, Written]) -> Amount:
         value = values[name] if name in values else with_value(self.sweep, name)
-        amount = None if value is None else self._amounts(value)
+        amount = None if value is None else amount_of(value)
         if amount is None:
             raise ValueError(f"'{name}' is '{value}', which is no number to compute with")
         return amount

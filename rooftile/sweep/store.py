@@ -154,7 +154,8 @@ def _locked(folder: Path) -> IO[str]:
     except OSError as error:
         raise OutputError(f"folder '{folder}': can't be written ({error.strerror})") from None
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Of this process alone: workers that outlive it for a moment don't hold it.
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         handle.close()
         raise SweepError(
