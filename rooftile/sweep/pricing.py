@@ -34,6 +34,10 @@ from workloads.loaders.asked import Asked
 OK, EXCLUDED, FAILED = "ok", "excluded", "failed"
 
 
+#: A row as the store keeps it: number, status, message, values and results.
+Record = tuple[Written | None, ...]
+
+
 class Row(NamedTuple):
     """What became of a point.
 
@@ -56,6 +60,16 @@ class Row(NamedTuple):
     message: str
     values: tuple[Written | None, ...]
     results: tuple[float | None, ...]
+
+    def record(self) -> Record:
+        """Return it as plain numbers, in their smallest units, and words: what is kept."""
+        values = tuple(map(_plain, self.values))
+        return (self.number, self.status, self.message, *values, *self.results)
+
+
+def _plain(value: Written | None) -> Written | None:
+    amount = None if value is None else amount_of(value)
+    return value if amount is None else amount.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

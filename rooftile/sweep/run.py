@@ -15,7 +15,7 @@ from pathlib import Path
 from foundation.errors import OutputError, SweepError
 from mapper.search.cache import MappingCache
 from rooftile import __version__
-from rooftile.sweep.pricing import EXCLUDED, FAILED, OK, Pricer, Row
+from rooftile.sweep.pricing import EXCLUDED, FAILED, OK, Pricer, Record
 from rooftile.sweep.quantities import amount_of
 from rooftile.sweep.space import Space
 from rooftile.sweep.store import FILE, FORMAT, Store
@@ -189,9 +189,10 @@ def _first_look(
         task for task in space.tasks() if not there or not all(number in there for number in task)
     )
     show = _Show(progress, len(space), len(there))
-    for rows in _priced(sweep, tasks, sweep.engine, workers, jobs, cache_folder):
-        store.add([row for row in rows if row.number not in there], 0, sweep.engine)
-        show.add(len(rows))
+    for records in _priced(sweep, tasks, sweep.engine, workers, jobs, cache_folder):
+        new = [record for record in records if record[0] not in there] if there else records
+        store.add(new, 0, sweep.engine)
+        show.add(len(new))
     return show.new
 
 
@@ -210,9 +211,9 @@ def _second_look(
     best = [n for n in store.best(sweep.best.by, sweep.best.count) if n not in there]
     show = _Show(progress, len(best), 0)
     tasks = (range(number, number + 1) for number in best)
-    for rows in _priced(sweep, tasks, sweep.best.engine, workers, jobs, cache_folder):
-        store.add(rows, 1, sweep.best.engine)
-        show.add(len(rows))
+    for records in _priced(sweep, tasks, sweep.best.engine, workers, jobs, cache_folder):
+        store.add(records, 1, sweep.best.engine)
+        show.add(len(records))
     return show.new
 
 
@@ -223,12 +224,12 @@ def _priced(
     workers: Executor | None,
     jobs: int,
     cache_folder: Path | None,
-) -> Iterator[list[Row]]:
-    """Yield the rows of tasks as they come: few wait at any time, however many there are."""
+) -> Iterator[list[Record]]:
+    """Yield the records of tasks as they come: few wait at any time, however many there are."""
     if workers is None:
         yield from (price(sweep, task, engine, cache_folder) for task in tasks)
         return
-    waiting: set[Future[list[Row]]] = set()
+    waiting: set[Future[list[Record]]] = set()
     for task in tasks:
         waiting.add(workers.submit(price, sweep, task, engine, cache_folder))
         if len(waiting) >= jobs * _AHEAD:
@@ -239,9 +240,10 @@ def _priced(
         yield from (one.result() for one in done)
 
 
-def price(sweep: Sweep, task: range, engine: str, cache_folder: Path | None) -> list[Row]:
-    """Return the rows of a task: what a worker does."""
-    return _pricer(sweep.text, cache_folder, _Once(sweep)).rows(task, engine)
+def price(sweep: Sweep, task: range, engine: str, cache_folder: Path | None) -> list[Record]:
+    """Return the records of a task: what a worker does."""
+    rows = _pricer(sweep.text, cache_folder, _Once(sweep)).rows(task, engine)
+    return [row.record() for row in rows]
 
 
 class _Once:

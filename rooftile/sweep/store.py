@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from foundation.errors import OutputError, SweepError
-from rooftile.sweep.pricing import Row
-from rooftile.sweep.quantities import Written, amount_of
+from rooftile.sweep.pricing import Record
+from rooftile.sweep.quantities import Written
 from rooftile.sweep.sweep_file import RESULTS
 
 FILE, LOCK = "results.sqlite", "lock"
 #: Of the file's form: others can't be read.
 FORMAT = 1
-_FIRST = ("stage", "number", "status", "engine", "message")
+_FIRST = ("stage", "engine", "number", "status", "message")
 
 
 def quoted(name: str) -> str:
@@ -67,39 +67,20 @@ class Store:
                     [(key, json.dumps(value)) for key, value in meta.items()],
                 )
 
-    def add(self, rows: Sequence[Row], stage: int, engine: str) -> None:
-        """Write rows: all of them, or none.
+    def add(self, records: Sequence[Record], stage: int, engine: str) -> None:
+        """Write records: all of them, or none.
 
         Raises
         ------
         OutputError
             When they can't be written, such as on a full disk: what was there stays.
         """
-        places = ", ".join("?" * len(self._columns))
+        places = ", ".join("?" * (len(self._columns) - 2))
         with _writing(self.path), self._connection:
             self._connection.executemany(
-                f"INSERT OR REPLACE INTO points VALUES ({places})",
-                [
-                    (
-                        stage,
-                        row.number,
-                        row.status,
-                        engine,
-                        row.message,
-                        *_plain(row.values),
-                        *row.results,
-                    )
-                    for row in rows
-                ],
+                f"INSERT OR REPLACE INTO points VALUES ({stage:d}, '{engine}', {places})",
+                records,
             )
-
-    def done(self, stage: int, task: range) -> bool:
-        """Whether all points of a task are there."""
-        (count,) = self._connection.execute(
-            "SELECT COUNT(*) FROM points WHERE stage = ? AND number >= ? AND number < ?",
-            (stage, task.start, task.stop),
-        ).fetchone()
-        return int(count) == len(task)
 
     def numbers(self, stage: int) -> set[int]:
         """Return the points of a stage that are there."""
@@ -139,13 +120,6 @@ def _type(name: str) -> str:
     if name in ("stage", "number"):
         return "INTEGER NOT NULL"
     return "TEXT" if name in _FIRST else "REAL" if name in RESULTS else ""
-
-
-def _plain(values: Sequence[Written | None]) -> Iterator[Written | None]:
-    """Yield values as numbers in their smallest unit, words as they are."""
-    for value in values:
-        amount = None if value is None else amount_of(value)
-        yield value if amount is None else amount.value
 
 
 def _locked(folder: Path) -> IO[str]:

@@ -83,8 +83,8 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "gemm.yaml").write_text(GEMM)
-        resnet50 = data_of("resnet50", [16, 32, 64], 40, 40)
-        gemm = data_of("gemm.yaml", [16, 32, 64, 128], 100, 100)
+        resnet50 = data_of("resnet50", [16, 32, 64], 160, 100)
+        gemm = data_of("gemm.yaml", [16, 32, 64, 128], 250, 100)
         one = rate(folder, "resnet50", 1, resnet50)
         say("resnet50 on one core", one, RESNET50, "points/s")
         single = rate(folder, "gemm", 1, gemm)

@@ -74,10 +74,10 @@ def test_a_failed_point_is_a_row(tmp_path: Path) -> None:
     summary = run_sweep(loaded(tmp_path, data), tmp_path / "out")
     assert (summary.ok, summary.failed) == (1, 1)
     failed, ok = table(tmp_path / "out")
-    assert failed[2] == "failed"
+    assert failed[3] == "failed"
     assert "scratchpad 'psum'" in failed[4]
     assert failed[CYCLES:] == (None,) * 5
-    assert ok[2] == "ok"
+    assert ok[3] == "ok"
     assert "the first failure: layer 'fc', scratchpad 'psum'" in summary.text
 
 
@@ -87,8 +87,8 @@ def test_constraints_on_results_exclude_with_the_result(tmp_path: Path) -> None:
     assert summary.ok
     assert summary.excluded
     for row in table(tmp_path / "out"):
-        assert (row[2] == "ok") == (row[CYCLES + 1] <= 6e-6)
-        assert row[2] == "ok" or row[4].startswith("time <= 6us: ")
+        assert (row[3] == "ok") == (row[CYCLES + 1] <= 6e-6)
+        assert row[3] == "ok" or row[4].startswith("time <= 6us: ")
 
 
 def test_constraints_that_nothing_meets(tmp_path: Path) -> None:
@@ -102,9 +102,9 @@ def test_the_best_are_looked_at_again(tmp_path: Path) -> None:
     run_sweep(sweep, tmp_path / "out")
     rows = table(tmp_path / "out")
     first, second = ([row for row in rows if row[0] == stage] for stage in (0, 1))
-    best = sorted(first, key=lambda row: (row[CYCLES + 1], row[1]))[:2]
-    assert sorted(row[1] for row in second) == sorted(row[1] for row in best)
-    assert {row[3] for row in second} == {"cycle"}
+    best = sorted(first, key=lambda row: (row[CYCLES + 1], row[2]))[:2]
+    assert sorted(row[2] for row in second) == sorted(row[2] for row in best)
+    assert {row[1] for row in second} == {"cycle"}
 
 
 def test_a_folder_with_results_is_left_alone(tmp_path: Path) -> None:
