@@ -67,6 +67,7 @@ bench: setup
 	@$(BIN)/python -m tests.bench.table
 	@$(BIN)/python -m tests.bench.mapping
 	@$(BIN)/python -m tests.bench.zoo
+	@$(BIN)/python -m tests.bench.sweep
 	@$(BIN)/python -m tests.bench.dram
 	@$(BIN)/python -m tests.bench.loading
 	@$(BIN)/python -m tests.bench.page

@@ -22,7 +22,7 @@ def load_spec(path: Path) -> AcceleratorSpec:
     SpecError
         The file can't be read, or doesn't describe a machine: which line, and what to change.
     """
-    return _spec(read(path, SpecError))
+    return spec_of(read(path, SpecError))
 
 
 def load_timing(path: Path) -> Timing:
@@ -40,7 +40,7 @@ def load_timing(path: Path) -> Timing:
 
 def parse_spec(text: str, name: str) -> AcceleratorSpec:
     """Return the machine that YAML text describes; ``name`` stands for the file in messages."""
-    return _spec(parse(text, name, SpecError))
+    return spec_of(parse(text, name, SpecError))
 
 
 def preset_names() -> list[str]:
@@ -94,8 +94,14 @@ def to_yaml(spec: AcceleratorSpec) -> str:
     return machine_text(spec)
 
 
-def _spec(document: Document) -> AcceleratorSpec:
-    """Return the machine of a document, on top of the preset that it names as ``base``."""
+def spec_of(document: Document) -> AcceleratorSpec:
+    """Return the machine of a document, on top of the preset that it names as ``base``.
+
+    Raises
+    ------
+    SpecError
+        It doesn't describe a machine: which line, and what to change.
+    """
     from accel.spec_models import MachineFile
 
     data = document.data

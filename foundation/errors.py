@@ -53,6 +53,10 @@ class OutputError(RooftileError):
     """A result that can't be written where the user asked."""
 
 
+class SweepError(RooftileError):
+    """A sweep that can't be made, or results that can't be read."""
+
+
 class SimulationError(RooftileError):
     """A program that breaks a rule of the machine while it runs.
 

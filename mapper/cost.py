@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,19 +16,18 @@ from numpy.typing import NDArray
 
 from accel.energy import EnergyCounts, component_energies_pj, energy_pj, leakage_pj
 from accel.spec import AcceleratorSpec
-from mapper.energy_counts import computing_counts, moving_counts
-from mapper.held import HeldOperand, filled_bytes, psum_bytes, required_bytes, waiting_bytes
-from mapper.kernel import Kernel, Lookup, OperandMap, Role
+from mapper.energy_counts import computing_counts
+from mapper.forms import latency_cycles
+from mapper.held import HeldOperand, psum_bytes, waiting_bytes
+from mapper.kernel import Kernel, Role
 from mapper.mapping import Mapping
 from mapper.nest import Counts, Listed, Nests, Reals, Take, nest_of
+from mapper.place_costs import PlaceCosts, Scores
 from mapper.unit_cycles import (
     array_cycles,
-    memory_cycles,
     vector_cycles,
     waiting_cycles,
 )
-
-FS_PER_SECOND = 10**15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,38 +63,6 @@ class CostEstimate:
 COSTS = ("cycles", "dram_bytes", "tiles")
 #: The same with what takes longer to find out.
 COSTS_WITH_ENERGY = (*COSTS, "energy_pj")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """The costs of many nests under one choice of where operands are held, and in how many slots.
-
-    Parameters
-    ----------
-    cycles, dram_bytes, tiles
-        As in CostEstimate.
-    required_bytes
-        Scratchpad name to bytes that the regions need, slots counted.
-    num_buffers
-        For each operand (inputs, then output): 1 or 2.
-    energy_pj
-        As in CostEstimate.
-    """
-
-    cycles: Reals
-    dram_bytes: Counts
-    tiles: Counts
-    required_bytes: dict[str, Counts]
-    num_buffers: list[Counts]
-    energy_pj: Reals | None = None
-
-    def fits(self, spec: AcceleratorSpec) -> NDArray[np.bool_]:
-        """Return which nests fit in every scratchpad."""
-        capacity = {s.name: s.capacity_bytes for s in spec.scratchpads}
-        fitting = np.ones(len(self.cycles), dtype=np.bool_)
-        for name, required in self.required_bytes.items():
-            fitting &= required <= capacity[name]
-        return fitting
 
 
 def estimate(
@@ -208,10 +175,10 @@ class NestCosts:
         self.units = units or UnitCosts.of(nests, spec)
         self._find = held or self._hold
         kernel = nests.kernel
-        latency_cycles = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
-        #: Of the first loads, and of the last store: none where nothing is moved.
-        self.load_latency = latency_cycles * any(not one.is_kept for one in kernel.inputs)
-        self.store_latency = latency_cycles * (not kernel.output.is_kept)
+        self.latency_cycles = latency_cycles(spec)
+        #: How often the first loads, and the last store, wait for it: never if nothing is moved.
+        self.load_waits = int(any(not one.is_kept for one in kernel.inputs))
+        self.store_waits = int(not kernel.output.is_kept)
         self._at: dict[tuple[int, int], HeldOperand] = {}
 
     def listed(self, numbers: Counts) -> NestCosts:
@@ -284,223 +251,3 @@ class NestCosts:
         assert units.psums is not None, "only products have psums"
         additions = units.results - nests.distinct(nests.kernel.output, nests.depth)
         return waiting_cycles(nests, self.spec, units.psums, additions)
-
-
-class PlaceCosts:
-    """What nests cost where operands are held at one choice of depths.
-
-    Parameters
-    ----------
-    costs
-        Of the nests.
-    held
-        As in `mapper.mapping.Mapping`.
-    operands
-        As they are held.
-    waiting
-        Bytes of the psums that wait, None where none do.
-
-    Notes
-    -----
-    A tile's transfers, products and vector work overlap with those of its neighbours, so the
-    total is that of the busiest unit, plus what comes before and after its work: first loads,
-    last vector work and last store for the array and the vector unit; for a memory, whose loads
-    and stores are all counted, the last tile's work between them. With two buffers, moving an
-    operand's regions, their latency and their use can't take less than half of their sum; with
-    one, moving and using take turns, strip by strip; psums are computed and emptied in turn.
-    # Approximation: ragged tiles cost what full ones do on the array and the vector unit.
-    """
-
-    def __init__(
-        self,
-        costs: NestCosts,
-        held: Sequence[int],
-        operands: Sequence[HeldOperand],
-        waiting: Counts | None,
-    ) -> None:
-        self._costs = costs
-        self._held = held
-        self._operands = operands
-        self._waiting = waiting
-        kernel = costs.nests.kernel
-        self._pairs = list(zip(kernel.operands, operands, strict=True))
-        #: Rows of a table that are moved besides: as many as outputs.
-        self._gathered = (
-            [(kernel.body.table, operands[-1].traffic)] if isinstance(kernel.body, Lookup) else []
-        )
-
-    @cached_property
-    def dram_bytes(self) -> Counts:
-        """Main-memory bytes."""
-        traffic = [operand.traffic for operand in self._operands]
-        return reduce(np.add, [*traffic, *(size for _, size in self._gathered)])
-
-    @cached_property
-    def _moved(self) -> list[tuple[OperandMap, Counts | Reals]]:
-        """Bytes on a memory's bus of each operand."""
-        return [(what, operand.bus_bytes) for what, operand in self._pairs]
-
-    @cached_property
-    def _fill(self) -> Reals:
-        """Cycles of the first loads."""
-        first = [(what, operand.first_bus_bytes) for what, operand in self._pairs[:-1]]
-        return memory_cycles(self._costs.spec, first)
-
-    @cached_property
-    def _drain(self) -> Reals:
-        """Cycles of the last store."""
-        what, operand = self._pairs[-1]
-        return memory_cycles(self._costs.spec, [(what, operand.first_bus_bytes)])
-
-    @cached_property
-    def _vector(self) -> Reals:
-        """Cycles of the vector unit, those for psums that wait included."""
-        vector = self._costs.units.vector
-        return vector if self._waiting is None else vector + self._costs.waiting_cycles
-
-    @cached_property
-    def _last(self) -> Reals:
-        """Cycles from the last product to its result."""
-        units = self._costs.units
-        return self._vector / units.results + units.array_latency
-
-    @cached_property
-    def bound_cycles(self) -> Reals:
-        """Cycles that no number of buffers goes below."""
-        return np.maximum(*self._unit_bounds) + self._last
-
-    @cached_property
-    def _unit_bounds(self) -> tuple[Reals, Reals]:
-        """What units of unlimited buffers take, without the last tile's results."""
-        costs = self._costs
-        latency_cycles = costs.load_latency + costs.store_latency
-        # The vector unit starts when the first result has left the array.
-        vector_end = self._vector + (costs.units.array - self._vector) / costs.units.results
-        computing = np.maximum(costs.units.array, vector_end) + (self._fill + self._drain)
-        memory = memory_cycles(costs.spec, [*self._moved, *self._gathered])
-        return (
-            computing + latency_cycles,
-            memory + costs.units.array / costs.units.tiles + latency_cycles,
-        )
-
-    @cached_property
-    def moving(self) -> EnergyCounts[Reals]:
-        """What takes energy because operands are held here."""
-        nests = self._costs.nests
-        gathered = sum((size for _, size in self._gathered), start=_NO_BYTES)
-        filled = [
-            filled_bytes(nests, what, depth, operand.traffic)
-            for what, depth, operand in zip(
-                nests.kernel.inputs, self._held[:-1], self._operands[:-1], strict=True
-            )
-        ]
-        moved = [operand.traffic for operand in self._operands]
-        return moving_counts(nests.kernel, self._costs.spec, moved, filled, gathered)
-
-    @cached_property
-    def _dynamic_pj(self) -> Reals:
-        """The picojoules of all but leakage, on which the number of buffers has no influence."""
-        return self._costs.computing_pj + energy_pj(self._costs.spec, self.moving)
-
-    def energy_pj(self, cycles: Reals) -> Reals:
-        """Return the picojoules of nests that take so many cycles."""
-        spec = self._costs.spec
-        return self._dynamic_pj + leakage_pj(spec, cycles / spec.clock_hz)
-
-    def scores(self, doubled: Sequence[bool], *, with_energy: bool = False) -> Scores:
-        """Return the costs, one for each nest.
-
-        ``doubled`` says for each operand whether it has two buffers where it moves more than once.
-        """
-        costs = self._costs
-        moved = self._moved
-        loads = memory_cycles(costs.spec, [*moved[:-1], *self._gathered])
-        stores = memory_cycles(costs.spec, moved[-1:])
-        loading, storing = self._turns(
-            loads + reduce(np.maximum, [o.moves for o in self._operands[:-1]]) * costs.load_latency,
-            stores + costs.units.results * costs.store_latency,
-        )
-        several = costs.units.tiles > 1
-        bounds = [
-            *self._unit_bounds,
-            (loading + self._drain + costs.store_latency) * several,
-            (storing + self._fill + costs.load_latency) * several,
-        ]
-        for number, is_doubled in enumerate(doubled[:-1]):
-            if not is_doubled:
-                bounds.append(self._alone(number))
-        if not doubled[-1] and costs.units.psums is not None:
-            bounds.append(self._psums_alone(stores))
-        cycles = reduce(np.maximum, bounds) + self._last
-        return Scores(
-            cycles=_flat(cycles, costs.nests),
-            dram_bytes=_flat(self.dram_bytes, costs.nests),
-            tiles=_flat(costs.units.tiles, costs.nests),
-            required_bytes={
-                name: _flat(size, costs.nests)
-                for name, size in self.required_bytes(doubled).items()
-            },
-            num_buffers=[_flat(count, costs.nests) for count in self._buffers(doubled)],
-            energy_pj=_flat(self.energy_pj(cycles), costs.nests) if with_energy else None,
-        )
-
-    def required_bytes(self, doubled: Sequence[bool]) -> dict[str, Counts]:
-        """Return scratchpad name to the bytes that regions need in it, slots counted."""
-        costs = self._costs
-        regions = [operand.region for operand in self._operands]
-        buffers = self._buffers(doubled)
-        return required_bytes(
-            costs.nests.kernel, costs.spec, regions, costs.units.psums, buffers, self._waiting
-        )
-
-    def _buffers(self, doubled: Sequence[bool]) -> list[Counts]:
-        return [
-            1 + (operand.moves > 1) * np.int64(both)
-            for operand, both in zip(self._operands, doubled, strict=True)
-        ]
-
-    def _turns(self, loads: Reals, stores: Reals) -> tuple[Reals, Reals]:
-        """Return the least time in which double buffers of loads and of stores are used in turn.
-
-        It includes the first load, and the last store.
-        """
-        costs = self._costs
-        if not costs.units.array.any() and not self._vector.any():  # a copy: loaded, then stored
-            return (loads + stores) / 2, np.zeros_like(loads)
-        array = costs.units.array + costs.units.tiles * costs.units.array_latency
-        first_user = array if costs.units.array.any() else self._vector
-        return (loads + first_user) / 2, (self._vector + stores) / 2
-
-    def _psums_alone(self, stores: Reals) -> Reals:
-        """Return the least time in which the one buffer of psums, and of outputs, is used in turn.
-
-        Psums are computed and emptied in turn, and so are outputs made and stored.
-        """
-        costs = self._costs
-        array = costs.units.array + costs.units.results * costs.units.array_latency
-        in_turn: Reals = np.maximum(array + self._fill, stores) + self._vector + self._drain
-        return in_turn * (self._operands[-1].moves > 1)
-
-    def _alone(self, number: int) -> Reals:
-        """Return the least time in which the one buffer of an operand is filled and used in turn.
-
-        A strip is loaded when the one in its place was used for the last time, in the last of the
-        sweeps over the region.
-        """
-        costs, operand = self._costs, self._operands[number]
-        load = memory_cycles(costs.spec, [self._moved[number]])
-        user = costs.units.array if costs.units.array.any() else costs.units.vector
-        sweeps = np.maximum(1, costs.units.tiles / (operand.moves * operand.strips))
-        use, fill = user / operand.moves, load / operand.moves + costs.load_latency
-        last = use / sweeps
-        overlapped = np.maximum(last + fill / operand.strips, fill + last / operand.strips)
-        whole: Reals = operand.moves * (use - last + overlapped)
-        return np.where(operand.moves > 1, whole + self._drain + costs.store_latency, 0.0)
-
-
-def _flat(values: Any, nests: Nests) -> Any:
-    """Return an array with one value for each nest."""
-    return np.broadcast_to(values, nests.shape).reshape(-1)
-
-
-_NO_BYTES: Counts = np.zeros((), dtype=np.int64)

@@ -14,7 +14,8 @@ from accel.several_arrays import matmul_work
 from accel.spec import OPERANDS, AcceleratorSpec
 from accel.vector import vector_cycles
 from foundation.dtype import DTYPES
-from mapper.cost import FS_PER_SECOND, CostEstimate, NestCosts, Scores
+from mapper.cost import CostEstimate, NestCosts
+from mapper.forms import latency_cycles
 from mapper.group import Group, GroupMapping, Member, Steps, make_group
 from mapper.held import memory_of
 from mapper.kernel import (
@@ -29,6 +30,7 @@ from mapper.kernel import (
 from mapper.mapping import Loop, Mapping, Tile, cut
 from mapper.nest import Counts, Nests
 from mapper.parts import piece_of
+from mapper.place_costs import Scores
 from mapper.space import nested_sizes, product_options
 from workloads.graph import Graph
 
@@ -403,7 +405,7 @@ def _estimate(
             moved[memory] += all_steps
             (last if operand is member.kernel.output else first)[memory] += once
     per_cycle = {m.name: m.bandwidth_bytes_per_s / spec.clock_hz for m in spec.memories}
-    latency = max(m.latency_fs for m in spec.memories) * spec.clock_hz / FS_PER_SECOND
+    latency = latency_cycles(spec)
     turn = max(
         sum(one.array for one in times),
         sum(one.vector for one in times),

@@ -99,7 +99,7 @@ class LayerMapper:
             if signature not in kernels:
                 kernels[signature] = kernels_of(graph, layer)
                 for kernel in kernels[signature]:
-                    _check(kernel, spec)
+                    check_product(kernel, spec)
             self.kernels.append(kernels[signature])
         self._fuser = Fuser(graph, spec)
         #: The network as ranges of layers, each alone or a group.
@@ -415,7 +415,7 @@ def _keeping(kernel: Kernel, kept: Dictionary[str, Buffer]) -> Kernel:
     return replace(kernel, inputs=inputs, output=output)
 
 
-def _check(kernel: Kernel, spec: AcceleratorSpec) -> None:
+def check_product(kernel: Kernel, spec: AcceleratorSpec) -> None:
     """Raise SpecError unless a machine can do a kernel's products, if it has any."""
     if isinstance(kernel.body, Contraction):
         spec.check_product(kernel.multiplied, DTYPES[kernel.inputs[1].dtype.name])

@@ -5,7 +5,7 @@ Every function takes many loop nests at once, as `mapper.cost` does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from math import prod
 from typing import Any
@@ -123,18 +123,23 @@ def waiting_cycles(nests: Nests, spec: AcceleratorSpec, psums: Counts, additions
     return result
 
 
-def memory_cycles(
+def bytes_by_memory(
     spec: AcceleratorSpec, traffic: Sequence[tuple[OperandMap, Counts | Reals]]
-) -> Reals:
-    """Return the core cycles in which the busiest main memory moves these bytes of operands."""
-    by_memory: dict[str, Any] = {}
+) -> dict[str, Any]:
+    """Return the name of each main memory to the bytes that it moves of operands."""
+    found: dict[str, Any] = {}
     for operand, size in traffic:
         name = memory_of(operand, spec).name
-        by_memory[name] = by_memory[name] + size if name in by_memory else size
+        found[name] = found[name] + size if name in found else size
+    return found
+
+
+def busiest_cycles(spec: AcceleratorSpec, moved: Mapping[str, Any]) -> Reals:
+    """Return the core cycles in which the busiest main memory moves these bytes."""
     cycles = [
-        by_memory[memory.name] / memory.bandwidth_bytes_per_s * spec.clock_hz
+        moved[memory.name] / memory.bandwidth_bytes_per_s * spec.clock_hz
         for memory in spec.memories
-        if memory.name in by_memory
+        if memory.name in moved
     ]
     result: Reals = reduce(np.maximum, cycles)
     return result

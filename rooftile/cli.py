@@ -17,6 +17,7 @@ from foundation.errors import RooftileError
 from rooftile import __version__, options
 from rooftile.progress import progress_line
 from rooftile.report import report
+from rooftile.sweep.commands import results, sweep
 from rooftile.technology import COMMANDS as TECHNOLOGY_COMMANDS
 from rooftile.validate.commands import validate
 
@@ -535,6 +536,8 @@ cli.add_command(report)
 cli.add_command(validate)
 for command in TECHNOLOGY_COMMANDS:
     cli.add_command(command)
+cli.add_command(sweep)
+cli.add_command(results)
 
 
 def _reported(

@@ -14,7 +14,7 @@ from tests.rooftile.command import Command
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 #: The README's YAML files, under the names that its commands use.
-FILES = ("tiny.yaml", "edge_64x64.yaml")
+FILES = ("tiny.yaml", "edge_64x64.yaml", "shapes.sweep.yaml")
 COMMANDS_OF_FILES = "rooftile run tiny.yaml --hw edge_64x64.yaml"
 COMMANDS = [
     line.removeprefix("$ ").partition("#")[0].strip()
@@ -91,17 +91,8 @@ def test_links_lead_somewhere(document: str) -> None:
 
 
 FOLDERS = (
-    *(
-        "accel",
-        "accel/dram",
-        "accel/rtl",
-        "accel/technology",
-        "foundation",
-        "isa",
-        "mapper",
-        "reports",
-    ),
-    *("rooftile", "rooftile/validate", "workloads"),
+    *("accel", "accel/dram", "accel/rtl", "accel/technology", "foundation", "isa", "mapper"),
+    *("reports", "rooftile", "rooftile/sweep", "rooftile/validate", "workloads"),
 )
 
 

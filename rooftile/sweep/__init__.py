@@ -1,0 +1,1 @@
+"""Sweeps: many machines and networks at once, every result kept."""

@@ -1,0 +1,112 @@
+"""The values along an axis of a sweep: a list, or a range that is linear or by factors."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import isfinite, log
+
+from rooftile.sweep.quantities import Amount, Written, amount_of
+
+RANGE_KEYS = ("from", "to", "step", "factor", "count", "scale")
+MOST_VALUES = 1_000_000
+
+
+def axis_values(given: object) -> tuple[Written, ...]:
+    """Return the values of an axis as a file writes them.
+
+    Parameters
+    ----------
+    given
+        A list of values, or a mapping with ``from`` and ``to`` and one of ``step``, ``factor``, or
+        ``count`` with ``scale: log`` for values by equal factors.
+
+    Raises
+    ------
+    ValueError
+        What is wrong with it.
+    """
+    if isinstance(given, dict):
+        return _range(given)
+    if not isinstance(given, list):
+        raise ValueError(
+            f"must be a list of values, or a range such as {{from: 1, to: 8, step: 1}}, but is"
+            f" '{given}'"
+        )
+    if not given:
+        raise ValueError("is empty; give at least one value")
+    for value in given:
+        if not isinstance(value, int | float | str):
+            raise ValueError(f"'{value}' must be a number, a word, or a number with a unit")
+    if len(set(map(repr, given))) < len(given):
+        raise ValueError("has a value twice; remove one")
+    return tuple(given)
+
+
+def _range(given: dict[str, object]) -> tuple[Written, ...]:
+    for key in given:
+        if key not in RANGE_KEYS:
+            raise ValueError(f"unknown key '{key}' of a range; use {', '.join(RANGE_KEYS)}")
+    start, stop = (_amount(given, key) for key in ("from", "to"))
+    if start.kind != stop.kind:
+        raise ValueError("'from' and 'to' must have the same kind of unit")
+    if stop.value < start.value:
+        raise ValueError(
+            f"is empty: it goes from {given['from']} to {given['to']}; swap them, or enlarge 'to'"
+        )
+    ways = [key for key in ("step", "factor", "count") if key in given]
+    if len(ways) != 1:
+        raise ValueError(f"needs one of step, factor and count but has {len(ways)} of them")
+    if "scale" in given and (given["scale"] not in ("log", "linear") or ways != ["count"]):
+        raise ValueError("'scale' is log or linear, and goes with 'count'")
+    numbers = _numbers(given, ways[0], start, stop)
+    found = [_rounded(Amount(number, start.kind)) for number in numbers]
+    return tuple(value for value, after in pairwise([*found, None]) if value != after)  # type: ignore[misc]
+
+
+def _numbers(given: dict[str, object], way: str, start: Amount, stop: Amount) -> list[float]:
+    low, high = start.value, stop.value
+    amount = _amount(given, way)
+    if way == "count":
+        return _counted(amount, low, high, is_log=given.get("scale") == "log")
+    if way == "factor":
+        if amount.kind is not None or amount.value <= 1 or low <= 0:
+            raise ValueError("'factor' must be a number greater than 1, and 'from' positive")
+        count = int(log(high / low) / log(amount.value) + 1e-9) + 1
+        return [low * amount.value**number for number in range(count)]
+    if amount.kind != start.kind or amount.value <= 0:
+        raise ValueError("'step' must be positive and of the same kind of unit as 'from'")
+    count = int((high - low) / amount.value + 1e-9) + 1
+    if count > MOST_VALUES:
+        raise ValueError(f"has {count:,} values but at most {MOST_VALUES:,} are allowed")
+    return [low + amount.value * number for number in range(count)]
+
+
+def _counted(amount: Amount, low: float, high: float, *, is_log: bool) -> list[float]:
+    if amount.kind is not None or amount.value != int(amount.value) or amount.value < 1:
+        raise ValueError("'count' must be a whole number of values, at least 1")
+    count = int(amount.value)
+    if count > MOST_VALUES:
+        raise ValueError(f"has {count:,} values but at most {MOST_VALUES:,} are allowed")
+    if is_log and low <= 0:
+        raise ValueError("'from' must be positive where the scale is log")
+    if count == 1:
+        return [low]
+    if is_log:
+        return [low * (high / low) ** (number / (count - 1)) for number in range(count)]
+    return [low + (high - low) * number / (count - 1) for number in range(count)]
+
+
+def _amount(given: dict[str, object], key: str) -> Amount:
+    value = given.get(key)
+    amount = amount_of(value) if isinstance(value, int | float | str) else None
+    if amount is None or not isfinite(amount.value):
+        raise ValueError(f"'{key}' must be a number, or one with a unit, but is '{value}'")
+    return amount
+
+
+def _rounded(amount: Amount) -> Written:
+    """Return an amount as a file writes it; numbers between are rounded to 12 digits."""
+    value = float(f"{amount.value:.12g}")
+    if amount.kind is not None and amount.kind.is_whole:
+        value = round(value)
+    return Amount(value, amount.kind).written()

@@ -1,0 +1,108 @@
+"""`rooftile sweep` and `rooftile results`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from rooftile.progress import progress_line
+
+
+@click.command()
+@click.argument("file", metavar="SWEEP", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the results.",
+)
+@click.option(
+    "-j", "--jobs", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes."
+)
+@click.option("--resume", is_flag=True, help="Go on with what the folder has.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="A Dask scheduler, such as tcp://host:8786, that runs it.",
+)
+@click.option("--no-mapping-cache", is_flag=True, help="Neither read nor keep what searches found.")
+def sweep(
+    file: Path,
+    folder: Path,
+    jobs: int,
+    resume: bool,
+    scheduler: str | None,
+    no_mapping_cache: bool,
+) -> None:
+    """Price every point of a SWEEP file (rooftile/sweep/FORMAT.md), and keep all results."""
+    from mapper.search.cache import user_folder
+    from rooftile.sweep.cluster import cluster
+    from rooftile.sweep.run import run_sweep
+    from rooftile.sweep.sweep_file import load_sweep
+
+    asked = load_sweep(file)
+    with progress_line() as progress, cluster(scheduler) as workers:
+        summary = run_sweep(
+            asked,
+            folder,
+            jobs=jobs if workers is None else workers.processes,
+            resume=resume,
+            cache_folder=None if no_mapping_cache else user_folder(),
+            executor=None if workers is None else workers.executor,
+            progress=progress,
+        )
+    click.echo(summary.text)
+    click.echo(f"written to {folder}; see rooftile results {folder}")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="COMPARISON",
+    help="Such as 'cycles<1e6'; several must all hold.",
+)
+@click.option(
+    "--sort",
+    multiple=True,
+    metavar="COLUMN",
+    help="Sort by a column; with - before it the largest come first.",
+)
+@click.option("--limit", type=click.IntRange(1), help="At most so many rows.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV, all rows.")
+@click.option("--json", "form", flag_value="json", help="Print JSON, all rows.")
+@click.option("--parquet", type=click.Path(path_type=Path), help="Write a Parquet file.")
+def results(
+    folder: Path,
+    where: tuple[str, ...],
+    sort: tuple[str, ...],
+    limit: int | None,
+    form: str | None,
+    parquet: Path | None,
+) -> None:
+    """Show the results of a sweep, or export them."""
+    from rooftile.sweep import results as texts
+    from rooftile.sweep.store import Results
+
+    with closing(Results(folder)) as found:
+        conditions = [texts.parse_where(found, text) for text in where]
+        order = [texts.parse_order(found, text) for text in sort]
+        rows = found.rows(conditions, order, limit)
+        if parquet is not None:
+            texts.write_parquet(found, rows, parquet)
+        elif form is not None:
+            lines = texts.csv_lines if form == "csv" else texts.json_lines
+            for line in lines(found, rows):
+                click.echo(line, nl=False)
+        else:
+            shown = list(islice(rows, limit or texts.SHOWN))
+            click.echo(texts.table(found, shown) if shown else "no row")
+            rest = sum(1 for _ in rows)
+            if rest:
+                click.echo(f"and {rest:,} more rows; --limit shows more, --csv all")

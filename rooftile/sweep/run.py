@@ -1,0 +1,292 @@
+"""Runs a sweep: task after task, on one process or several, kept as it comes."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+from foundation.errors import OutputError, SweepError
+from mapper.search.cache import MappingCache
+from rooftile import __version__
+from rooftile.sweep.pricing import EXCLUDED, FAILED, OK, Pricer, Record
+from rooftile.sweep.quantities import amount_of
+from rooftile.sweep.space import Space
+from rooftile.sweep.store import FILE, FORMAT, Store
+from rooftile.sweep.sweep_file import Sweep, with_value
+
+#: Tasks that wait for each process: enough that none has to wait for the next.
+_AHEAD = 2
+#: Seconds between two lines of progress.
+_PAUSE_S = 0.2
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How a sweep ended.
+
+    Parameters
+    ----------
+    points, ok, excluded, failed
+        Points in all, and by status.
+    new
+        Those that were priced now.
+    seconds
+        That it took.
+    failure
+        The message of the first point that failed.
+    """
+
+    points: int
+    ok: int
+    excluded: int
+    failed: int
+    new: int
+    seconds: float
+    failure: str
+
+    @property
+    def text(self) -> str:
+        """A line that says it."""
+        rate = f", {self.new / self.seconds:,.0f} points/s" if self.new and self.seconds else ""
+        line = (
+            f"{self.points:,} points: {self.ok:,} ok, {self.excluded:,} excluded by constraints,"
+            f" {self.failed:,} failed; {self.new:,} of them now, in {self.seconds:.1f} s{rate}"
+        )
+        return f"{line}\nthe first failure: {self.failure}" if self.failed else line
+
+
+def run_sweep(
+    sweep: Sweep,
+    folder: Path,
+    *,
+    jobs: int = 1,
+    resume: bool = False,
+    cache_folder: Path | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Price all points of a sweep that aren't yet, and keep the results in a folder.
+
+    Parameters
+    ----------
+    sweep, folder
+        What is swept, and where the results go.
+    jobs
+        Processes.
+    resume
+        Whether the folder may have results already, which stay.
+    cache_folder
+        Where what searches found is kept for later.
+    executor
+        Runs the tasks instead of processes of this machine; ``jobs`` says how many at a time.
+    progress
+        Called with a line now and then.
+
+    Raises
+    ------
+    SweepError
+        When the folder has results of another sweep, or no point meets the constraints.
+    OutputError
+        When the folder can't be written.
+    """
+    start = time.monotonic()
+    _make(folder, resume=resume)
+    store = Store(folder, sweep.keys)
+    try:
+        store.begin(_meta(sweep))
+        (folder / "sweep.yaml").write_text(sweep.text, encoding="utf-8")
+        with _workers(jobs, executor) as workers:
+            new = _first_look(sweep, store, workers, jobs, cache_folder, progress)
+            new += _second_look(sweep, store, workers, jobs, cache_folder, progress)
+        found = store.statuses(0)
+        for status, what in ((FAILED, "has a result"), (EXCLUDED, "meets the constraints")):
+            if found.get(status) == len(Space(sweep)):
+                raise SweepError(f"no point {what}; the first one: {store.message(status)}")
+        return Summary(
+            points=len(Space(sweep)),
+            ok=found.get(OK, 0),
+            excluded=found.get(EXCLUDED, 0),
+            failed=found.get(FAILED, 0),
+            new=new,
+            seconds=time.monotonic() - start,
+            failure=store.message(FAILED),
+        )
+    finally:
+        store.close()
+
+
+def _make(folder: Path, *, resume: bool) -> None:
+    if (folder / FILE).exists() and not resume:
+        raise OutputError(
+            f"folder '{folder}': has results; add --resume to go on with them, or use another"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"folder '{folder}': can't be made ({error.strerror})") from None
+
+
+def _meta(sweep: Sweep) -> dict[str, object]:
+    units = {}
+    for key in sweep.keys:
+        steps = [axis for axis in sweep.axes if key in axis.keys]
+        value = steps[0].values[0][steps[0].keys.index(key)] if steps else with_value(sweep, key)
+        amount = None if value is None else amount_of(value)
+        units[key] = "" if amount is None else amount.unit
+    return {
+        "format": FORMAT,
+        "sweep": sweep.text,
+        "name": sweep.name,
+        "keys": list(sweep.keys),
+        "units": units,
+        "version": __version__,
+        "machine": sweep.machine,
+        "points": len(Space(sweep)),
+    }
+
+
+@contextmanager
+def _workers(jobs: int, executor: Executor | None) -> Iterator[Executor | None]:
+    """Yield what runs tasks; None for this process."""
+    if executor is not None or jobs == 1:
+        with nullcontext(executor) as given:
+            yield given
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=_begin) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to the process that waits."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _first_look(
+    sweep: Sweep,
+    store: Store,
+    workers: Executor | None,
+    jobs: int,
+    cache_folder: Path | None,
+    progress: Progress | None,
+) -> int:
+    """Price all points; return how many were priced now."""
+    space = Space(sweep)
+    there = store.numbers(0)
+    tasks = (
+        task for task in space.tasks() if not there or not all(number in there for number in task)
+    )
+    show = _Show(progress, len(space), len(there))
+    for records in _priced(sweep, tasks, sweep.engine, workers, jobs, cache_folder):
+        new = [record for record in records if record[0] not in there] if there else records
+        store.add(new, 0, sweep.engine)
+        show.add(len(new))
+    return show.new
+
+
+def _second_look(
+    sweep: Sweep,
+    store: Store,
+    workers: Executor | None,
+    jobs: int,
+    cache_folder: Path | None,
+    progress: Progress | None,
+) -> int:
+    """Price the best points again; return how many were priced now."""
+    if sweep.best is None:
+        return 0
+    there = store.numbers(1)
+    best = [n for n in store.best(sweep.best.by, sweep.best.count) if n not in there]
+    show = _Show(progress, len(best), 0)
+    tasks = (range(number, number + 1) for number in best)
+    for records in _priced(sweep, tasks, sweep.best.engine, workers, jobs, cache_folder):
+        store.add(records, 1, sweep.best.engine)
+        show.add(len(records))
+    return show.new
+
+
+def _priced(
+    sweep: Sweep,
+    tasks: Iterable[range],
+    engine: str,
+    workers: Executor | None,
+    jobs: int,
+    cache_folder: Path | None,
+) -> Iterator[list[Record]]:
+    """Yield the records of tasks as they come: few wait at any time, however many there are."""
+    if workers is None:
+        yield from (price(sweep, task, engine, cache_folder) for task in tasks)
+        return
+    waiting: set[Future[list[Record]]] = set()
+    for task in tasks:
+        waiting.add(workers.submit(price, sweep, task, engine, cache_folder))
+        if len(waiting) >= jobs * _AHEAD:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            yield from (one.result() for one in done)
+    while waiting:
+        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        yield from (one.result() for one in done)
+
+
+def price(sweep: Sweep, task: range, engine: str, cache_folder: Path | None) -> list[Record]:
+    """Return the records of a task: what a worker does."""
+    rows = _pricer(sweep.text, cache_folder, _Once(sweep)).rows(task, engine)
+    return [row.record() for row in rows]
+
+
+class _Once:
+    """A sweep that is equal to any other: its text stands for it."""
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Once)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@lru_cache(maxsize=4)
+def _pricer(text: str, cache_folder: Path | None, one: _Once) -> Pricer:
+    """Return what prices a sweep's points: made once in a process."""
+    assert one.sweep.text == text, "the text is the sweep's"
+    return Pricer(one.sweep, None if cache_folder is None else MappingCache(cache_folder))
+
+
+class _Show:
+    """Says how far a sweep is, at what rate, and how long it will take."""
+
+    def __init__(self, progress: Progress | None, total: int, done: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = done
+        self._start = self._last = time.monotonic()
+        #: Points that were added.
+        self.new = 0
+
+    def add(self, count: int) -> None:
+        """Note some points."""
+        self.new += count
+        now = time.monotonic()
+        if self._progress is None or now - self._last < _PAUSE_S:
+            return
+        self._last = now
+        rate = self.new / (now - self._start)
+        left = (self._total - self._done - self.new) / rate
+        self._progress(
+            f"{self._done + self.new:,} of {self._total:,} points, {rate:,.0f} points/s,"
+            f" {left:,.0f} s left"
+        )

@@ -1,0 +1,133 @@
+"""The points of a sweep by their numbers, and what each says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+from rooftile.sweep.quantities import Amount, Written, amount_of
+from rooftile.sweep.sweep_file import RESULTS, Axis, Sweep, with_value
+
+#: Points that are priced together: they share what is searched for one kind of machine.
+LARGEST_UNIT = 4096
+#: Points that are sent to a process, and written, at once.
+_TASK = 512
+
+
+def is_pace(key: str) -> bool:
+    """Whether a key changes the pace of the memories only: machines of all its values are alike."""
+    first, _, rest = key.partition(".")
+    return key == "clock" or (
+        first == "memories" and rest.count(".") == 1 and rest.endswith((".bandwidth", ".latency"))
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A point of a sweep.
+
+    Parameters
+    ----------
+    number
+        Its number.
+    values
+        Key to value, of all keys that differ from point to point.
+    excluded
+        Which constraint excludes it, with both numbers; empty for none.
+    problem
+        Why it has no values; empty if it has.
+    """
+
+    number: int
+    values: dict[str, Written]
+    excluded: str = ""
+    problem: str = ""
+
+
+class Space:
+    """All points: each axis changes faster than those before it, and those of the pace fastest.
+
+    Parameters
+    ----------
+    sweep
+        What is swept.
+    """
+
+    def __init__(self, sweep: Sweep) -> None:
+        self.sweep = sweep
+        kinds = [all(map(is_pace, axis.keys)) for axis in sweep.axes]
+        slow = [axis for axis, fast in zip(sweep.axes, kinds, strict=True) if not fast]
+        fast = [axis for axis, fast in zip(sweep.axes, kinds, strict=True) if fast]
+        self._axes: tuple[Axis, ...] = (*slow, *fast)
+        self._block = prod(len(axis.values) for axis in fast)
+
+    def __len__(self) -> int:
+        return prod(len(axis.values) for axis in self._axes)
+
+    def units(self, task: range) -> Iterator[range]:
+        """Yield the parts of a task whose machines are alike, unless something derived differs."""
+        start = task.start
+        while start < task.stop:
+            end = (start // self._block + 1) * self._block
+            inside = start - (start // self._block) * self._block
+            end = min(end, start + LARGEST_UNIT - inside % LARGEST_UNIT, task.stop)
+            yield range(start, end)
+            start = end
+
+    def tasks(self) -> Iterator[range]:
+        """Yield ranges of all points, whole units each."""
+        start = 0
+        for unit in self.units(range(len(self))):
+            if unit.stop - start >= _TASK or unit.stop == len(self):
+                yield range(start, unit.stop)
+                start = unit.stop
+
+    def point(self, number: int) -> Point:
+        """Return a point by its number."""
+        values: dict[str, Written] = {}
+        rest = number
+        for axis in reversed(self._axes):
+            rest, place = divmod(rest, len(axis.values))
+            values.update(zip(axis.keys, axis.values[place], strict=True))
+        try:
+            excluded = self._derive(values)
+        except ValueError as error:
+            return Point(number=number, values=self._ordered(values), problem=str(error))
+        return Point(number=number, values=self._ordered(values), excluded=excluded)
+
+    def _ordered(self, values: dict[str, Written]) -> dict[str, Written]:
+        return {key: values[key] for key in self.sweep.keys if key in values}
+
+    def _derive(self, values: dict[str, Written]) -> str:
+        """Add what is derived, and return which constraint excludes the point."""
+        for key, expression in self.sweep.derived.items():
+            amounts = {name: self._amount(name, values) for name in expression.names}
+            values[key] = expression.value(amounts).written()
+        for constraint in self._constraints:
+            amounts = {name: self._amount(name, values) for name in constraint.names}
+            if not constraint.holds(amounts):
+                return f"{constraint.text}: {constraint.sides(amounts)}"
+        return ""
+
+    @cached_property
+    def _constraints(self) -> list:  # type: ignore[type-arg]
+        """Constraints that need no result."""
+        return [
+            one for one in self.sweep.constraints if not any(name in RESULTS for name in one.names)
+        ]
+
+    def _amount(self, name: str, values: dict[str, Written]) -> Amount:
+        value = values[name] if name in values else with_value(self.sweep, name)
+        amount = None if value is None else amount_of(value)
+        if amount is None:
+            raise ValueError(f"'{name}' is '{value}', which is no number to compute with")
+        return amount
+
+    def amounts(self, point: Point) -> dict[str, Amount]:
+        """Return the numbers that constraints on results read besides results."""
+        names = {
+            name for one in self.sweep.constraints for name in one.names if name not in RESULTS
+        }
+        return {name: self._amount(name, point.values) for name in names}

@@ -1,0 +1,390 @@
+"""Sweeps from YAML files. The format is described in ``rooftile/sweep/FORMAT.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from accel.spec_file import spec_of
+from accel.spec_file import to_yaml as hardware_yaml
+from foundation.document import Document, Path_, read
+from foundation.errors import RooftileError, SweepError, nearest
+from mapper.search.objective import OBJECTIVES
+from mapper.splits import CHOICES
+from rooftile.sources import find_hardware, find_network
+from rooftile.sweep.axes import axis_values
+from rooftile.sweep.expressions import Expression, parse_expression
+from rooftile.sweep.quantities import Written
+from workloads.loaders.asked import Asked
+
+#: What a point may say besides keys of the machine, and what it is if nobody says it.
+WORKLOAD_KEYS: Mapping[str, Written | None] = {
+    "network": None,
+    "batch": None,
+    "dtype": None,
+    "phase": None,
+}
+MAPPING_KEYS: Mapping[str, Written | None] = {"objective": "latency", "split": "auto"}
+#: How points are priced: in closed form, and by the two engines of a run.
+ENGINES = ("estimate", "analytical", "cycle")
+#: What is known of every point that was priced, with its unit.
+RESULTS = {
+    "cycles": "cycles",
+    "time": "s",
+    "inferences_per_s": "1/s",
+    "dram_bytes": "B",
+    "mac_utilization": "",
+}
+MOST_POINTS = 10_000_000
+_KEYS = (
+    *("name", "hardware", "networks", "grid", "zip", "derived", "constraints"),
+    *("engine", "best", "limit", "batch", "dtype", "phase", "objective", "split"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """Keys that change together.
+
+    Parameters
+    ----------
+    keys
+        Such as ``array.rows``.
+    values
+        Of each step the values of all keys, as a file writes them.
+    """
+
+    keys: tuple[str, ...]
+    values: tuple[tuple[Written, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Best:
+    """A second look at the best points.
+
+    Parameters
+    ----------
+    count
+        How many.
+    by
+        The result that is small in them.
+    engine
+        Prices them again.
+    """
+
+    count: int
+    by: str
+    engine: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """What is swept.
+
+    Parameters
+    ----------
+    name
+        Of the sweep.
+    machine
+        The machine that points change, as a file writes it, with every default.
+    fixed
+        Keys that have the same value in every point.
+    axes
+        What changes: every combination is a point.
+    derived
+        Key to the arithmetic that gives its value, in the order in which they are computed.
+    constraints
+        What points must satisfy, before they are priced or after.
+    engine, best
+        How points are priced; the second look, if there is one.
+    text
+        The file.
+    """
+
+    name: str
+    machine: Mapping[str, Any]
+    fixed: Mapping[str, Written]
+    axes: tuple[Axis, ...]
+    derived: Mapping[str, Expression]
+    constraints: tuple[Expression, ...]
+    engine: str
+    best: Best | None
+    text: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Keys that differ from point to point: those of the axes, then derived ones."""
+        own = [key for axis in self.axes for key in axis.keys]
+        return (*own, *self.derived)
+
+
+def load_sweep(path: Path) -> Sweep:
+    """Return the sweep in a YAML file.
+
+    Raises
+    ------
+    SweepError
+        It can't be read, or doesn't describe a sweep: which line, and what to change.
+    """
+    document = read(path, SweepError)
+    if not isinstance(document.data, dict):
+        raise document.failure((), "a sweep is a mapping (key: value)")
+    return _Reader(document, path).sweep()
+
+
+class _Reader:
+    """Reads one file."""
+
+    def __init__(self, document: Document, path: Path) -> None:
+        self._document = document
+        self._data: dict[str, Any] = document.data
+        self._path = path
+
+    def sweep(self) -> Sweep:
+        for key in self._data:
+            if key not in _KEYS:
+                raise self._document.failure(
+                    (key,), f"unknown key; use {', '.join(_KEYS)}{nearest(key, _KEYS)}"
+                )
+        machine = self._machine()
+        self._known = {**_flat(machine), **WORKLOAD_KEYS, **MAPPING_KEYS}
+        axes = self._axes()
+        derived = self._derived(axes)
+        sweep = Sweep(
+            name=str(self._data.get("name", self._path.name.removesuffix(".yaml"))),
+            machine=machine,
+            fixed=self._fixed(),
+            axes=axes,
+            derived=derived,
+            constraints=self._constraints(),
+            engine=self._one_of(("engine",), ENGINES, self._data.get("engine", "estimate")),
+            best=self._best(),
+            text=self._path.read_text(encoding="utf-8"),
+        )
+        self._check_values(sweep)
+        self._check_count(sweep)
+        return sweep
+
+    def _failure(self, path: Path_, message: str) -> RooftileError:
+        return self._document.failure(path, message)
+
+    def _machine(self) -> dict[str, Any]:
+        name = self._data.get("hardware")
+        if not isinstance(name, str):
+            raise self._failure(("hardware",), "must name a machine, such as edge_32x32, or a file")
+        try:
+            spec = find_hardware(self._beside(name))
+        except RooftileError as error:
+            raise self._failure(("hardware",), str(error)) from None
+        machine: dict[str, Any] = yaml.safe_load(hardware_yaml(spec))
+        return machine
+
+    def _beside(self, name: str) -> str:
+        """Return the path of a file that stands beside the sweep's, or the name of none."""
+        path = self._path.parent / name
+        return str(path) if path.is_file() else name
+
+    def _fixed(self) -> dict[str, Written]:
+        found = {key: value for key, value in MAPPING_KEYS.items() if value is not None}
+        for key in (*WORKLOAD_KEYS, *MAPPING_KEYS):
+            if key in self._data:
+                found[key] = self._data[key]
+        return found
+
+    def _axes(self) -> tuple[Axis, ...]:
+        networks = self._data.get("networks")
+        if not isinstance(networks, list) or not networks:
+            raise self._failure(("networks",), "must list one network at least")
+        found = [Axis(keys=("network",), values=tuple((self._beside(str(n)),) for n in networks))]
+        for number, name in enumerate(networks):
+            try:
+                find_network(self._beside(str(name)), self._asked())
+            except RooftileError as error:
+                raise self._failure(("networks", number), str(error)) from None
+        grid = self._mapping("grid")
+        found += [
+            Axis(keys=(key,), values=tuple((value,) for value in self._values(("grid", key), own)))
+            for key, own in grid.items()
+        ]
+        zips = self._data.get("zip", [])
+        for number, block in enumerate(zips if isinstance(zips, list) else [zips]):
+            found.append(self._zipped(number, block))
+        seen: set[str] = set()
+        for axis in found:
+            for key in axis.keys:
+                if key in seen:
+                    raise self._failure((), f"'{key}' is on two axes; keep one")
+                seen.add(key)
+        return tuple(found)
+
+    def _asked(self) -> Asked:
+        own = {key: self._data[key] for key in ("batch", "dtype", "phase") if key in self._data}
+        return Asked(**own)
+
+    def _zipped(self, number: int, block: object) -> Axis:
+        path: Path_ = ("zip", number) if isinstance(self._data["zip"], list) else ("zip",)
+        if not isinstance(block, dict) or not block:
+            raise self._failure(path, "must be a mapping of keys to lists that go together")
+        columns = {key: self._values((*path, key), own) for key, own in block.items()}
+        lengths = {key: len(own) for key, own in columns.items()}
+        if len(set(lengths.values())) > 1:
+            shown = ", ".join(f"{key} {length}" for key, length in lengths.items())
+            raise self._failure(path, f"must have equally many values but has {shown}")
+        return Axis(keys=tuple(columns), values=tuple(zip(*columns.values(), strict=True)))
+
+    def _values(self, path: Path_, own: object) -> tuple[Written, ...]:
+        self._check_key(path)
+        try:
+            return axis_values(own)
+        except ValueError as error:
+            raise self._failure(path, str(error)) from None
+
+    def _check_key(self, path: Path_) -> None:
+        key = str(path[-1])
+        if key not in self._known:
+            raise self._failure(
+                path, f"no key of the machine or the workload{nearest(key, self._known)}"
+            )
+
+    def _mapping(self, key: str) -> dict[str, Any]:
+        own = self._data.get(key, {})
+        if not isinstance(own, dict):
+            raise self._failure((key,), "must be a mapping of keys to what they are")
+        return own
+
+    def _derived(self, axes: tuple[Axis, ...]) -> dict[str, Expression]:
+        swept = {key for axis in axes for key in axis.keys}
+        found: dict[str, Expression] = {}
+        for key, text in self._mapping("derived").items():
+            path = ("derived", key)
+            self._check_key(path)
+            if key in swept:
+                raise self._failure(path, "is on an axis, too; keep one")
+            try:
+                found[key] = parse_expression(text, self._known, compares=False)
+            except ValueError as error:
+                raise self._failure(path, str(error)) from None
+            later = [name for name in found[key].names if name in self._mapping("derived")]
+            for name in later:
+                if name not in found or name == key:
+                    raise self._failure(path, f"reads '{name}', which is derived after it")
+        return found
+
+    def _constraints(self) -> tuple[Expression, ...]:
+        own = self._data.get("constraints", [])
+        if not isinstance(own, list):
+            raise self._failure(("constraints",), "must be a list of comparisons")
+        found = []
+        for number, text in enumerate(own):
+            try:
+                found.append(parse_expression(text, {**self._known, **RESULTS}, compares=True))
+            except ValueError as error:
+                raise self._failure(("constraints", number), str(error)) from None
+        return tuple(found)
+
+    def _one_of(self, path: Path_, known: tuple[str, ...], value: object) -> str:
+        if value not in known:
+            raise self._failure(
+                path,
+                f"must be one of {', '.join(known)} but is '{value}'{nearest(str(value), known)}",
+            )
+        return str(value)
+
+    def _best(self) -> Best | None:
+        if "best" not in self._data:
+            return None
+        own = self._mapping("best")
+        for key in own:
+            if key not in ("count", "by", "engine"):
+                raise self._failure(("best", key), "unknown key; use count, by, engine")
+        count = own.get("count", 10)
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= 10_000:
+            raise self._failure(("best", "count"), f"must be from 1 to 10,000 but is '{count}'")
+        return Best(
+            count=count,
+            by=self._one_of(("best", "by"), tuple(RESULTS), own.get("by", "cycles")),
+            engine=self._one_of(("best", "engine"), ENGINES[1:], own.get("engine", "cycle")),
+        )
+
+    def _check_values(self, sweep: Sweep) -> None:
+        """Try each value of an axis on the machine, where its own key is what is wrong."""
+        for axis in sweep.axes:
+            for step in axis.values:
+                for key, value in zip(axis.keys, step, strict=True):
+                    self._check_value(sweep, key, value)
+        known = {"objective": tuple(OBJECTIVES), "split": tuple(CHOICES)}
+        for key, words in known.items():
+            if key in self._data:
+                self._one_of((key,), words, self._data[key])
+
+    def _check_value(self, sweep: Sweep, key: str, value: Written) -> None:
+        if key in WORKLOAD_KEYS or key in MAPPING_KEYS:
+            return
+        machine = changed(sweep.machine, {key: value})
+        try:
+            spec_of(Document(name="machine", data=machine, lines={}, error=SweepError))
+        except RooftileError as error:
+            message = str(error).partition(": ")[2]
+            if message.startswith(f"{key}:"):
+                raise self._failure(self._place(key), message.removeprefix(f"{key}: ")) from None
+
+    def _place(self, key: str) -> Path_:
+        if key in self._mapping("grid"):
+            return ("grid", key)
+        zips = self._data.get("zip", [])
+        blocks = zips if isinstance(zips, list) else [zips]
+        number = next(n for n, block in enumerate(blocks) if key in block)
+        return ("zip", number, key) if isinstance(zips, list) else ("zip", key)
+
+    def _check_count(self, sweep: Sweep) -> None:
+        count = 1
+        for axis in sweep.axes:
+            count *= len(axis.values)
+        limit = self._data.get("limit", MOST_POINTS)
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+            raise self._failure(("limit",), f"must be a number of points but is '{limit}'")
+        if count > limit:
+            shown = " x ".join(f"{len(axis.values):,}" for axis in sweep.axes)
+            raise self._failure(
+                ("limit",) if "limit" in self._data else (),
+                f"has {count:,} points ({shown}) but at most {limit:,} are allowed; write"
+                " 'limit: N' to allow N, or leave some out",
+            )
+
+
+def changed(machine: Mapping[str, Any], values: Mapping[str, Written]) -> dict[str, Any]:
+    """Return a machine's file with other values at some keys, such as ``array.rows``."""
+    result = dict(machine)
+    for key, value in values.items():
+        *parents, last = key.split(".")
+        place = result
+        for step in parents:
+            place[step] = dict(place[step])
+            place = place[step]
+        place[last] = value
+    return result
+
+
+def _flat(machine: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Return the keys of a machine's file, such as ``array.rows``, to their values."""
+    found: dict[str, Any] = {}
+    for key, value in machine.items():
+        if isinstance(value, dict):
+            found.update(_flat(value, f"{before}{key}."))
+        else:
+            found[before + key] = value
+    return found
+
+
+def with_value(sweep: Sweep, key: str) -> Written | None:
+    """Return the value of a key that no axis changes."""
+    if key in sweep.fixed:
+        return sweep.fixed[key]
+    place: Any = sweep.machine
+    for step in key.split("."):
+        place = place.get(step) if isinstance(place, dict) else None
+    return place if isinstance(place, int | float | str) else None
