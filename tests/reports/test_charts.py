@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from accel.spec_file import load_preset
-from reports.charts import write_roofline
+from reports.figures.run_roofline import write_roofline
 from reports.roofline import Roofline, make_roofline
 from rooftile.simulation import Result
 from tests.reports.runs import DRAWN, VIEWS, run, small, zoo_run
