@@ -46,6 +46,14 @@ PICOJOULES_PER_BIT: dict[str, int | Fraction] = {
 _MICRO = Fraction(1, 1000)
 MILLIWATTS: dict[str, int | Fraction] = {"mW": 1, "uW": _MICRO, "µW": _MICRO, "W": 1000}
 
+#: A multiply-accumulate is two operations.
+OPERATIONS_PER_SECOND = {
+    f"{prefix}{unit}/s": size * 1000**power
+    for unit, size in (("OP", 1), ("FLOP", 1), ("MAC", 2))
+    for power, prefix in enumerate(("", *_DECIMAL))
+}
+OPERATIONS_PER_BYTE = {"OP/B": 1, "FLOP/B": 1, "MAC/B": 2}
+
 _QUANTITY = re.compile(r"([-+]?[0-9_]*\.?[0-9]*(?:[eE][-+]?[0-9]{1,3})?)\s*([^\d\s].*)?\Z")
 _MAX_TEXT = 40
 # A float, so that what is rounded to the nearest float stays within it.
@@ -205,6 +213,12 @@ ENERGY_PER_BIT = Quantity(
     name="an energy per bit", units=PICOJOULES_PER_BIT, example="4pJ/bit", is_whole=False
 )
 POWER = Quantity(name="a power", units=MILLIWATTS, example="5mW", is_whole=False)
+PERFORMANCE = Quantity(
+    name="a performance", units=OPERATIONS_PER_SECOND, example="92TOP/s", is_whole=False
+)
+INTENSITY = Quantity(
+    name="an intensity", units=OPERATIONS_PER_BYTE, example="200MAC/B", is_whole=False
+)
 DURATION = Quantity(name="a duration", units=FEMTOSECONDS, example="100ns")
 CYCLE_COUNT = Quantity(name="a number of cycles", units=CYCLES, example="8 cycles")
 SIGNED_CYCLE_COUNT = replace(CYCLE_COUNT, is_signed=True)

@@ -135,11 +135,12 @@ def energy_shares(energies_pj: Mapping[str, float]) -> list[tuple[str, float, fl
     """Return components in words with their picojoules and shares, largest first."""
     total = sum(energies_pj.values())
     ordered = sorted(energies_pj.items(), key=lambda item: -item[1])
-    return [
-        (_WORDS.get(component, component.partition(".")[2] or component), pj, pj / total)
-        for component, pj in ordered
-        if pj
-    ]
+    return [(component_words(component), pj, pj / total) for component, pj in ordered if pj]
+
+
+def component_words(component: str) -> str:
+    """Return a component in words."""
+    return _WORDS.get(component, component.partition(".")[2] or component)
 
 
 def energy_line(energies_pj: Mapping[str, float], *, inferences: int, has_leakage: bool) -> str:

@@ -7,14 +7,23 @@ from itertools import product
 from math import pi
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reports.figures.style import GREY, TEXT
+
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
     from matplotlib.text import Annotation
     from matplotlib.transforms import Bbox
 
 #: Pixels between a dot's name and other names, and other dots, which its halo would cover.
 _GAP = 3
 _GAP_TO_DOTS = 1.5
+#: Pixels between two names in the margin.
+_MARGIN_GAP = 2.0
+#: Letters of 8 points in an inch of a legend, and as many as a mark takes.
+_LETTERS_PER_INCH = 12
+_LETTERS_OF_MARK = 7
 _POINTS_PER_INCH = 72
 
 
@@ -114,4 +123,88 @@ def name_spots(
 def _is_inside(axes: Axes, box: Bbox) -> bool:
     frame = axes.bbox
     is_across = frame.x0 + _GAP <= box.x0 and box.x1 <= frame.x1 - _GAP
-    return is_across and frame.y0 <= box.y0 and box.y1 <= frame.y1
+    return bool(is_across and frame.y0 <= box.y0 and box.y1 <= frame.y1)
+
+
+def legend_beneath(figure: Figure, handles: Sequence[Artist], title: str | None) -> None:
+    """Put a legend below the axes, in as many columns as its names leave room for."""
+    longest = max((len(str(handle.get_label())) for handle in handles), default=1)
+    columns = int(figure.get_figwidth() * _LETTERS_PER_INCH // (longest + _LETTERS_OF_MARK))
+    figure.legend(
+        handles=handles,
+        loc="outside lower left",
+        ncols=max(1, min(columns, len(handles))),
+        frameon=False,
+        fontsize=8,
+        title=title,
+        title_fontsize=8,
+        alignment="left",
+    )
+
+
+def name_heights(figure: Figure, axes: Axes, names: Sequence[tuple[float, str]]) -> None:
+    """Write names in the right margin at heights in data, apart from each other."""
+    ordered = sorted(names)
+    texts = [
+        axes.annotate(
+            name,
+            (1.0, height),
+            (12, 0),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            va="center",
+            color=TEXT,
+            fontsize=7.5,
+            arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkA": 0, "shrinkB": 0},
+            annotation_clip=False,
+        )
+        for height, name in ordered
+    ]
+    figure.draw_without_rendering()
+    sizes = [text.get_window_extent() for text in texts]
+    wanted = [axes.transData.transform((1.0, height))[1] for height, _ in ordered]
+    points = _POINTS_PER_INCH / figure.get_dpi()
+    halves = [(box.height + _MARGIN_GAP) / 2 for box in sizes]
+    for text, place, at in zip(texts, apart(wanted, halves), wanted, strict=True):
+        text.set_position((12, (place - at) * points))
+
+
+def apart(wanted: Sequence[float], halves: Sequence[float]) -> list[float]:
+    """Return centres near those wanted, in order, such that none overlap.
+
+    Parameters
+    ----------
+    wanted
+        Ascending centres.
+    halves
+        Half of each one's size.
+    """
+    groups: list[list[int]] = []
+    centres: list[float] = []
+
+    def centre(group: list[int]) -> float:
+        """Return the middle of a stack that is nearest to what its members want."""
+        bottom, offsets = 0.0, []
+        for i in group:
+            offsets.append(wanted[i] - (bottom + halves[i]))
+            bottom += 2 * halves[i]
+        return sum(offsets) / len(offsets) + bottom / 2
+
+    def half(group: list[int]) -> float:
+        return sum(halves[i] for i in group)
+
+    for number in range(len(wanted)):
+        groups.append([number])
+        centres.append(wanted[number])
+        while len(groups) > 1 and centres[-2] + half(groups[-2]) > centres[-1] - half(groups[-1]):
+            last = groups.pop()
+            centres.pop()
+            groups[-1] += last
+            centres[-1] = centre(groups[-1])
+    places = [0.0] * len(wanted)
+    for group, middle in zip(groups, centres, strict=True):
+        bottom = middle - half(group)
+        for i in group:
+            places[i] = bottom + halves[i]
+            bottom += 2 * halves[i]
+    return places

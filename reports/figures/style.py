@@ -22,6 +22,9 @@ PALETTE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, YELLOW)
 LIGHT_GREY, GREY, TEXT = "#c8c8c8", "#767676", "#404040"
 #: Hatches tell apart what comes after the palette's end.
 HATCHES = ("", "////", "....", "xxxx")
+#: Of designs side by side.
+MARKS = ("o", "s", "^", "D", "v", "P")
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":")
 #: Of heat maps: one hue from light to dark, so that its order survives any colour vision, and grey.
 HEAT_MAP = "Blues"
 SIZE_INCHES = (9.0, 5.6)
@@ -33,7 +36,7 @@ _METADATA: dict[str, dict[str, Any]] = {
     ".svg": {"Date": None},
     ".pdf": {"CreationDate": None},
 }
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib
     "font.size": 9,
     "hatch.linewidth": 0.6,
@@ -64,8 +67,9 @@ def drawn(files: Iterable[tuple[str, Path | BytesIO]]) -> Iterator[Figure]:
 
 def style(axes: Axes, title: str, x_label: str, y_label: str) -> None:
     """Give axes their title, wrapped to their figure's width, their labels and a light grid."""
-    width = int(axes.figure.get_figwidth() * _LETTERS_PER_INCH)
-    axes.set_title("\n".join(textwrap.wrap(title, width)), loc="left", fontsize=11)
+    inches = axes.figure.bbox.width / axes.figure.get_dpi()
+    lines = textwrap.wrap(title, int(inches * _LETTERS_PER_INCH))
+    axes.set_title("\n".join(lines), loc="left", fontsize=11)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.grid(True, which="major", color="#e6e6e6", linewidth=0.6)
@@ -84,7 +88,23 @@ def percent(share: float) -> str:
 
 def shortened(text: str, letters: int) -> str:
     """Return text with its middle left out where it has more letters."""
-    if len(text) <= letters:
-        return text
-    half = (letters - 1) // 2
-    return f"{text[:half]}…{text[len(text) - (letters - 1 - half) :]}"
+    if len(text) > letters:
+        half = (letters - 1) // 2
+        text = f"{text[:half]}…{text[len(text) - (letters - 1 - half) :]}"
+    return text.replace("$", r"\$")  # which would begin a formula
+
+
+def format_ratio(value: float) -> str:
+    """Return a ratio with three digits, never as a power: ``1,067``, ``0.82``."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def plain_ticks(axes: Axes, unit: str) -> None:
+    """Write ticks of logarithmic axes without powers: ``0.1``, ``1,000``; ``100 G`` of a unit."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    axes.yaxis.set_major_formatter(EngFormatter(unit=unit))
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,g}")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(numticks=9))
+        axis.set_minor_formatter(NullFormatter())

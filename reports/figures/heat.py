@@ -1,0 +1,91 @@
+"""A heat map: rows against columns, one hue from light to dark, the value in each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan
+from typing import TYPE_CHECKING
+
+from reports.figures.style import HEAT_MAP, LIGHT_GREY, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.figure import Figure
+
+#: Cells with more letters in a row of their width than this aren't written on.
+_MOST_WRITTEN = 24
+#: Of the range, from which on text on a cell is white.
+_DARK = 0.6
+_NOT_A_NUMBER = float("nan")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heat:
+    """Values of a heat map; NaN is nothing there.
+
+    Parameters
+    ----------
+    rows, columns
+        Names.
+    values
+        By row and column.
+    low, high
+        The range of the colours.
+    label
+        What the values are, with their unit.
+    form
+        Format of a value in its cell.
+    """
+
+    rows: Sequence[str]
+    columns: Sequence[str]
+    values: Sequence[Sequence[float]]
+    low: float
+    high: float
+    label: str
+    form: str
+
+
+def draw_heat(figure: Figure, axes: Axes, heat: Heat) -> None:
+    """Draw cells, their values where there is room, and the scale of colours."""
+    import numpy as np
+    from matplotlib import colormaps
+
+    hues = colormaps[HEAT_MAP].with_extremes(bad="white")
+    values = np.array(heat.values, dtype=np.float64)
+    image = axes.imshow(
+        np.ma.masked_invalid(values), cmap=hues, vmin=heat.low, vmax=heat.high, aspect="auto"
+    )
+    axes.set_xticks(range(len(heat.columns)), [shortened(name, 16) for name in heat.columns])
+    axes.set_yticks(range(len(heat.rows)), [shortened(name, 34) for name in heat.rows])
+    axes.tick_params(length=0, labelsize=8)
+    axes.set_xticks(np.arange(len(heat.columns) - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(len(heat.rows) - 1) + 0.5, minor=True)
+    axes.grid(False, which="major")
+    axes.grid(True, which="minor", color="white", linewidth=1)
+    axes.tick_params(which="minor", length=0)
+    axes.spines[:].set_visible(False)
+    colour_scale(figure, axes, image, heat.label)
+    if len(heat.columns) <= _MOST_WRITTEN:
+        _write_values(axes, heat)
+
+
+def colour_scale(figure: Figure, axes: Axes, image: ScalarMappable, label: str) -> None:
+    """Draw the scale of a heat map's colours beside it."""
+    scale = figure.colorbar(image, ax=axes, label=label, pad=0.02, fraction=0.05, aspect=50)
+    scale.outline.set_visible(False)
+
+
+def _write_values(axes: Axes, heat: Heat) -> None:
+    span = (heat.high - heat.low) or 1.0
+    for i, row in enumerate(heat.values):
+        for j, value in enumerate(row):
+            if isnan(value):
+                axes.text(j, i, "–", ha="center", va="center", fontsize=7, color=LIGHT_GREY)
+                continue
+            is_dark = (value - heat.low) / span > _DARK
+            colour = "white" if is_dark else "black"
+            text = format(value, heat.form)
+            axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
