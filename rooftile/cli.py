@@ -15,6 +15,7 @@ import click
 
 from foundation.errors import RooftileError
 from rooftile import __version__, options
+from rooftile.pictures import plot, roofline
 from rooftile.progress import progress_line
 from rooftile.validate.commands import validate
 
@@ -527,6 +528,8 @@ def scenario(
 
 
 cli.add_command(validate)
+cli.add_command(plot)
+cli.add_command(roofline)
 
 
 def _reported(

@@ -3,74 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from foundation.errors import OutputError
-from mapper.search.find import SearchOptions, options_of
 from reports.explain import explain_text
-from reports.files import digest, read_summary
-from rooftile.simulation import simulate
-
-#: The resolved inputs in a run's folder.
-INPUT_NAMES = ("network.yaml", "hardware.yaml", "mapping.yaml")
+from rooftile.repeat import repeat_run
 
 
 def explain_run(folder: Path, layer: str) -> str:
     """Return where a layer's cycles went and what would help.
 
-    The folder holds the resolved inputs, from which the run is repeated: a simulation is the same
-    every time, and quicker than keeping every trace.
-
     Raises
     ------
     OutputError
-        When the folder isn't a run of the cycle engine, its inputs have been changed since, or a
-        search over several layers was ended by its time.
+        When the folder isn't a run of the cycle engine, or it can't be repeated.
     MappingError
         When the network has no such layer.
     """
-    summary = read_summary(folder)
-    if digest(_inputs(folder)) != summary["configuration_sha256"]:
-        raise OutputError(
-            f"folder '{folder}': its inputs have been changed since the run; run it again into a"
-            " new folder"
-        )
-    if summary.get("engine") == "analytical":
+    result = repeat_run(folder)
+    if result.report.is_estimate:
         raise OutputError(
             f"folder '{folder}': was made by the analytical engine, which doesn't know what units"
             " wait for; run it with --engine cycle into a new folder"
         )
-    network, hardware, mappings = (folder / name for name in INPUT_NAMES)
-    how: dict[str, Any] = {"mappings": mappings}
-    if summary["across"]:  # mappings of groups stand in no file: they are found again
-        how = {"across": summary["across"], "options": _options(folder, summary)}
-    result = simulate(network, hardware, split=summary["split"], **how)
     return explain_text(result.report, result.plan, layer)
-
-
-def _options(folder: Path, summary: dict[str, Any]) -> SearchOptions:
-    """Return the options of a run's search.
-
-    Raises
-    ------
-    OutputError
-        When it can't be repeated exactly.
-    """
-    options = options_of(summary["search"])
-    if options.effort.seconds is not None:
-        raise OutputError(
-            f"folder '{folder}': its search had a time limit of {options.effort.seconds:g} s, so"
-            " that the run can't be repeated exactly; run it again without --time-limit"
-        )
-    return options
-
-
-def _inputs(folder: Path) -> dict[str, str]:
-    try:
-        return {name: (folder / name).read_text(encoding="utf-8") for name in INPUT_NAMES}
-    except (OSError, UnicodeDecodeError):
-        *others, last = INPUT_NAMES
-        raise OutputError(
-            f"folder '{folder}': {', '.join(others)} or {last} is missing; give the folder of a"
-            " finished run"
-        ) from None

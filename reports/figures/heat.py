@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from reports.figures.style import HEAT_MAP, LIGHT_GREY, shortened
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
 #: Cells with more letters in a row of their width than this aren't written on.
@@ -35,8 +36,10 @@ class Heat:
         The range of the colours.
     label
         What the values are, with their unit.
-    form
-        Format of a value in its cell.
+    text
+        A value as it stands in its cell.
+    is_log
+        Whether colours go by the logarithm; then ``low`` is above 0.
     """
 
     rows: Sequence[str]
@@ -45,19 +48,20 @@ class Heat:
     low: float
     high: float
     label: str
-    form: str
+    text: Callable[[float], str]
+    is_log: bool = False
 
 
 def draw_heat(figure: Figure, axes: Axes, heat: Heat) -> None:
     """Draw cells, their values where there is room, and the scale of colours."""
     import numpy as np
     from matplotlib import colormaps
+    from matplotlib.colors import LogNorm, Normalize
 
     hues = colormaps[HEAT_MAP].with_extremes(bad="white")
     values = np.array(heat.values, dtype=np.float64)
-    image = axes.imshow(
-        np.ma.masked_invalid(values), cmap=hues, vmin=heat.low, vmax=heat.high, aspect="auto"
-    )
+    norm = (LogNorm if heat.is_log else Normalize)(heat.low, heat.high)
+    image = axes.imshow(np.ma.masked_invalid(values), cmap=hues, norm=norm, aspect="auto")
     axes.set_xticks(range(len(heat.columns)), [shortened(name, 16) for name in heat.columns])
     axes.set_yticks(range(len(heat.rows)), [shortened(name, 34) for name in heat.rows])
     axes.tick_params(length=0, labelsize=8)
@@ -69,23 +73,22 @@ def draw_heat(figure: Figure, axes: Axes, heat: Heat) -> None:
     axes.spines[:].set_visible(False)
     colour_scale(figure, axes, image, heat.label)
     if len(heat.columns) <= _MOST_WRITTEN:
-        _write_values(axes, heat)
+        _write_values(axes, heat, norm)
 
 
 def colour_scale(figure: Figure, axes: Axes, image: ScalarMappable, label: str) -> None:
     """Draw the scale of a heat map's colours beside it."""
     scale = figure.colorbar(image, ax=axes, label=label, pad=0.02, fraction=0.05, aspect=50)
     scale.outline.set_visible(False)
+    scale.ax.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    scale.ax.yaxis.set_minor_formatter(lambda *_: "")
 
 
-def _write_values(axes: Axes, heat: Heat) -> None:
-    span = (heat.high - heat.low) or 1.0
+def _write_values(axes: Axes, heat: Heat, norm: Normalize) -> None:
     for i, row in enumerate(heat.values):
         for j, value in enumerate(row):
             if isnan(value):
                 axes.text(j, i, "–", ha="center", va="center", fontsize=7, color=LIGHT_GREY)
                 continue
-            is_dark = (value - heat.low) / span > _DARK
-            colour = "white" if is_dark else "black"
-            text = format(value, heat.form)
-            axes.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
+            colour = "white" if norm(value) > _DARK else "black"
+            axes.text(j, i, heat.text(value), ha="center", va="center", fontsize=7, color=colour)

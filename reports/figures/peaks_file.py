@@ -37,7 +37,7 @@ class PeaksFile(Part):
     notes: str = ""
     peaks: Annotated[dict[_Text, Performance], Field(min_length=1)]
     bandwidths: Annotated[dict[_Text, Bandwidth], Field(min_length=1)]
-    dots: tuple[DotPart, ...] = ()
+    dots: list[DotPart] = Field(default=[])
 
 
 def published_names() -> list[str]:

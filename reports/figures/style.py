@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -92,6 +92,11 @@ def shortened(text: str, letters: int) -> str:
         half = (letters - 1) // 2
         text = f"{text[:half]}…{text[len(text) - (letters - 1 - half) :]}"
     return text.replace("$", r"\$")  # which would begin a formula
+
+
+def distinct_names(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Return names, or the others where these aren't distinct."""
+    return list(names if len(set(names)) == len(names) else others)
 
 
 def format_ratio(value: float) -> str:

@@ -67,6 +67,11 @@ class Table:
     rows: tuple[dict[str, str], ...]
     lines: tuple[int, ...]
 
+    @property
+    def title(self) -> str:
+        """The file's name without its folder."""
+        return Path(self.name).name
+
     def failure(self, row: int, column: str, message: str) -> RooftileError:
         """Return the error that ``message`` is about a cell."""
         return RooftileError(f"{self.name}:{self.lines[row]}: {column}: {message}")

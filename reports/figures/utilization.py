@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reports.figures.heat import Heat, draw_heat
 from reports.figures.machine_roofline import run_title
 from reports.figures.stacks import MOST_BARS, grouped
-from reports.figures.style import shortened, style
+from reports.figures.style import percent, shortened, style
 from reports.report import Report, WorkReport
 
 if TYPE_CHECKING:
@@ -106,6 +106,6 @@ def draw_utilization(figure: Figure, shown: Utilization) -> None:
         low=0.0,
         high=1.0,
         label="share of PEs, of MACs, of the layer's time (no unit)",
-        form=".0%",
+        text=percent,
     )
     draw_heat(figure, axes, heat)
