@@ -188,6 +188,13 @@ def _check_kind(kind: str, inputs: Sequence[Path]) -> None:
         raise RooftileError(
             f"kind '{kind}': is made from 1 {what} but {len(inputs)} are given; leave others out"
         )
+    _check_distinct(inputs)
+
+
+def _check_distinct(inputs: Sequence[Any]) -> None:
+    for one in inputs:
+        if inputs.count(one) > 1:
+            raise RooftileError(f"input '{one}': is given twice; leave one out")
 
 
 def _check_columns(kind: str, given: dict[str, Any]) -> None:
@@ -236,6 +243,7 @@ def roofline(inputs: tuple[str, ...], output: Path, levels: str | None, energy: 
     from reports.figures.picture import check_picture, write_picture
     from reports.figures.roofline import draw_roofline
 
+    _check_distinct(inputs)
     check_picture(output, [Path(one) for one in inputs])
     if energy:
         shown, title = _energy_designs(inputs)
@@ -255,21 +263,22 @@ def _designs(inputs: Sequence[str], *, only_main: bool) -> tuple[list[Design], s
     from reports.figures.peaks_file import load_peaks
 
     found = [Path(one) if Path(one).is_dir() else load_peaks(_peaks_path(one)) for one in inputs]
-    results = iter(_repeated([one for one in found if isinstance(one, Path)]))
-    runs: list[Result] = []
+    runs = iter(_repeated([one for one in found if isinstance(one, Path)]))
     designs: list[Design] = []
-    names = []
+    networks: list[str] = []
     for one in found:
         if isinstance(one, Path):
-            runs.append(next(results))
-            design = design_of_run(runs[-1].report, runs[-1].traces, only_main=only_main)
+            run = next(runs)
+            designs.append(design_of_run(run.report, run.traces, only_main=only_main))
+            networks.append(run.report.network)
+            title = run_title(run.report)
         else:
-            design = one
-        designs.append(design)
-        names.append(design.name)
-    if len(runs) == len(designs) == 1:
-        return designs, run_title(runs[0].report)
-    return _distinct(designs, inputs), _title(runs, names)
+            designs.append(one)
+            networks.append("")
+            title = one.name
+    if len(designs) > 1:
+        title = _title(networks, [design.name for design in designs])
+    return _distinct(designs, inputs), title
 
 
 def _energy_designs(inputs: Sequence[str]) -> tuple[list[EnergyDesign], str]:
@@ -285,7 +294,8 @@ def _energy_designs(inputs: Sequence[str]) -> tuple[list[EnergyDesign], str]:
     designs = [energy_design(run.report) for run in runs]
     if len(runs) == 1:
         return designs, energy_title(runs[0].report)
-    return _distinct(designs, inputs), _title(runs, [design.name for design in designs])
+    networks = [run.report.network for run in runs]
+    return _distinct(designs, inputs), _title(networks, [design.name for design in designs])
 
 
 def _distinct(designs: Sequence[Any], inputs: Sequence[str]) -> list[Any]:
@@ -298,10 +308,13 @@ def _distinct(designs: Sequence[Any], inputs: Sequence[str]) -> list[Any]:
     return [replace(one, name=name) for one, name in zip(designs, names, strict=True)]
 
 
-def _title(runs: Sequence[Result], names: Sequence[str]) -> str:
-    networks = dict.fromkeys(run.report.network for run in runs)
-    what = f"{' and '.join(networks)} on " if networks else ""
-    return what + ", ".join(dict.fromkeys(names))
+def _title(networks: Sequence[str], machines: Sequence[str]) -> str:
+    """Return what ran on which machines; of peaks alone the network is empty."""
+    if len(set(networks)) == 1:
+        on = f"{networks[0]} on " if networks[0] else ""
+        return on + ", ".join(dict.fromkeys(machines))
+    pairs = zip(networks, machines, strict=True)
+    return ", ".join(f"{network} on {name}" if network else name for network, name in pairs)
 
 
 def _peaks_path(given: str) -> Path:

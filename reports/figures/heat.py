@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING
 
-from reports.figures.style import HEAT_MAP, LIGHT_GREY, shortened
+from reports.figures.style import HEAT_MAP, LIGHT_GREY, shortened, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,15 +71,22 @@ def draw_heat(figure: Figure, axes: Axes, heat: Heat) -> None:
     axes.grid(True, which="minor", color="white", linewidth=1)
     axes.tick_params(which="minor", length=0)
     axes.spines[:].set_visible(False)
-    colour_scale(figure, axes, image, heat.label)
+    colour_scale(figure, axes, image, heat.label, is_log=heat.is_log)
     if len(heat.columns) <= _MOST_WRITTEN:
         _write_values(axes, heat, norm)
 
 
-def colour_scale(figure: Figure, axes: Axes, image: ScalarMappable, label: str) -> None:
+def colour_scale(
+    figure: Figure, axes: Axes, image: ScalarMappable, label: str, *, is_log: bool = False
+) -> None:
     """Draw the scale of a heat map's colours beside it."""
-    scale = figure.colorbar(image, ax=axes, label=label, pad=0.02, fraction=0.05, aspect=50)
+    from matplotlib.ticker import LogLocator
+
+    words = wrapped(label, 0.85 * figure.get_figheight())
+    scale = figure.colorbar(image, ax=axes, label=words, pad=0.02, fraction=0.05, aspect=50)
     scale.outline.set_visible(False)
+    if is_log:
+        scale.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     scale.ax.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     scale.ax.yaxis.set_minor_formatter(lambda *_: "")
 

@@ -155,9 +155,14 @@ def _name_dots(axes: Axes, roofline: MachineRoofline) -> None:
     spots = {id(p): _spot(p) for p in points}
     boxes: list[Bbox] = [spot_box(axes, spot) for spot in spots.values()]
     named: dict[str, Point] = {}
-    for point in sorted(points, key=lambda one: -(one.time_share or 0)):
+    for point in sorted(points, key=_by_time):
         named.setdefault(point.name, point)
     name_spots(axes, [spots[id(p)] for p in list(named.values())[:_LABELS]], [], boxes)
+
+
+def _by_time(point: Point) -> float:
+    """Return what sorts points: first those that were measured, then the longest."""
+    return -2.0 if point.time_share is None else -point.time_share
 
 
 def _spot(point: Point) -> Spot:

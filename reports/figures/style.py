@@ -44,8 +44,11 @@ _SETTINGS: dict[Any, Any] = {
     "svg.hashsalt": "rooftile",
 }
 _DOTS_PER_INCH = 150
-#: Letters of a title of 11 points in an inch, at most.
-_LETTERS_PER_INCH = 12.5
+#: Letters of a title of 11 points, and of a label of 9 points, in an inch.
+_TITLE_LETTERS_PER_INCH = 12.5
+_LETTERS_PER_INCH = 12
+#: What may stand to the left of a title.
+_MARGIN_INCHES = 2.0
 
 
 @contextmanager
@@ -66,15 +69,22 @@ def drawn(files: Iterable[tuple[str, Path | BytesIO]]) -> Iterator[Figure]:
 
 
 def style(axes: Axes, title: str, x_label: str, y_label: str) -> None:
-    """Give axes their title, wrapped to their figure's width, their labels and a light grid."""
-    inches = axes.figure.bbox.width / axes.figure.get_dpi()
-    lines = textwrap.wrap(title, int(inches * _LETTERS_PER_INCH))
+    """Give axes their title, their labels, all wrapped to the picture's size, and a light grid."""
+    box, dots = axes.figure.bbox, axes.figure.get_dpi()
+    title_inches = box.width / dots - _MARGIN_INCHES
+    lines = textwrap.wrap(title, int(title_inches * _TITLE_LETTERS_PER_INCH))
     axes.set_title("\n".join(lines), loc="left", fontsize=11)
-    axes.set_xlabel(x_label)
-    axes.set_ylabel(y_label)
+    axes.set_xlabel(wrapped(x_label, box.width / dots))
+    axes.set_ylabel(wrapped(y_label, box.height / dots))
     axes.grid(True, which="major", color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def wrapped(label: str, inches: float) -> str:
+    """Return an axis's label in as many lines as its length needs."""
+    lines = [textwrap.wrap(line, int(inches * _LETTERS_PER_INCH)) for line in label.split("\n")]
+    return "\n".join(text for line in lines for text in line)
 
 
 #: The least share that is 1 % when rounded.

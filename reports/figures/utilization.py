@@ -33,7 +33,7 @@ class UtilizedLayer:
     def label(self) -> str:
         """Its name, how many there are, and their share of the time."""
         several = "" if self.count == 1 else f" ×{self.count}"
-        return f"{self.name}{several}  {self.time_share:.0%}"
+        return f"{self.name}{several}  {percent(self.time_share)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

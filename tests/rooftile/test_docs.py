@@ -83,6 +83,7 @@ def test_links_lead_somewhere(document: str) -> None:
 
 FOLDERS = (
     *("accel", "accel/dram", "accel/rtl", "foundation", "isa", "mapper", "reports"),
+    *("reports/figures",),
     *("rooftile", "rooftile/validate", "workloads"),
 )
 
