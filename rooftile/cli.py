@@ -251,7 +251,8 @@ def check(file: Path) -> None:
 
 @cli.command()
 @click.argument(
-    "what", type=click.Choice(["network", "hardware", "mapping", "constraints", "scenario"])
+    "what",
+    type=click.Choice(["network", "hardware", "mapping", "constraints", "scenario", "peaks"]),
 )
 def schema(what: str) -> None:
     """Print the JSON Schema of a kind of files, for editors."""
@@ -263,6 +264,8 @@ def schema(what: str) -> None:
         from mapper.constraints import schema as json_schema
     elif what == "scenario":
         from workloads.scenario.load import schema as json_schema
+    elif what == "peaks":
+        from reports.figures.peaks_file import schema as json_schema
     else:
         from accel.spec_file import schema as json_schema
     click.echo(json.dumps(json_schema(), indent=2))

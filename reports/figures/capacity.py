@@ -65,9 +65,9 @@ def capacity_traffic(table: Table, *, label: str | None = None) -> CapacityTraff
     RooftileError
         A column is missing, traffic lies below its floor, or a curve has two floors.
     """
-    capacities = table.numbers(CAPACITY, positive=True)
-    traffics = table.numbers(TRAFFIC, positive=True)
-    floors = table.numbers(FLOOR, positive=True)
+    capacities, traffics, floors = (
+        table.numbers(column, least=1) for column in (CAPACITY, TRAFFIC, FLOOR)
+    )
     if label is not None:
         table.require([label])
     groups: dict[str, list[int]] = {}
@@ -131,7 +131,7 @@ def draw_capacity_traffic(figure: Figure, shown: CapacityTraffic) -> None:
     else:
         margin = 0.08 * (high - low) or 0.05 * high
         axes.set_ylim(low - margin, high + margin)
-    axes.xaxis.set_major_locator(LogLocator(base=4, numticks=12))
+    axes.xaxis.set_major_locator(LogLocator(base=4, numticks=9))
     axes.xaxis.set_major_formatter(lambda x, _: _binary(x))
     axes.yaxis.set_major_formatter(EngFormatter(unit="B"))
     axes.xaxis.set_minor_formatter(NullFormatter())
@@ -140,8 +140,8 @@ def draw_capacity_traffic(figure: Figure, shown: CapacityTraffic) -> None:
 
 def _binary(size_bytes: float) -> str:
     """Return a power of two with a binary prefix: ``64 KiB``."""
-    for prefix in ("", "Ki", "Mi", "Gi"):
+    for prefix in ("", "Ki", "Mi", "Gi", "Ti", "Pi"):
         if size_bytes < _BYTES_PER_KIB:
             return f"{size_bytes:g} {prefix}B"
         size_bytes /= _BYTES_PER_KIB
-    return f"{size_bytes:g} TiB"
+    return f"{size_bytes:.3g} EiB"

@@ -260,8 +260,9 @@ def _limits(roofline: EnergyRoofline) -> tuple[tuple[float, float], tuple[float,
     across += [a.balance_ops_per_byte for a in arches if 0 < a.balance_ops_per_byte < inf]
     across = across or [1.0]
     highest = max(a.limit_ops_per_joule for a in arches)
-    lowest = min(heights, default=highest / 100)
-    return (min(across) / 3, max(across) * 10), (lowest / 3, highest * 2)
+    right = max(across) * 10
+    heights = [*(heights or [highest / 100]), *(a.ops_per_joule(right) for a in arches)]
+    return (min(across) / 3, right), (min(heights) / 3, highest * 2)
 
 
 def _draw_design(

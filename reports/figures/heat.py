@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
-#: Cells with more letters in a row of their width than this aren't written on.
-_MOST_WRITTEN = 24
+#: Inches of a letter on a cell, and of what stands beside all cells.
+_LETTER_INCHES = 0.065
+_MARGIN_INCHES = 2.6
 #: Of the range, from which on text on a cell is white.
 _DARK = 0.6
 _NOT_A_NUMBER = float("nan")
@@ -72,7 +73,9 @@ def draw_heat(figure: Figure, axes: Axes, heat: Heat) -> None:
     axes.tick_params(which="minor", length=0)
     axes.spines[:].set_visible(False)
     colour_scale(figure, axes, image, heat.label, is_log=heat.is_log)
-    if len(heat.columns) <= _MOST_WRITTEN:
+    longest = max(len(heat.text(value)) for row in heat.values for value in row)
+    cell_inches = (figure.get_figwidth() - _MARGIN_INCHES) / len(heat.columns)
+    if longest * _LETTER_INCHES <= cell_inches:
         _write_values(axes, heat, norm)
 
 

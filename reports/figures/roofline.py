@@ -59,7 +59,7 @@ def draw_roofline(figure: Figure, roofline: MachineRoofline) -> None:
 
 
 def _limits(roofline: MachineRoofline) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Return ranges that hold every dot, every ridge of a main memory and the highest roof."""
+    """Return ranges that hold every dot, every ridge and every flat roof."""
     points = [point for design in roofline.designs for point in design.points]
     peak = max(design.peak_ops_per_s for design in roofline.designs)
     ridges = [
@@ -68,9 +68,9 @@ def _limits(roofline: MachineRoofline) -> tuple[tuple[float, float], tuple[float
         for level in design.levels
     ] or [1.0]
     across = [point.intensity_ops_per_byte for point in points] + ridges
-    heights = [point.ops_per_s for point in points]
-    lowest = min(heights, default=peak / 100)
-    return (min(across) / 3, max(across) * 4), (min(lowest, peak) / 3, peak * 2.2)
+    heights = [point.ops_per_s for point in points] or [peak / 100]
+    heights += [one.ops_per_s for design in roofline.designs for one in design.peaks]
+    return (min(across) / 3, max(across) * 4), (min(heights) / 3, peak * 2.2)
 
 
 def _draw_design(

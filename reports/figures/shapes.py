@@ -74,7 +74,7 @@ def array_shapes(table: Table, column: str) -> ArrayShapes:
 
 
 def _sizes(table: Table, column: str) -> list[int]:
-    numbers = table.numbers(column, positive=True)
+    numbers = table.numbers(column, least=1)
     for i, number in enumerate(numbers):
         if number != int(number):
             raise table.failure(i, column, f"must be a whole number but is {number:g}")

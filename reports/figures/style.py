@@ -87,6 +87,7 @@ def wrapped(label: str, inches: float) -> str:
     return "\n".join(text for line in lines for text in line)
 
 
+_HUNDRED, _HUGE = 100, 1e7
 #: The least share that is 1 % when rounded.
 LEAST_SHARE = 0.005
 
@@ -110,8 +111,8 @@ def distinct_names(names: Sequence[str], others: Sequence[str]) -> list[str]:
 
 
 def format_ratio(value: float) -> str:
-    """Return a ratio with three digits, never as a power: ``1,067``, ``0.82``."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    """Return a number with three digits, as a power only if it is huge: ``1,067``, ``0.82``."""
+    return f"{value:,.0f}" if _HUNDRED <= abs(value) < _HUGE else f"{value:.3g}"
 
 
 def plain_ticks(axes: Axes, unit: str) -> None:

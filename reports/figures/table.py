@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 
 from foundation.errors import RooftileError, nearest
 from foundation.text_file import read_text
 
+#: The largest number, of either sign, that is drawn.
+MOST = 1e30
 _MOST_BYTES = 10_000_000
 #: What ends a column's name, the longest first, to its unit as an axis says it.
 UNITS = {
@@ -85,27 +86,27 @@ class Table:
                     f" {', '.join(self.columns)}{nearest(column, self.columns)}"
                 )
 
-    def numbers(self, column: str, *, positive: bool = False) -> list[float]:
+    def numbers(self, column: str, *, least: float = -MOST) -> list[float]:
         """Return a column's numbers.
 
         Raises
         ------
         RooftileError
-            The column is missing, or a cell isn't a finite number (greater than 0, if asked for).
+            The column is missing, or a cell isn't a number from ``least`` to ``MOST``.
         """
         self.require([column])
-        return [self._number(row, column, positive) for row in range(len(self.rows))]
+        return [self._number(row, column, least) for row in range(len(self.rows))]
 
-    def _number(self, row: int, column: str, positive: bool) -> float:
+    def _number(self, row: int, column: str, least: float) -> float:
         text = self.rows[row][column]
         try:
             value = float(text)
         except ValueError:
             raise self.failure(row, column, f"must be a number but is '{text}'") from None
-        if not isfinite(value):
-            raise self.failure(row, column, f"must be finite but is '{text}'")
-        if positive and value <= 0:
-            raise self.failure(row, column, f"must be greater than 0 but is {text}")
+        if value < least:
+            raise self.failure(row, column, f"must be at least {least:g} but is {text}")
+        if not value <= MOST:  # what isn't a number isn't less than anything
+            raise self.failure(row, column, f"must be at most {MOST:g} but is {text}")
         return value
 
 
@@ -119,24 +120,29 @@ def read_table(path: Path) -> Table:
     """
     text = read_text(path, RooftileError, "a CSV file", most_bytes=_MOST_BYTES)
     reader = csv.reader(text.splitlines())
-    columns = tuple(next(reader, ()))
-    if len(set(columns)) < len(columns):
-        twice = next(name for name in columns if columns.count(name) > 1)
-        raise RooftileError(f"{path}:1: column '{twice}' is there twice; rename one")
     rows, lines = [], []
-    for cells in reader:
-        if not cells:
-            continue
-        if len(cells) != len(columns):
-            raise RooftileError(
-                f"{path}:{reader.line_num}: must have {len(columns)} cells, as many as the header,"
-                f" but has {len(cells)}"
-            )
-        rows.append(dict(zip(columns, cells, strict=True)))
-        lines.append(reader.line_num)
+    try:
+        columns = _columns(path, next(reader, []))
+        for cells in filter(None, reader):
+            if len(cells) != len(columns):
+                raise RooftileError(
+                    f"{path}:{reader.line_num}: must have {len(columns)} cells, as many as the"
+                    f" header, but has {len(cells)}"
+                )
+            rows.append(dict(zip(columns, cells, strict=True)))
+            lines.append(reader.line_num)
+    except csv.Error as error:
+        raise RooftileError(f"{path}:{reader.line_num}: isn't valid CSV: {error}") from None
     if not rows:
         raise RooftileError(f"{path}:1: has no rows after the header; give a CSV file")
     return Table(name=str(path), columns=columns, rows=tuple(rows), lines=tuple(lines))
+
+
+def _columns(path: Path, header: list[str]) -> tuple[str, ...]:
+    for name in header:
+        if header.count(name) > 1:
+            raise RooftileError(f"{path}:1: column '{name}' is there twice; rename one")
+    return tuple(header)
 
 
 def axis_label(column: str) -> str:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 #: The row of the table with the result that all are compared with.
 BASE = "base"
 KNOB, SETTING = "knob", "setting"
-_LETTERS = 14
+_LETTERS = 10
+#: Room for settings beside the bars, as a share of what these span.
+_ROOM = 0.35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,7 @@ def draw_tornado(figure: Figure, tornado: Tornado) -> None:
     axes.grid(False, axis="y")
     results = [result for knob in tornado.knobs for result in knob.results] + [tornado.base]
     span = (max(results) - min(results)) or abs(tornado.base) or 1.0
-    axes.set_xlim(min(results) - 0.22 * span, max(results) + 0.22 * span)
+    axes.set_xlim(min(results) - _ROOM * span, max(results) + _ROOM * span)
     axes.set_ylim(count - 0.4, -0.6)
     for number, knob in enumerate(tornado.knobs):
         low, high = min(knob.results), max(knob.results)

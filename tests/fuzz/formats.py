@@ -18,7 +18,15 @@ from foundation.errors import RooftileError
 from mapper.constraints import load_constraints
 from mapper.mapping_file import load_mappings
 from mapper.planner import make_plan
+from reports.figures.capacity import capacity_traffic
+from reports.figures.pareto import pareto_front
+from reports.figures.peaks_file import load_peaks
+from reports.figures.shapes import array_shapes
+from reports.figures.table import read_table
+from reports.figures.tornado import tornado_of
 from tests.accel.test_scalesim_file import LINES
+from tests.reports.figures.tables import CAPACITY, FRONT, KNOBS, SHAPES
+from tests.reports.figures.test_peaks_file import GOOD
 from tests.workloads.caffe import nets
 from tests.workloads.huggingface.configurations import TINY
 from tests.workloads.onnx_models import model, node
@@ -143,6 +151,18 @@ def _constraints(path: Path, number: int) -> object:
         return constraints
     graph = parse_network(_SMALL, "small")
     return make_plan(graph, load_preset("npu_4core"), constraints=constraints)
+
+
+def _table(path: Path, number: int) -> object:
+    """Load a table, and make one kind of picture's data from it."""
+    table = read_table(path)
+    makers: tuple[Callable[[], object], ...] = (
+        lambda: pareto_front(table, x="time_s", y="pj"),
+        lambda: tornado_of(table, "time_us"),
+        lambda: capacity_traffic(table, label="network"),
+        lambda: array_shapes(table, "time_us"),
+    )
+    return makers[number % len(makers)]()
 
 
 def _topologies() -> list[bytes]:
@@ -305,6 +325,18 @@ FORMATS = (
     Format(name="caffe", suffix=".prototxt", victims=_caffe, load=_network(*_ANY)),
     Format(name="mapping", suffix=".yaml", victims=lambda: _MAPPINGS, load=_mapping),
     Format(name="constraints", suffix=".yaml", victims=lambda: _CONSTRAINTS, load=_constraints),
+    Format(
+        name="peaks",
+        suffix=".yaml",
+        victims=lambda: [*_files("reports/figures/published/*.yaml"), GOOD.encode()],
+        load=lambda path, _: load_peaks(path),
+    ),
+    Format(
+        name="table",
+        suffix=".csv",
+        victims=lambda: [text.encode() for text in (FRONT, KNOBS, CAPACITY, SHAPES)],
+        load=_table,
+    ),
 )
 #: What a file that can't be loaded raises; nothing else may come out of a loader.
 REFUSALS = RooftileError

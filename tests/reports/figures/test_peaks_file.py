@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import re
 
+import jsonschema
 import pytest
 import yaml
 
 from accel.spec_file import load_preset
 from foundation.errors import SpecError
-from reports.figures.peaks_file import load_peaks, parse_peaks, published_names, published_path
+from reports.figures.peaks_file import (
+    load_peaks,
+    parse_peaks,
+    published_names,
+    published_path,
+    schema,
+)
 
 #: N. Jouppi et al., ISCA 2017: MACs per byte of weights of table 1, TOP/s of table 3, row 9.
 TPU_V1 = {
@@ -51,6 +58,13 @@ def test_what_a_file_says() -> None:
         0.25,
     )
     assert (b.intensity_ops_per_byte, b.ops_per_s, b.level, b.time_share) == (4, 3e12, "sram", None)
+
+
+def test_the_schema_knows_the_format() -> None:
+    for text in (GOOD, published_path("tpu_v1").read_text()):
+        jsonschema.validate(yaml.safe_load(text), schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(GOOD.replace("share: 0.25", "share: 2")), schema())
 
 
 def test_tpu_v1_has_the_published_numbers() -> None:
