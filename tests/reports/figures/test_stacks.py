@@ -13,7 +13,7 @@ from rooftile.simulation import simulate
 from tests.reports.runs import small, zoo_run
 
 
-@pytest.mark.parametrize("hardware", ["edge_32x32", "tpu_v1", "tpu_v4i_like"])
+@pytest.mark.parametrize("hardware", ["edge_32x32", "tpu_v4i_like"])
 def test_cycles_add_up_part_by_part(hardware: str) -> None:
     report = zoo_run("resnet18", hardware).report
     stacks = cycle_stacks(report)
