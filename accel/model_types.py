@@ -17,8 +17,10 @@ from accel.units import (
     ENERGY_PER_BIT,
     FREQUENCY,
     FS_PER_SECOND,
+    INTENSITY,
     LENGTH,
     NODE,
+    PERFORMANCE,
     PORT_BANDWIDTH,
     POWER,
     SIGNED_CYCLE_COUNT,
@@ -91,6 +93,8 @@ Energy = Annotated[float, _parser(ENERGY, positive=False), _text_schema(ENERGY)]
 EnergyPerBit = Annotated[
     float, _parser(ENERGY_PER_BIT, positive=False), _text_schema(ENERGY_PER_BIT)
 ]
+Performance = Annotated[float, _parser(PERFORMANCE), _text_schema(PERFORMANCE)]
+Intensity = Annotated[float, _parser(INTENSITY), _text_schema(INTENSITY)]
 Power = Annotated[float, _parser(POWER, positive=False), _text_schema(POWER)]
 Node = Annotated[float, _parser(NODE), _text_schema(NODE)]
 Voltage = Annotated[float, _parser(VOLTAGE), _text_schema(VOLTAGE)]

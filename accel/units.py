@@ -50,6 +50,14 @@ VOLTS: dict[str, int | Fraction] = {"V": 1, "mV": Fraction(1, 1000)}
 MILLIMETRES: dict[str, int | Fraction] = {"mm": 1, "um": _MICRO, "µm": _MICRO, "cm": 10}
 SQUARE_MICROMETRES: dict[str, int | Fraction] = {"um2": 1, "µm2": 1, "mm2": 10**6}
 
+#: A multiply-accumulate is two operations.
+OPERATIONS_PER_SECOND = {
+    f"{prefix}{unit}/s": size * 1000**power
+    for unit, size in (("OP", 1), ("FLOP", 1), ("MAC", 2))
+    for power, prefix in enumerate(("", *_DECIMAL))
+}
+OPERATIONS_PER_BYTE = {"OP/B": 1, "FLOP/B": 1, "MAC/B": 2}
+
 _QUANTITY = re.compile(r"([-+]?[0-9_]*\.?[0-9]*(?:[eE][-+]?[0-9]{1,3})?)\s*([^\d\s].*)?\Z")
 _MAX_TEXT = 40
 # A float, so that what is rounded to the nearest float stays within it.
@@ -213,6 +221,12 @@ NODE = Quantity(name="a technology node", units=NANOMETRES, example="45nm", is_w
 VOLTAGE = Quantity(name="a voltage", units=VOLTS, example="0.9V", is_whole=False)
 LENGTH = Quantity(name="a length", units=MILLIMETRES, example="2mm", is_whole=False)
 AREA = Quantity(name="an area", units=SQUARE_MICROMETRES, example="1.3mm2", is_whole=False)
+PERFORMANCE = Quantity(
+    name="a performance", units=OPERATIONS_PER_SECOND, example="92TOP/s", is_whole=False
+)
+INTENSITY = Quantity(
+    name="an intensity", units=OPERATIONS_PER_BYTE, example="200MAC/B", is_whole=False
+)
 DURATION = Quantity(name="a duration", units=FEMTOSECONDS, example="100ns")
 CYCLE_COUNT = Quantity(name="a number of cycles", units=CYCLES, example="8 cycles")
 SIGNED_CYCLE_COUNT = replace(CYCLE_COUNT, is_signed=True)

@@ -32,8 +32,8 @@ def check_output_file(path: Path) -> None:
         )
 
 
-def write_output_file(path: Path, parts: Iterable[str]) -> None:
-    """Write text, part by part; a file that is there is replaced once all is written.
+def write_output_file(path: Path, parts: Iterable[str] | Iterable[bytes]) -> None:
+    """Write text, or bytes, part by part; a file that is there is replaced once all is written.
 
     Raises
     ------
@@ -45,8 +45,8 @@ def write_output_file(path: Path, parts: Iterable[str]) -> None:
         target = path.resolve()
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         partial = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.writelines(parts)
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(part.encode() if isinstance(part, str) else part for part in parts)
         partial.chmod(0o644)
         partial.replace(target)
     except OSError as error:

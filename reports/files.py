@@ -15,7 +15,7 @@ from typing import Any
 from accel.trace import Repeated
 from foundation.errors import OutputError
 from mapper.plan import Plan
-from reports.charts import write_roofline
+from reports.figures.run_roofline import write_roofline
 from reports.report import Report
 from reports.roofline import make_roofline
 from reports.summary import sentence, shares_by_bound

@@ -13,7 +13,7 @@ from typing import Any
 from accel.spec import AcceleratorSpec
 from accel.units import Clock, format_bytes, format_hz, format_time
 from foundation.monotone_sum import MonotoneSum
-from reports.charts import Curve, write_curves
+from reports.figures.curves import Curve, write_curves
 from reports.files import write_whole
 from reports.tables import lines_of, rate
 

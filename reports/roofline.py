@@ -1,4 +1,4 @@
-"""The roofline as data: ceilings and dots. `reports.charts` draws it."""
+"""The roofline as data: ceilings and dots. `reports.figures.run_roofline` draws it."""
 
 from __future__ import annotations
 

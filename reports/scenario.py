@@ -15,7 +15,7 @@ import numpy as np
 from accel.spec import AcceleratorSpec
 from accel.units import Clock, format_hz, format_time
 from foundation.distribution import Distribution, mixed
-from reports.charts import Curve, write_curves
+from reports.figures.curves import Curve, write_curves
 from reports.files import write_whole
 from reports.tables import aligned_columns, lines_of
 

@@ -15,6 +15,7 @@ import click
 
 from foundation.errors import RooftileError
 from rooftile import __version__, options
+from rooftile.pictures import plot, roofline
 from rooftile.progress import progress_line
 from rooftile.report import report
 from rooftile.sweep.commands import results, sweep
@@ -254,7 +255,9 @@ def check(file: Path) -> None:
 @cli.command()
 @click.argument(
     "what",
-    type=click.Choice(["network", "hardware", "mapping", "constraints", "scenario", "prices"]),
+    type=click.Choice(
+        ["network", "hardware", "mapping", "constraints", "scenario", "prices", "peaks"]
+    ),
 )
 def schema(what: str) -> None:
     """Print the JSON Schema of a kind of files, for editors."""
@@ -268,6 +271,8 @@ def schema(what: str) -> None:
         from workloads.scenario.load import schema as json_schema
     elif what == "prices":
         from reports.prices import schema as json_schema
+    elif what == "peaks":
+        from reports.figures.peaks_file import schema as json_schema
     else:
         from accel.spec_file import schema as json_schema
     click.echo(json.dumps(json_schema(), indent=2))
@@ -538,6 +543,8 @@ for command in TECHNOLOGY_COMMANDS:
     cli.add_command(command)
 cli.add_command(sweep)
 cli.add_command(results)
+cli.add_command(plot)
+cli.add_command(roofline)
 
 
 def _reported(

@@ -77,7 +77,7 @@ def _mapped(folder: Path, run: RunFolder, progress: Progress) -> tuple[dict[str,
     from mapper.mapping_file import parse_mappings
     from mapper.planner import make_plan
     from reports.explain_mapping import plan_lines
-    from rooftile.explain import repeated
+    from rooftile.repeat import repeated
     from rooftile.sources import find_hardware, find_network
 
     try:

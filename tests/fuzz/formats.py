@@ -19,8 +19,16 @@ from mapper.constraints import load_constraints
 from mapper.mapping_file import load_mappings
 from mapper.planner import make_plan
 from reports.cost import die_yield
+from reports.figures.capacity import capacity_traffic
+from reports.figures.pareto import pareto_front
+from reports.figures.peaks_file import load_peaks
+from reports.figures.shapes import array_shapes
+from reports.figures.table import read_table
+from reports.figures.tornado import tornado_of
 from reports.prices import load_prices
 from tests.accel.test_scalesim_file import LINES
+from tests.reports.figures.tables import CAPACITY, FRONT, KNOBS, SHAPES
+from tests.reports.figures.test_peaks_file import GOOD
 from tests.workloads.caffe import nets
 from tests.workloads.huggingface.configurations import TINY
 from tests.workloads.onnx_models import model, node
@@ -169,6 +177,18 @@ def _constraints(path: Path, number: int) -> object:
         return constraints
     graph = parse_network(_SMALL, "small")
     return make_plan(graph, load_preset("npu_4core"), constraints=constraints)
+
+
+def _table(path: Path, number: int) -> object:
+    """Load a table, and make one kind of picture's data from it."""
+    table = read_table(path)
+    makers: tuple[Callable[[], object], ...] = (
+        lambda: pareto_front(table, x="time_s", y="pj"),
+        lambda: tornado_of(table, "time_us"),
+        lambda: capacity_traffic(table, label="network"),
+        lambda: array_shapes(table, "time_us"),
+    )
+    return makers[number % len(makers)]()
 
 
 def _topologies() -> list[bytes]:
@@ -336,6 +356,18 @@ FORMATS = (
         suffix=".yaml",
         victims=lambda: [_PRICES],
         load=lambda path, _: die_yield(load_prices(path).yield_, 100.0),
+    ),
+    Format(
+        name="peaks",
+        suffix=".yaml",
+        victims=lambda: [*_files("reports/figures/published/*.yaml"), GOOD.encode()],
+        load=lambda path, _: load_peaks(path),
+    ),
+    Format(
+        name="table",
+        suffix=".csv",
+        victims=lambda: [text.encode() for text in (FRONT, KNOBS, CAPACITY, SHAPES)],
+        load=_table,
     ),
 )
 #: What a file that can't be loaded raises; nothing else may come out of a loader.

@@ -92,7 +92,8 @@ def test_links_lead_somewhere(document: str) -> None:
 
 FOLDERS = (
     *("accel", "accel/dram", "accel/rtl", "accel/technology", "foundation", "isa", "mapper"),
-    *("reports", "rooftile", "rooftile/sweep", "rooftile/validate", "workloads"),
+    *("reports", "reports/figures"),
+    *("rooftile", "rooftile/sweep", "rooftile/validate", "workloads"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Pictures: deterministic, in both formats, and right where it can be checked."""
+"""A run's roofline: deterministic, in both formats, and right where it can be checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from accel.spec_file import load_preset
-from reports.charts import write_roofline
+from reports.figures.run_roofline import write_roofline
 from reports.roofline import Roofline, make_roofline
 from rooftile.simulation import Result
 from tests.reports.runs import DRAWN, VIEWS, run, small, zoo_run
@@ -82,8 +82,14 @@ def test_the_legend_accounts_for_all_of_the_time(
     assert (last == f"without a dot: {without:.0%} of the time") == moves
 
 
-@pytest.mark.parametrize("module", ["files", "tables", "explain", "timeline", "report"])
-def test_matplotlib_and_pandas_are_imported_only_when_used(module: str) -> None:
-    code = f"import sys, reports.{module}; print({{'matplotlib', 'pandas'}} & set(sys.modules))"
+FIGURES = sorted(
+    path.stem for path in (Path(__file__).parents[3] / "reports" / "figures").glob("[a-z]*.py")
+)
+MODULES = ["files", "tables", "explain", "timeline", "report", *(f"figures.{n}" for n in FIGURES)]
+
+
+def test_matplotlib_and_pandas_are_imported_only_when_used() -> None:
+    imports = ", ".join(f"reports.{module}" for module in MODULES)
+    code = f"import sys, {imports}; print({{'matplotlib', 'pandas'}} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout == "set()\n"

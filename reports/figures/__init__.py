@@ -1,0 +1,1 @@
+"""Pictures: what each shows as a record, and how it is drawn."""
