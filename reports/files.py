@@ -23,6 +23,8 @@ from reports.timeline import write_timeline
 
 #: Changes when a key of summary.json changes its name or meaning.
 SCHEMA_VERSION = 4
+#: The resolved inputs in a run's folder.
+INPUT_NAMES = ("network.yaml", "hardware.yaml", "mapping.yaml")
 
 
 def check_output_folder(folder: Path) -> None:
@@ -145,6 +147,30 @@ def read_summary(folder: Path) -> dict[str, Any]:
     return dict(summary)
 
 
+def read_inputs(folder: Path, summary: Mapping[str, Any]) -> dict[str, str]:
+    """Return file name to text of the resolved inputs of a run, as its summary knows them.
+
+    Raises
+    ------
+    OutputError
+        When one is missing, or has been changed since the run.
+    """
+    try:
+        inputs = {name: (folder / name).read_text(encoding="utf-8") for name in INPUT_NAMES}
+    except (OSError, UnicodeDecodeError):
+        *others, last = INPUT_NAMES
+        raise OutputError(
+            f"folder '{folder}': {', '.join(others)} or {last} is missing; give the folder of a"
+            " finished run"
+        ) from None
+    if digest(inputs) != summary["configuration_sha256"]:
+        raise OutputError(
+            f"folder '{folder}': its inputs have been changed since the run; run it again into a"
+            " new folder"
+        )
+    return inputs
+
+
 def _cannot_write(folder: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
     return OutputError(
@@ -170,14 +196,7 @@ def _write_files(
         writer = csv.DictWriter(stream, fieldnames=list(records[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(records)
-    summary = {
-        **_summary(report),
-        "split": plan.split,
-        "across": list(plan.across),
-        "search": plan.options.as_record(),
-        "tool_version": tool_version,
-        "configuration_sha256": digest(inputs),
-    }
+    summary = run_summary(report, plan, inputs=inputs, tool_version=tool_version)
     (folder / "summary.json").write_text(
         json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )
@@ -191,6 +210,20 @@ def _write_files(
 def digest(inputs: Mapping[str, str]) -> str:
     """Return the hash of the resolved inputs: equal hashes, equal runs."""
     return hashlib.sha256("\0".join(inputs[name] for name in sorted(inputs)).encode()).hexdigest()
+
+
+def run_summary(
+    report: Report, plan: Plan, *, inputs: Mapping[str, str], tool_version: str
+) -> dict[str, Any]:
+    """Return what summary.json says of a run: totals, what was asked for, what it depends on."""
+    return {
+        **_summary(report),
+        "split": plan.split,
+        "across": list(plan.across),
+        "search": plan.options.as_record(),
+        "tool_version": tool_version,
+        "configuration_sha256": digest(inputs),
+    }
 
 
 def _summary(report: Report) -> dict[str, Any]:

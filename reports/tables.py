@@ -41,7 +41,7 @@ FOOTNOTES = (
     "bound by: what is busy longest; latency if nothing is busy for half of the time.",
 )
 
-_NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
+NUMBER_IN_NAME = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,9 @@ def rows(report: Report) -> list[Row]:
     """Return the table's rows in the order in which their first layers run."""
     groups: dict[tuple[str, int], list[LayerReport]] = {}
     for layer in report.layers:
-        groups.setdefault((_NUMBER.sub("*", layer.name), layer.work_number), []).append(layer)
+        groups.setdefault((NUMBER_IN_NAME.sub("*", layer.name), layer.work_number), []).append(
+            layer
+        )
     return [
         Row(name=pattern if len(layers) > 1 else layers[0].name, layers=tuple(layers))
         for (pattern, _), layers in groups.items()
@@ -86,9 +88,14 @@ def aligned(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     return _aligned(heads, body, [right for _, right in COLUMNS])
 
 
-def aligned_columns(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of numbers as lines with aligned columns and a rule under the heads."""
-    return _aligned(heads, body, [True] * len(heads))
+def aligned_columns(
+    heads: Sequence[str], body: Sequence[Sequence[str]], *, left: Sequence[int] = ()
+) -> list[str]:
+    """Return rows of numbers as lines with aligned columns and a rule under the heads.
+
+    ``left`` are the columns that hold words.
+    """
+    return _aligned(heads, body, [column not in left for column in range(len(heads))])
 
 
 def _aligned(
@@ -112,16 +119,18 @@ def lines_of(pairs: Sequence[tuple[str, str]]) -> list[str]:
 
 def html_table(report: Report) -> str:
     """Return the table as HTML for a notebook."""
-    heads = "".join(f"<th>{name}</th>" for name, _ in COLUMNS)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row)) + "</tr>"
-        for row in rows(report)
-    )
+    table = html_rows([name for name, _ in COLUMNS], [_cells(row) for row in rows(report)])
     text = "<br>".join(html.escape(line) for line in (*_totals(report), sentence(report)))
-    return (
-        f"<p><b>{html.escape(_title(report))}</b></p><table><thead><tr>{heads}</tr></thead>"
-        f"<tbody>{body}</tbody></table><p>{text}</p>"
+    return f"<p><b>{html.escape(_title(report))}</b></p>{table}<p>{text}</p>"
+
+
+def html_rows(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """Return a table as HTML; what it says is escaped."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in heads)
+    lines = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in body
     )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
 
 
 def _title(report: Report) -> str:

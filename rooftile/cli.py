@@ -15,6 +15,7 @@ import click
 
 from foundation.errors import RooftileError
 from rooftile import __version__, options
+from rooftile.compare_command import compare
 from rooftile.progress import progress_line
 from rooftile.validate.commands import validate
 
@@ -526,6 +527,7 @@ def scenario(
     )
 
 
+cli.add_command(compare)
 cli.add_command(validate)
 
 

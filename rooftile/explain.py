@@ -8,11 +8,8 @@ from typing import Any
 from foundation.errors import OutputError
 from mapper.search.find import SearchOptions, options_of
 from reports.explain import explain_text
-from reports.files import digest, read_summary
+from reports.files import INPUT_NAMES, read_inputs, read_summary
 from rooftile.simulation import simulate
-
-#: The resolved inputs in a run's folder.
-INPUT_NAMES = ("network.yaml", "hardware.yaml", "mapping.yaml")
 
 
 def explain_run(folder: Path, layer: str) -> str:
@@ -30,11 +27,7 @@ def explain_run(folder: Path, layer: str) -> str:
         When the network has no such layer.
     """
     summary = read_summary(folder)
-    if digest(_inputs(folder)) != summary["configuration_sha256"]:
-        raise OutputError(
-            f"folder '{folder}': its inputs have been changed since the run; run it again into a"
-            " new folder"
-        )
+    read_inputs(folder, summary)
     if summary.get("engine") == "analytical":
         raise OutputError(
             f"folder '{folder}': was made by the analytical engine, which doesn't know what units"
@@ -63,14 +56,3 @@ def _options(folder: Path, summary: dict[str, Any]) -> SearchOptions:
             " that the run can't be repeated exactly; run it again without --time-limit"
         )
     return options
-
-
-def _inputs(folder: Path) -> dict[str, str]:
-    try:
-        return {name: (folder / name).read_text(encoding="utf-8") for name in INPUT_NAMES}
-    except (OSError, UnicodeDecodeError):
-        *others, last = INPUT_NAMES
-        raise OutputError(
-            f"folder '{folder}': {', '.join(others)} or {last} is missing; give the folder of a"
-            " finished run"
-        ) from None

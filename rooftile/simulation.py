@@ -53,6 +53,14 @@ class Result:
     traces: tuple[tuple[Repeated, ...], ...]
     report: Report
 
+    def inputs(self) -> dict[str, str]:
+        """Return file name to text of network, machine and mappings as they were resolved."""
+        return {
+            "network.yaml": network_yaml(self.plan.given or self.plan.graph),
+            "hardware.yaml": hardware_yaml(self.plan.spec),
+            "mapping.yaml": self.plan.mappings_yaml(),
+        }
+
     def write(
         self, folder: Path | str, *, plots: bool = True, scalesim_reports: bool = False
     ) -> Path:
@@ -72,17 +80,12 @@ class Result:
         OutputError
             When the folder exists or can't be written; nothing is left half-written.
         """
-        inputs = {
-            "network.yaml": network_yaml(self.plan.given or self.plan.graph),
-            "hardware.yaml": hardware_yaml(self.plan.spec),
-            "mapping.yaml": self.plan.mappings_yaml(),
-        }
         return write_folder(
             Path(folder),
             self.report,
             self.plan,
             self.traces,
-            inputs=inputs,
+            inputs=self.inputs(),
             tool_version=__version__,
             plots=plots,
             more={COMPUTE_REPORT: compute_report(self.report)} if scalesim_reports else None,

@@ -48,12 +48,14 @@ def test_the_readmes_output_is_what_its_command_prints(documented: Command) -> N
 def test_the_readmes_table_names_real_commands(documented: Command) -> None:
     rows = re.findall(r"^\| (`rooftile .*?) \|", README, re.MULTILINE)
     assert len(rows) >= 6
+    documented("run", "tiny.yaml", "--hw", "edge_64x64.yaml", "-o", "finished")
     values = {
         "NAME": "conv1",
         "FILE": "tiny.yaml",
         "NETWORK": "tiny.yaml",
         "SPEC": "edge_64x64.yaml",
         "SCENARIO": "scenario.yaml",
+        "RUN": "finished",
         "CONFIG": str(ROOT / "tests/workloads/huggingface/configs/gpt2.json"),
     }
     for row in rows:
