@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from fractions import Fraction
 from math import inf
 
 from accel.units import FS_PER_SECOND, format_bytes, format_time
+from foundation.html import html_lines, html_table, html_title
 from reports.compare import Change, Comparison, LayerDifference
-from reports.tables import NUMBER_IN_NAME, aligned_columns, html_rows
+from reports.tables import NUMBER_IN_NAME, aligned_columns
 
 #: Rows of changes that text shows; JSON has all.
 MOST_CHANGES = 20
@@ -43,7 +43,7 @@ def comparisons_text(comparisons: Sequence[Comparison]) -> str:
 
 def comparisons_html(comparisons: Sequence[Comparison]) -> str:
     """Return all comparisons as HTML for a notebook."""
-    return "".join(map(_html, comparisons)) + _paragraph(FOOTNOTES)
+    return "".join(map(_html, comparisons)) + html_lines(FOOTNOTES)
 
 
 def _text(comparison: Comparison) -> str:
@@ -60,18 +60,16 @@ def _text(comparison: Comparison) -> str:
 
 def _html(comparison: Comparison) -> str:
     headline, *others = _headlines(comparison)
-    return (
-        f"<p><b>{html.escape(headline)}</b></p>"
-        f"{_paragraph([*others, *comparison.warnings])}"
-        f"{html_rows(_CHANGE_HEADS, _change_rows(comparison.changes))}"
-        f"{html_rows(_WHY_HEADS, _why(comparison))}"
-        f"{html_rows(_LAYER_HEADS, _rows(comparison.layers))}"
-        f"{_paragraph(_only(comparison))}"
+    return "".join(
+        [
+            html_title(headline),
+            html_lines([*others, *comparison.warnings]),
+            html_table(_CHANGE_HEADS, _change_rows(comparison.changes)),
+            html_table(_WHY_HEADS, _why(comparison)),
+            html_table(_LAYER_HEADS, _rows(comparison.layers)),
+            html_lines(_only(comparison)),
+        ]
     )
-
-
-def _paragraph(lines: Sequence[str]) -> str:
-    return f"<p>{'<br>'.join(map(html.escape, lines))}</p>" if lines else ""
 
 
 def _headlines(comparison: Comparison) -> list[str]:

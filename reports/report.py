@@ -291,9 +291,9 @@ class Report:
         return pd.DataFrame(self.records())
 
     def _repr_html_(self) -> str:
-        from reports.tables import html_table
+        from reports.tables import report_html
 
-        return html_table(self)
+        return report_html(self)
 
 
 def make_report(plan: Plan, traces: Sequence[Sequence[Repeated]]) -> Report:

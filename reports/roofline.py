@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from accel.units import format_bandwidth, format_count, format_time
 from accel.vector import peak_operations_per_cycle
@@ -60,13 +62,24 @@ class Dot:
     bound_by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Roofline:
-    """Ceilings and dots of a network on a machine."""
+    """Ceilings and dots of a network on a machine; a picture in a notebook."""
 
     title: str
     ceilings: tuple[Ceiling, ...]
     dots: tuple[Dot, ...]
+
+    def __repr__(self) -> str:
+        return f"<Roofline {self.title}, {len(self.dots)} dots>"
+
+    def _repr_png_(self) -> bytes:
+        from reports.charts import write_roofline
+
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "roofline.png"
+            write_roofline(self, [path])
+            return path.read_bytes()
 
 
 def make_roofline(report: Report) -> Roofline:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accel.units import format_bytes, format_hz, format_time
+from foundation.html import html_lines, html_table, html_title
 from reports.energy import energy_line
 from reports.report import LayerReport, Report
 from reports.stats import largest
@@ -117,20 +117,10 @@ def lines_of(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{name.ljust(width)}  {text}" for name, text in pairs]
 
 
-def html_table(report: Report) -> str:
+def report_html(report: Report) -> str:
     """Return the table as HTML for a notebook."""
-    table = html_rows([name for name, _ in COLUMNS], [_cells(row) for row in rows(report)])
-    text = "<br>".join(html.escape(line) for line in (*_totals(report), sentence(report)))
-    return f"<p><b>{html.escape(_title(report))}</b></p>{table}<p>{text}</p>"
-
-
-def html_rows(heads: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    """Return a table as HTML; what it says is escaped."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in heads)
-    lines = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in body
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
+    table = html_table([name for name, _ in COLUMNS], [_cells(row) for row in rows(report)])
+    return f"{html_title(_title(report))}{table}{html_lines([*_totals(report), sentence(report)])}"
 
 
 def _title(report: Report) -> str:

@@ -20,6 +20,7 @@ from mapper.search.find import DEFAULT, SearchOptions
 from reports.estimated import make_estimated_report
 from reports.files import write_folder
 from reports.report import Report, make_report
+from reports.roofline import Roofline, make_roofline
 from reports.scalesim import COMPUTE_REPORT, compute_report
 from reports.tables import report_table
 from rooftile import __version__
@@ -52,6 +53,11 @@ class Result:
     plan: Plan
     traces: tuple[tuple[Repeated, ...], ...]
     report: Report
+
+    @property
+    def roofline(self) -> Roofline:
+        """Ceilings and dots; a picture in a notebook."""
+        return make_roofline(self.report)
 
     def inputs(self) -> dict[str, str]:
         """Return file name to text of network, machine and mappings as they were resolved."""
