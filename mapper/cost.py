@@ -332,8 +332,12 @@ class PlaceCosts:
     @cached_property
     def dram_bytes(self) -> Counts:
         """Main-memory bytes."""
-        traffic = [operand.traffic for operand in self._operands]
-        return reduce(np.add, [*traffic, *(size for _, size in self._gathered)])
+        return reduce(np.add, [size for _, size in self.traffic])
+
+    @property
+    def traffic(self) -> list[tuple[OperandMap, Counts]]:
+        """Main-memory bytes of each operand, and of a table's rows."""
+        return [*((what, operand.traffic) for what, operand in self._pairs), *self._gathered]
 
     @cached_property
     def _moved(self) -> list[tuple[OperandMap, Counts | Reals]]:
@@ -353,7 +357,7 @@ class PlaceCosts:
         return memory_cycles(self._costs.spec, [(what, operand.first_bus_bytes)])
 
     @cached_property
-    def _vector(self) -> Reals:
+    def vector(self) -> Reals:
         """Cycles of the vector unit, those for psums that wait included."""
         vector = self._costs.units.vector
         return vector if self._waiting is None else vector + self._costs.waiting_cycles
@@ -362,7 +366,7 @@ class PlaceCosts:
     def _last(self) -> Reals:
         """Cycles from the last product to its result."""
         units = self._costs.units
-        return self._vector / units.results + units.array_latency
+        return self.vector / units.results + units.array_latency
 
     @cached_property
     def bound_cycles(self) -> Reals:
@@ -375,7 +379,7 @@ class PlaceCosts:
         costs = self._costs
         latency_cycles = costs.load_latency + costs.store_latency
         # The vector unit starts when the first result has left the array.
-        vector_end = self._vector + (costs.units.array - self._vector) / costs.units.results
+        vector_end = self.vector + (costs.units.array - self.vector) / costs.units.results
         computing = np.maximum(costs.units.array, vector_end) + (self._fill + self._drain)
         memory = memory_cycles(costs.spec, [*self._moved, *self._gathered])
         return (
@@ -465,11 +469,11 @@ class PlaceCosts:
         It includes the first load, and the last store.
         """
         costs = self._costs
-        if not costs.units.array.any() and not self._vector.any():  # a copy: loaded, then stored
+        if not costs.units.array.any() and not self.vector.any():  # a copy: loaded, then stored
             return (loads + stores) / 2, np.zeros_like(loads)
         array = costs.units.array + costs.units.tiles * costs.units.array_latency
-        first_user = array if costs.units.array.any() else self._vector
-        return (loads + first_user) / 2, (self._vector + stores) / 2
+        first_user = array if costs.units.array.any() else self.vector
+        return (loads + first_user) / 2, (self.vector + stores) / 2
 
     def _psums_alone(self, stores: Reals) -> Reals:
         """Return the least time in which the one buffer of psums, and of outputs, is used in turn.
@@ -478,7 +482,7 @@ class PlaceCosts:
         """
         costs = self._costs
         array = costs.units.array + costs.units.results * costs.units.array_latency
-        in_turn: Reals = np.maximum(array + self._fill, stores) + self._vector + self._drain
+        in_turn: Reals = np.maximum(array + self._fill, stores) + self.vector + self._drain
         return in_turn * (self._operands[-1].moves > 1)
 
     def _alone(self, number: int) -> Reals:
