@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import exp, fsum, inf, log
 
 from foundation.errors import OutputError
-from reports.run_record import OPERANDS, LayerRecord, RunRecord
+from reports.finished_run import OPERANDS, LayerRecord, RunRecord
 
 #: What all cycles of a layer are, where one of two runs doesn't know why it stalls.
 COMPUTE, STALL = "compute", "stall"

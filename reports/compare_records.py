@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 from reports.compare import Comparison, Difference
-from reports.run_record import OPERANDS, LayerRecord
+from reports.finished_run import OPERANDS, LayerRecord
 
 
 def comparisons_record(comparisons: Sequence[Comparison]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from reports.compare import Comparison, compare_runs
 from reports.compare_records import comparisons_csv, comparisons_record
 from reports.compare_text import comparisons_html, comparisons_text
 from reports.files import run_summary
-from reports.run_record import RunRecord, read_run, run_record
+from reports.finished_run import RunRecord, read_run, run_record
 from rooftile import __version__
 from rooftile.simulation import Result
 

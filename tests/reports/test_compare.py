@@ -20,7 +20,7 @@ from foundation.errors import OutputError
 from reports.compare import Comparison, compare_runs
 from reports.compare_records import comparisons_csv, comparisons_record
 from reports.compare_text import comparisons_html, comparisons_text
-from reports.run_record import LayerRecord, RunRecord
+from reports.finished_run import LayerRecord, RunRecord
 from rooftile.comparison import compare
 from tests.reports.runs import SMALL, run, small
 
