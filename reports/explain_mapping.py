@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from accel.spec import AcceleratorSpec
 from accel.units import format_bytes
-from mapper.kernel import Axis, Contraction, Kernel, Role
+from mapper.kernel import Axis, Kernel, Role
 from mapper.mapping import Mapping
 from mapper.plan import Plan
 from mapper.splits import divided
@@ -19,7 +19,21 @@ from reports.report import WorkReport
 
 
 def mapping_lines(plan: Plan, planned: PlannedLayer, work: WorkReport) -> Iterable[str]:
-    """Yield the lines that say how a layer was mapped."""
+    """Yield the lines that say how a layer was mapped, and what came of it."""
+    yield from plan_lines(plan, planned)
+    if work.folds:
+        folds = _counted(work.folds, "array fold")
+        yield f"  {folds}, {work.spatial_utilization:.1%} of the PEs mapped"
+    moved, least = work.total_dram_bytes, work.compulsory_bytes
+    operands = ", ".join(f"{name} {format_bytes(n)}" for name, n in work.dram_bytes.items())
+    yield (
+        f"  main memory: {format_bytes(moved)} ({operands}), {moved / max(1, least):.2f} times the"
+        f" compulsory {format_bytes(least)}"
+    )
+
+
+def plan_lines(plan: Plan, planned: PlannedLayer) -> Iterable[str]:
+    """Yield the lines that say how a layer was mapped, which needs no run."""
     own = plan.works[planned.work]
     if own.fused is not None:
         yield from group_lines(own.fused, plan.spec)
@@ -34,15 +48,6 @@ def mapping_lines(plan: Plan, planned: PlannedLayer, work: WorkReport) -> Iterab
     yield from kept_lines(plan, planned)
     yield from prefetch_lines(plan, planned)
     yield from order_lines(plan, planned)
-    if work.folds:
-        folds = _counted(work.folds, "array fold")
-        yield f"  {folds}, {work.spatial_utilization:.1%} of the PEs mapped"
-    moved, least = work.total_dram_bytes, work.compulsory_bytes
-    operands = ", ".join(f"{name} {format_bytes(n)}" for name, n in work.dram_bytes.items())
-    yield (
-        f"  main memory: {format_bytes(moved)} ({operands}), {moved / max(1, least):.2f} times the"
-        f" compulsory {format_bytes(least)}"
-    )
 
 
 def stage_lines(stage: Stage, spec: AcceleratorSpec) -> Iterable[str]:
@@ -61,7 +66,7 @@ def stage_lines(stage: Stage, spec: AcceleratorSpec) -> Iterable[str]:
             (operand.role, "" if operand.is_kept else operand.scratchpad)
             for operand in kernel.operands
         ]
-        if isinstance(kernel.body, Contraction):
+        if len(mapping.layouts) > len(held):  # a product whose output isn't itself partial sums
             held.append(("psum", "psum"))
         for number, (role, holder) in enumerate(held):
             if not holder:  # kept between layers

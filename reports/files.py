@@ -21,10 +21,12 @@ from reports.roofline import make_roofline
 from reports.summary import sentence, shares_by_bound
 from reports.timeline import write_timeline
 
-#: Changes when a key of summary.json changes its name or meaning.
-SCHEMA_VERSION = 4
+#: The command that makes a run's folder, for messages.
+MAKES_ONE = "`rooftile run NETWORK --hw SPEC -o FOLDER` makes one"
 #: The resolved inputs in a run's folder.
 INPUT_NAMES = ("network.yaml", "hardware.yaml", "mapping.yaml")
+#: Changes when a key of summary.json changes its name or meaning.
+SCHEMA_VERSION = 4
 
 
 def check_output_folder(folder: Path) -> None:
@@ -137,6 +139,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         raise OutputError(
             f"folder '{folder}': has no readable summary.json; give the folder of a finished run"
+            f" ({MAKES_ONE})"
         ) from None
     version = summary.get("schema_version") if isinstance(summary, dict) else None
     if version != SCHEMA_VERSION:
@@ -148,12 +151,12 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 
 def read_inputs(folder: Path, summary: Mapping[str, Any]) -> dict[str, str]:
-    """Return file name to text of the resolved inputs of a run, as its summary knows them.
+    """Return file name to text of a run's resolved inputs.
 
     Raises
     ------
     OutputError
-        When one is missing, or has been changed since the run.
+        When one is missing, or they have been changed since the run.
     """
     try:
         inputs = {name: (folder / name).read_text(encoding="utf-8") for name in INPUT_NAMES}

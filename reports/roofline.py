@@ -8,6 +8,7 @@ from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from accel.spec import AcceleratorSpec
 from accel.units import format_bandwidth, format_count, format_time
 from accel.vector import peak_operations_per_cycle
 from foundation.errors import SimulationError
@@ -101,7 +102,8 @@ def make_roofline(report: Report) -> Roofline:
         f"{report.network} on {report.spec.name}: {format_time(report.time_fs)}"
         f" for {report.batch} inference{'s' if report.batch > 1 else ''}"
     )
-    return Roofline(title=title, ceilings=tuple(_ceilings(report)), dots=dots)
+    roofs = tuple(ceilings(report.spec, report.peak_ops_per_s))
+    return Roofline(title=title, ceilings=roofs, dots=dots)
 
 
 def _dot(report: Report, layers: list[LayerReport]) -> Dot:
@@ -130,10 +132,11 @@ def _dot(report: Report, layers: list[LayerReport]) -> Dot:
     )
 
 
-def _ceilings(report: Report) -> Iterable[Ceiling]:
-    spec = report.spec
-    array, vector = report.peak_ops_per_s, peak_operations_per_cycle(spec) * spec.clock_hz
-    yield Ceiling(label=f"array {format_count(array)}OP/s", is_main=True, ops_per_s=array)
+def ceilings(spec: AcceleratorSpec, array_ops_per_s: float) -> Iterable[Ceiling]:
+    """Yield the roofs of a machine whose arrays do so much at most."""
+    vector = peak_operations_per_cycle(spec) * spec.clock_hz
+    label = f"array {format_count(array_ops_per_s)}OP/s"
+    yield Ceiling(label=label, is_main=True, ops_per_s=array_ops_per_s)
     yield Ceiling(label=f"vector unit {format_count(vector)}OP/s", is_main=False, ops_per_s=vector)
     slopes = [(memory.name, True, memory.bandwidth_bytes_per_s) for memory in spec.memories]
     if len(slopes) > 1:

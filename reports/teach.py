@@ -5,11 +5,9 @@ What the page shows comes from the array run PE by PE; its marks come from the c
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
-from pathlib import Path
 from string import Template
 
 import numpy as np
@@ -21,8 +19,7 @@ from accel.pe_array import FoldEvents, run
 from accel.pe_grid import NONE, Grid, Snapshot
 from accel.spec import ArraySpec
 from accel.systolic import DATAFLOWS, OPERAND_DIMENSIONS, Dataflow
-
-_PAGE = Path(__file__).resolve().parent / "page"
+from reports.pages import embedded, page_text
 
 #: What a PE does in a cycle; the page has a style for each.
 STATES = ("idle", "unused", "waiting", "draining", "loading", "computing")
@@ -222,13 +219,11 @@ def make_lesson(product: Product, array: ArraySpec) -> Lesson:
 
 def page(lesson: Lesson) -> str:
     """Return the lesson as one HTML page that needs nothing else: no other file, no network."""
-    data = json.dumps(asdict(lesson), ensure_ascii=False, separators=(",", ":"))
-    return Template((_PAGE / "teach.html").read_text(encoding="utf-8")).substitute(
+    return Template(page_text("teach.html")).substitute(
         title=escape(lesson.title),
-        style=(_PAGE / "teach.css").read_text(encoding="utf-8"),
-        script=(_PAGE / "teach.js").read_text(encoding="utf-8"),
-        # Inside a script element, text that looks like its end would end it.
-        lesson=data.replace("<", "\\u003c"),
+        style=page_text("teach.css"),
+        script=page_text("teach.js"),
+        lesson=embedded(asdict(lesson)),
     )
 
 

@@ -17,6 +17,7 @@ from foundation.errors import RooftileError
 from rooftile import __version__, options
 from rooftile.compare_command import compare
 from rooftile.progress import progress_line
+from rooftile.report import report
 from rooftile.validate.commands import validate
 
 if TYPE_CHECKING:
@@ -528,6 +529,7 @@ def scenario(
 
 
 cli.add_command(compare)
+cli.add_command(report)
 cli.add_command(validate)
 
 

@@ -34,25 +34,31 @@ def explain_run(folder: Path, layer: str) -> str:
             " wait for; run it with --engine cycle into a new folder"
         )
     network, hardware, mappings = (folder / name for name in INPUT_NAMES)
-    how: dict[str, Any] = {"mappings": mappings}
-    if summary["across"]:  # mappings of groups stand in no file: they are found again
-        how = {"across": summary["across"], "options": _options(folder, summary)}
-    result = simulate(network, hardware, split=summary["split"], **how)
+    how = {"mappings": mappings, **repeated(folder, summary)}
+    result = simulate(network, hardware, **how)
     return explain_text(result.report, result.plan, layer)
 
 
-def _options(folder: Path, summary: dict[str, Any]) -> SearchOptions:
-    """Return the options of a run's search.
+def repeated(folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
+    """Return how a run's network is mapped once more, besides its mappings.
 
     Raises
     ------
     OutputError
         When it can't be repeated exactly.
     """
+    if not summary["across"]:
+        return {"split": summary["split"]}
     options = options_of(summary["search"])
     if options.effort.seconds is not None:
         raise OutputError(
             f"folder '{folder}': its search had a time limit of {options.effort.seconds:g} s, so"
             " that the run can't be repeated exactly; run it again without --time-limit"
         )
-    return options
+    # Mappings of groups stand in no file: they are found again.
+    return {
+        "split": summary["split"],
+        "mappings": None,
+        "across": summary["across"],
+        "options": options,
+    }
