@@ -318,7 +318,7 @@ class PlaceCosts:
         operands: Sequence[HeldOperand],
         waiting: Counts | None,
     ) -> None:
-        self._costs = costs
+        self.costs = costs
         self._held = held
         self._operands = operands
         self._waiting = waiting
@@ -348,24 +348,24 @@ class PlaceCosts:
     def _fill(self) -> Reals:
         """Cycles of the first loads."""
         first = [(what, operand.first_bus_bytes) for what, operand in self._pairs[:-1]]
-        return memory_cycles(self._costs.spec, first)
+        return memory_cycles(self.costs.spec, first)
 
     @cached_property
     def _drain(self) -> Reals:
         """Cycles of the last store."""
         what, operand = self._pairs[-1]
-        return memory_cycles(self._costs.spec, [(what, operand.first_bus_bytes)])
+        return memory_cycles(self.costs.spec, [(what, operand.first_bus_bytes)])
 
     @cached_property
     def vector(self) -> Reals:
         """Cycles of the vector unit, those for psums that wait included."""
-        vector = self._costs.units.vector
-        return vector if self._waiting is None else vector + self._costs.waiting_cycles
+        vector = self.costs.units.vector
+        return vector if self._waiting is None else vector + self.costs.waiting_cycles
 
     @cached_property
     def _last(self) -> Reals:
         """Cycles from the last product to its result."""
-        units = self._costs.units
+        units = self.costs.units
         return self.vector / units.results + units.array_latency
 
     @cached_property
@@ -376,7 +376,7 @@ class PlaceCosts:
     @cached_property
     def _unit_bounds(self) -> tuple[Reals, Reals]:
         """What units of unlimited buffers take, without the last tile's results."""
-        costs = self._costs
+        costs = self.costs
         latency_cycles = costs.load_latency + costs.store_latency
         # The vector unit starts when the first result has left the array.
         vector_end = self.vector + (costs.units.array - self.vector) / costs.units.results
@@ -390,7 +390,7 @@ class PlaceCosts:
     @cached_property
     def moving(self) -> EnergyCounts[Reals]:
         """What takes energy because operands are held here."""
-        nests = self._costs.nests
+        nests = self.costs.nests
         gathered = sum((size for _, size in self._gathered), start=_NO_BYTES)
         filled = [
             filled_bytes(nests, what, depth, operand.traffic)
@@ -399,16 +399,16 @@ class PlaceCosts:
             )
         ]
         moved = [operand.traffic for operand in self._operands]
-        return moving_counts(nests.kernel, self._costs.spec, moved, filled, gathered)
+        return moving_counts(nests.kernel, self.costs.spec, moved, filled, gathered)
 
     @cached_property
     def _dynamic_pj(self) -> Reals:
         """The picojoules of all but leakage, on which the number of buffers has no influence."""
-        return self._costs.computing_pj + energy_pj(self._costs.spec, self.moving)
+        return self.costs.computing_pj + energy_pj(self.costs.spec, self.moving)
 
     def energy_pj(self, cycles: Reals) -> Reals:
         """Return the picojoules of nests that take so many cycles."""
-        spec = self._costs.spec
+        spec = self.costs.spec
         return self._dynamic_pj + leakage_pj(spec, cycles / spec.clock_hz)
 
     def scores(self, doubled: Sequence[bool], *, with_energy: bool = False) -> Scores:
@@ -416,7 +416,7 @@ class PlaceCosts:
 
         ``doubled`` says for each operand whether it has two buffers where it moves more than once.
         """
-        costs = self._costs
+        costs = self.costs
         moved = self._moved
         loads = memory_cycles(costs.spec, [*moved[:-1], *self._gathered])
         stores = memory_cycles(costs.spec, moved[-1:])
@@ -450,7 +450,7 @@ class PlaceCosts:
 
     def required_bytes(self, doubled: Sequence[bool]) -> dict[str, Counts]:
         """Return scratchpad name to the bytes that regions need in it, slots counted."""
-        costs = self._costs
+        costs = self.costs
         regions = [operand.region for operand in self._operands]
         buffers = self._buffers(doubled)
         return required_bytes(
@@ -468,7 +468,7 @@ class PlaceCosts:
 
         It includes the first load, and the last store.
         """
-        costs = self._costs
+        costs = self.costs
         if not costs.units.array.any() and not self.vector.any():  # a copy: loaded, then stored
             return (loads + stores) / 2, np.zeros_like(loads)
         array = costs.units.array + costs.units.tiles * costs.units.array_latency
@@ -480,7 +480,7 @@ class PlaceCosts:
 
         Psums are computed and emptied in turn, and so are outputs made and stored.
         """
-        costs = self._costs
+        costs = self.costs
         array = costs.units.array + costs.units.results * costs.units.array_latency
         in_turn: Reals = np.maximum(array + self._fill, stores) + self.vector + self._drain
         return in_turn * (self._operands[-1].moves > 1)
@@ -491,7 +491,7 @@ class PlaceCosts:
         A strip is loaded when the one in its place was used for the last time, in the last of the
         sweeps over the region.
         """
-        costs, operand = self._costs, self._operands[number]
+        costs, operand = self.costs, self._operands[number]
         load = memory_cycles(costs.spec, [self._moved[number]])
         user = costs.units.array if costs.units.array.any() else costs.units.vector
         sweeps = np.maximum(1, costs.units.tiles / (operand.moves * operand.strips))

@@ -13,11 +13,14 @@ from __future__ import annotations
 from collections.abc import Mapping as Dictionary
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from accel.spec import AcceleratorSpec
-from mapper.cost import NestCosts
+from isa.instruction import Operand
+from mapper.cost import NestCosts, PlaceCosts, Scores
 from mapper.held import memory_of
 from mapper.kernel import Kernel, Role
 from mapper.mapping import Mapping
@@ -40,7 +43,7 @@ class Price:
     array_cycles, vector_cycles
         In which these units work.
     operand_bytes
-        Role of an operand to its main-memory bytes.
+        Main-memory bytes by operand.
     memory_bytes
         Main memory to bytes.
     tiles
@@ -50,7 +53,7 @@ class Price:
     cycles: float
     array_cycles: float
     vector_cycles: float
-    operand_bytes: Dictionary[str, int]
+    operand_bytes: Dictionary[Operand, int]
     memory_bytes: Dictionary[str, int]
     tiles: int
 
@@ -71,31 +74,39 @@ def nearby_price(
     """
     machine = spec.with_dataflow(mapping.dataflow if _has(spec, mapping) else None)
     nests = _nests(kernel, mapping, extents)
-    costs = NestCosts(nests, machine)
+    place = NestCosts(nests, machine).at(mapping.held)
     slots = tuple(count > 1 for count in mapping.num_buffers)
     for doubled in dict.fromkeys((slots, (False,) * len(slots))):
-        scores = costs.score(mapping.held, doubled)
+        scores = place.scores(doubled)
         fits = scores.fits(machine)
-        if not fits.any():
-            continue
-        best = int(np.where(fits, scores.cycles, np.inf).argmin())
-        one = costs.listed(np.array([best]))
-        place = one.at(mapping.held)
-        moved = [(what, int(np.max(size))) for what, size in place.traffic]
-        operand_bytes: dict[str, int] = {}
-        memory_bytes = {memory.name: 0 for memory in spec.memories}
-        for what, size in moved:
-            operand_bytes[what.operand.name] = operand_bytes.get(what.operand.name, 0) + size
-            memory_bytes[memory_of(what, spec).name] += size
-        return Price(
-            cycles=float(scores.cycles[best]),
-            array_cycles=float(np.max(one.units.array)),
-            vector_cycles=float(np.max(place.vector)),
-            operand_bytes=operand_bytes,
-            memory_bytes=memory_bytes,
-            tiles=int(scores.tiles[best]),
-        )
+        if fits.any():
+            best = int(np.where(fits, scores.cycles, np.inf).argmin())
+            return _price(place, scores, best)
     return None
+
+
+def _price(place: PlaceCosts, scores: Scores, number: int) -> Price:
+    """Return the price of one of the nests."""
+    nests, spec = place.costs.nests, place.costs.spec
+    index = np.unravel_index(number, nests.shape)
+
+    def one(values: NDArray[Any]) -> float:
+        return float(np.broadcast_to(values, nests.shape)[index])
+
+    operand_bytes: dict[Operand, int] = {}
+    memory_bytes = {memory.name: 0 for memory in spec.memories}
+    for what, moved in place.traffic:
+        size, memory = round(one(moved)), memory_of(what, spec).name
+        operand_bytes[what.operand] = operand_bytes.get(what.operand, 0) + size
+        memory_bytes[memory] += size
+    return Price(
+        cycles=float(scores.cycles[number]),
+        array_cycles=one(place.costs.units.array),
+        vector_cycles=one(place.vector),
+        operand_bytes=operand_bytes,
+        memory_bytes=memory_bytes,
+        tiles=int(scores.tiles[number]),
+    )
 
 
 def _has(spec: AcceleratorSpec, mapping: Mapping) -> bool:
@@ -120,9 +131,7 @@ def _nests(kernel: Kernel, mapping: Mapping, extents: Sequence[int]) -> Nests:
     return Nests(kernel, [d for d, _ in mapping.loops], columns)
 
 
-def _choices(
-    nested: Sequence[int], extent: int, was: int, is_fixed: bool
-) -> list[tuple[int, ...]]:
+def _choices(nested: Sequence[int], extent: int, was: int, is_fixed: bool) -> list[tuple[int, ...]]:
     """Return the steps that are tried of a dimension's loops, those that were found first."""
     if is_fixed or extent == 1:
         return [(extent,) * len(nested)]
@@ -142,4 +151,3 @@ def _thin_out(steps: dict[int, list[tuple[int, ...]]]) -> None:
     """Drop the last choices of the dimensions with most, until there are few combinations."""
     while np.prod([len(choices) for choices in steps.values()]) > MOST_NESTS:
         max(steps.values(), key=len).pop()
-

@@ -16,6 +16,7 @@ import click
 from foundation.errors import RooftileError
 from rooftile import __version__, options
 from rooftile.compare_command import compare
+from rooftile.explore.command import explore
 from rooftile.progress import progress_line
 from rooftile.report import report
 from rooftile.validate.commands import validate
@@ -529,6 +530,7 @@ def scenario(
 
 
 cli.add_command(compare)
+cli.add_command(explore)
 cli.add_command(report)
 cli.add_command(validate)
 
