@@ -69,6 +69,7 @@ bench: setup
 	@$(BIN)/python -m tests.bench.zoo
 	@$(BIN)/python -m tests.bench.dram
 	@$(BIN)/python -m tests.bench.loading
+	@$(BIN)/python -m tests.bench.explore
 
 fuzz: setup
 	@$(BIN)/python -m tests.fuzz -j 2 --keep out/fuzz

@@ -27,7 +27,7 @@ from workloads.loaders.asked import Asked
 
 #: Of the 100 ms in which an answer is there, what prices may take: what is left when they are found
 #: is for the network, the page, and a price that had begun.
-BUDGET_S = 0.05
+BUDGET_S = 0.04
 #: Networks of other batches and types that are kept.
 _KEPT = 8
 
