@@ -75,7 +75,7 @@ LAYER = (
         key="total_cycles",
         label="Cycles",
         unit="cycles",
-        meaning="All cycles of the layer, of the core that finishes last: compute and stall cycles.",
+        meaning="Compute and stall cycles of the layer, of the core that finishes last.",
         is_shown=True,
     ),
     Quantity(
@@ -231,7 +231,7 @@ LAYER = (
         key="tiles",
         label="Tiles",
         unit="tiles",
-        meaning="Pieces of the layer, each computed by one instruction of the array or vector unit.",
+        meaning="Pieces of the layer, each of one instruction of the array or the vector unit.",
     ),
     Quantity(
         key="folds",
@@ -355,4 +355,3 @@ SUMMARY = (
         " stands in the machine's file.",
     ),
 )
-

@@ -48,20 +48,21 @@ class RunFolder:
     inputs
         File name to text of the resolved inputs.
     layers
-        Rows of ``layers.csv``.
-    events
-        Those of ``timeline.json``; None where there is none: the analytical engine has no timeline.
+        Rows of ``layers.csv``, and what follows from them: values of `reports.quantities.LAYER`.
+    timeline
+        ``timeline.json`` as a page takes it; None where there is none: the analytical engine has
+        no timeline.
     """
 
     name: str
     summary: dict[str, Any]
     inputs: dict[str, str]
-    layers: list[dict[str, str]]
-    events: list[dict[str, Any]] | None
+    layers: list[Row]
+    timeline: dict[str, Any] | None
 
 
-def read_run(folder: Path) -> RunFolder:
-    """Return what is in the folder of a run.
+def read_run(folder: Path, *, max_slices: int = MAX_SLICES) -> RunFolder:
+    """Return what is in the folder of a run; ``max_slices`` as in `timeline_record`.
 
     Raises
     ------
@@ -72,17 +73,12 @@ def read_run(folder: Path) -> RunFolder:
         raise OutputError(f"folder '{folder}': isn't a folder; {MAKES_ONE}")
     summary = read_summary(folder)
     inputs = read_inputs(folder, summary)
-    layers = list(csv.DictReader(io.StringIO(_text(folder, "layers.csv"))))
-    if len(layers) != summary["layers"]:
-        raise OutputError(
-            f"folder '{folder}': layers.csv has {len(layers)} layers but summary.json says"
-            f" {summary['layers']}; run it again into a new folder"
-        )
-    events = None
+    layers = _layers(folder, summary)
+    timeline = None
     if summary["engine"] != "analytical":
-        events = _events(folder)
+        timeline = _timeline(folder, max_slices)
     return RunFolder(
-        name=folder.resolve().name, summary=summary, inputs=inputs, layers=layers, events=events
+        name=folder.resolve().name, summary=summary, inputs=inputs, layers=layers, timeline=timeline
     )
 
 
@@ -91,7 +87,6 @@ def run_record(
     mapped: Mapping[str, Sequence[str]],
     *,
     without_mapping: str = "",
-    max_slices: int = MAX_SLICES,
 ) -> dict[str, Any]:
     """Return what a page shows of a run: a view (``reports/page/README.md``).
 
@@ -103,12 +98,10 @@ def run_record(
         Layer to how it was mapped, in lines of text.
     without_mapping
         Why that isn't known, if it isn't.
-    max_slices
-        Of the timeline.
     """
     summary = run.summary
     spec = parse_spec(run.inputs["hardware.yaml"], "hardware.yaml")
-    rows = [_row(run, layer) for layer in run.layers]
+    rows = run.layers
     columns = [column for column in LAYER if column.key in rows[0]]
     texts = list(dict.fromkeys("\n".join(lines) for lines in mapped.values()))
     view: dict[str, Any] = {
@@ -138,9 +131,9 @@ def run_record(
         ],
         "configuration": _configuration(run),
     }
-    if run.events is not None:
-        timeline = timeline_record(run.events, max_slices=max_slices)
-        view["panels"].append({"kind": "timeline", "clock_hz": summary["clock_hz"], **timeline})
+    if run.timeline is not None:
+        more = {"kind": "timeline", "clock_hz": summary["clock_hz"]}
+        view["panels"].append({**more, **run.timeline})
     view["panels"].append({"kind": "table"})
     return view
 
@@ -225,12 +218,12 @@ def _numbers(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**one.as_record(), "value": values[one.key]} for one in known]
 
 
-def _row(run: RunFolder, layer: Mapping[str, str]) -> Row:
+def _row(layer: Mapping[str, str], summary: Mapping[str, Any]) -> Row:
     """Return a row of ``layers.csv`` with its types, and what follows from it."""
     row: Row = {key: _value(key, text) for key, text in layer.items()}
-    cycles, total = row["total_cycles"], run.summary["total_cycles"]
+    cycles, total = row["total_cycles"], summary["total_cycles"]
     row["time_share"] = cycles / total if total else 0.0
-    seconds = cycles / run.summary["clock_hz"]
+    seconds = cycles / summary["clock_hz"]
     row["ops_per_s"] = row["operations"] / seconds if cycles else 0.0
     if not row["macs"]:
         row["spatial_utilization"] = row["mac_utilization"] = None
@@ -317,13 +310,27 @@ def _text(folder: Path, name: str) -> str:
         ) from None
 
 
-def _events(folder: Path) -> list[dict[str, Any]]:
+def _layers(folder: Path, summary: Mapping[str, Any]) -> list[Row]:
+    rows = csv.DictReader(io.StringIO(_text(folder, "layers.csv")))
+    try:
+        layers = [_row(row, summary) for row in rows]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise _not_as_written(folder, "layers.csv") from None
+    if len(layers) != summary["layers"]:
+        raise _not_as_written(folder, "layers.csv")
+    return layers
+
+
+def _timeline(folder: Path, max_slices: int) -> dict[str, Any]:
     text = _text(folder, "timeline.json")
     try:
-        events: list[dict[str, Any]] = json.loads(text)["traceEvents"]
-    except (ValueError, KeyError, TypeError):
-        raise OutputError(
-            f"folder '{folder}': its timeline.json isn't the one that the run wrote; run it again"
-            " into a new folder"
-        ) from None
-    return events
+        return timeline_record(json.loads(text)["traceEvents"], max_slices=max_slices)
+    except (ValueError, KeyError, TypeError, IndexError):
+        raise _not_as_written(folder, "timeline.json") from None
+
+
+def _not_as_written(folder: Path, name: str) -> OutputError:
+    return OutputError(
+        f"folder '{folder}': its {name} isn't the one that the run wrote; run it again into a new"
+        " folder"
+    )

@@ -38,8 +38,8 @@ def timeline_record(
 
     Notes
     -----
-    # Approximation: where there are more than ``max_slices``, so many neighbours of a unit are joined
-    into one slice, from the start of the first to the end of the last, that fewer are left.
+    # Approximation: where there are more than ``max_slices``, so many neighbours of a unit are
+    joined into one slice, from the start of the first to the end of the last, that fewer are left.
     """
     units: dict[int, str] = {}
     layers: list[dict[str, Any]] = []

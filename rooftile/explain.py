@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.errors import OutputError
-from mapper.search.find import SearchOptions, options_of
+from mapper.search.find import options_of
 from reports.explain import explain_text
 from reports.files import INPUT_NAMES, read_inputs, read_summary
 from rooftile.simulation import simulate

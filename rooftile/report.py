@@ -25,7 +25,7 @@ Progress = Callable[[str], None] | None
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="The page's file."
 )
 def report(folders: tuple[Path, ...], output: Path) -> None:
-    """Write a web page about the runs in FOLDERs, which `rooftile run` wrote, that works offline."""
+    """Write a web page that works offline about the runs in FOLDERs, which `rooftile run` wrote."""
     with progress_line() as show:
         size_bytes = write_report(folders, output, progress=show)
     click.echo(f"page: {output} ({size_bytes / 1e6:.1f} MB)")
@@ -59,12 +59,9 @@ def write_report(folders: Sequence[Path], output: Path, *, progress: Progress = 
     for folder in folders:
         if progress is not None:
             progress(f"reading {folder}")
-        run = read_run(folder)
+        run = read_run(folder, max_slices=MAX_SLICES // len(folders))
         mapped, without = _mapped(folder, run)
-        view = run_record(
-            run, mapped, without_mapping=without, max_slices=MAX_SLICES // len(folders)
-        )
-        views.append(view)
+        views.append(run_record(run, mapped, without_mapping=without))
     title = views[0]["title"] if len(views) == 1 else f"{len(views)} runs"
     text = report_page(title, views)
     write_output_file(output, [text])
@@ -82,6 +79,7 @@ def _mapped(folder: Path, run: RunFolder) -> tuple[dict[str, list[str]], str]:
     from reports.explain_mapping import plan_lines
     from rooftile.explain import repeated
     from rooftile.sources import find_hardware, find_network
+
     try:
         how = repeated(folder, run.summary)
     except OutputError as error:

@@ -8,7 +8,9 @@ import pytest
 
 from foundation.errors import MappingError
 from reports.explain import explain_text
+from rooftile.simulation import simulate
 from tests.reports.runs import small
+from workloads.loaders.yaml import parse_network
 
 
 def explained(name: str) -> str:
@@ -62,3 +64,12 @@ def test_an_unknown_layer_names_the_nearest() -> None:
     message = "layer 'convv': network 'small' has no such layer; did you mean 'conv'?"
     with pytest.raises(MappingError, match=f"^{re.escape(message)}$"):
         explained("convv")
+
+
+def test_a_product_whose_output_is_partial_sums_has_no_psums_of_its_own() -> None:
+    long = "name: long\ninputs: {x: [16, 4096]}\nlayers:\n  - {name: sum, op: linear, out: 16}\n"
+    result = simulate(parse_network(long, "long.yaml"), "mesh_64core", split="k")
+    text = explain_text(result.report, result.plan, "sum")
+    first, then = text.split("  then their sum\n")
+    for part, roles in ((first, 4), (then, 3)):
+        assert len(re.findall(r"^    \w+ in \w+: row-major", part, re.MULTILINE)) == roles

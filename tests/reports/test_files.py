@@ -173,6 +173,7 @@ def test_a_folder_that_is_not_a_run_cannot_be_read(tmp_path: Path, text: str | N
         (tmp_path / "summary.json").write_text(text)
     message = (
         f"folder '{tmp_path}': has no readable summary.json; give the folder of a finished run"
+        " (`rooftile run NETWORK --hw SPEC -o FOLDER` makes one)"
     )
     with pytest.raises(OutputError, match=exactly(message)):
         read_summary(tmp_path)

@@ -111,7 +111,8 @@ SCALESIM = ("validate", "scalesim", "--reference")
         ),
         (
             ("explain", "taken", "--layer", "conv"),
-            "folder 'taken': has no readable summary.json; give the folder of a finished run",
+            "folder 'taken': has no readable summary.json; give the folder of a finished run"
+            " (`rooftile run NETWORK --hw SPEC -o FOLDER` makes one)",
         ),
         (
             (*SCALESIM, "columns.csv"),

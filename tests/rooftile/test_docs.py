@@ -49,16 +49,18 @@ def test_the_readmes_output_is_what_its_command_prints(documented: Command) -> N
 def test_the_readmes_table_names_real_commands(documented: Command) -> None:
     rows = re.findall(r"^\| (`rooftile .*?) \|", README, re.MULTILINE)
     assert len(rows) >= 6
-    documented("run", "tiny.yaml", "--hw", "edge_64x64.yaml", "-o", "finished")
     values = {
         "NAME": "conv1",
         "FILE": "tiny.yaml",
         "NETWORK": "tiny.yaml",
         "SPEC": "edge_64x64.yaml",
         "SCENARIO": "scenario.yaml",
-        "RUN": "finished",
+        "RUN": "folder",
+        "FOLDER": "folder",
         "CONFIG": str(ROOT / "tests/workloads/huggingface/configs/gpt2.json"),
     }
+    folder = ("-o", values["FOLDER"], "--no-plots")
+    assert documented(*COMMANDS_OF_FILES.split()[1:], *folder).status == 0
     for row in rows:
         for command in re.findall(r"`rooftile (.*?)`", row):
             words = [values.get(word, word) for word in command.split()]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -19,18 +17,9 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from reports.teach import Lesson
 from rooftile.teach import teach
+from tests.rooftile.browser import check_is_alone_and_well, chromium, needs_chromium, window
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None,
-    reason="headless Chromium isn't installed: apt-get install chromium chromium-driver",
-)
-ARGUMENTS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND"),
-    "--window-size=1280,800",
-)
+pytestmark = needs_chromium
 #: All that a cycle shows, each moving number with its place.
 STATE = """
 const chips = [...document.querySelectorAll("[data-key]")].map((chip) =>
@@ -45,14 +34,8 @@ DATAFLOWS = ["WS", "OS", "IS"]
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield driver
-    driver.quit()
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
 
 
 class Page:
@@ -98,8 +81,7 @@ class Page:
         WebDriverWait(self.browser, 10).until(lambda _: self.cycle == cycle)
 
     def check_is_alone_and_well(self) -> None:
-        assert self.run("return performance.getEntriesByType('resource').length") == 0
-        assert self.browser.get_log("browser") == []  # type: ignore[no-untyped-call]
+        check_is_alone_and_well(self.browser)
 
 
 def opened(
@@ -241,15 +223,9 @@ def test_controls_have_names(browser: webdriver.Chrome, tmp_path: Path) -> None:
 def test_nothing_is_wider_than_the_window(
     browser: webdriver.Chrome, tmp_path: Path, width: int
 ) -> None:
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False},
-    )
-    try:
+    with window(browser, width):
         page = opened(browser, tmp_path, "WS", array=(16, 16), gemm=(20, 40, 30))
         assert page.run("return document.documentElement.scrollWidth") <= width
         page.click("last")
         assert page.output == product(page.lesson)
         page.check_is_alone_and_well()
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

@@ -10,6 +10,7 @@ const digits = (value, count) =>
 
 /** Return a value with the prefix that makes it 1 to 999, or 1023. */
 function scaled(value, base, prefixes, unit, count = 4) {
+  if (value === 0) return `0 ${unit}`.trim();
   let number = value;
   let place = 0;
   while (Math.abs(number) >= base && place < prefixes.length - 1) {

@@ -1,8 +1,10 @@
 /* One filter for all panels. */
 
 function filterBar(view) {
-  const search = element("input", { type: "search", id: "search", placeholder: "name, operator, shape",
-    "aria-label": "Show what has this in its name, operator or shape" });
+  const texts = view.columns.filter((column) => column.unit === "text");
+  const names = texts.slice(0, 3).map((column) => column.label.toLowerCase());
+  const search = element("input", { type: "search", id: "search", placeholder: names.join(", "),
+    "aria-label": `Show what has this in: ${names.join(", ")}` });
   search.addEventListener("input", () => view.setText(search.value));
   const choices = view.record.table.filters.map((key) => {
     const label = view.column(key).label;
@@ -26,7 +28,7 @@ function filterBar(view) {
 }
 
 function filterText(view) {
-  const rows = `${whole(view.chosen.length)} of ${whole(view.rows.length)} ${view.record.rows_are ?? "layers"}`;
+  const rows = `${whole(view.chosen.length)} of ${whole(view.rows.length)} ${view.record.table.rows_are ?? "layers"}`;
   if (!view.has("time_share")) return rows;
   const share = view.chosen.reduce((sum, row) => sum + view.value(row, "time_share"), 0);
   return `${rows}, ${percent(Math.min(1, share))} of the time`;

@@ -41,10 +41,11 @@ function parallelPanel(view, spec) {
 function parallelAxis(view, key, dim) {
   const column = view.column(key);
   const shared = { dim, name: column.label, axisLine: { lineStyle: { color: colour("strong-line") } } };
+  const label = { color: colour("ink"), textBorderColor: colour("surface"), textBorderWidth: 3 };
   if (view.rows.some((_, row) => typeof view.value(row, key) === "string")) {
     const names = view.counts(key).map(([name]) => name).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
-    return { ...shared, type: "category", data: names, axisLabel: { color: colour("quiet") } };
+    return { ...shared, type: "category", data: names, axisLabel: label };
   }
   return { ...shared, type: "value", scale: true,
-    axisLabel: { color: colour("quiet"), formatter: (value) => formatted(value, column.unit) } };
+    axisLabel: { ...label, formatter: (value) => formatted(value, column.unit) } };
 }

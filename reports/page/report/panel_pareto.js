@@ -20,7 +20,7 @@ function paretoPanel(view, spec) {
   let front = [];
   const made = chart(section, "Pareto front. Arrow keys go along the front, Enter opens a row.", () => ({
     grid: { left: 70, right: 20, top: 16, bottom: 46 },
-    brush: { brushLink: "none", transformable: false, throttleType: "debounce", brushType: "rect",
+    brush: { brushLink: "none", xAxisIndex: 0, yAxisIndex: 0, transformable: false, throttleType: "debounce", brushType: "rect",
       brushStyle: { color: colour("tint"), borderColor: colour("accent") } },
     toolbox: { show: false },
     tooltip: tooltip({ formatter: ({ data }) => rowNote(view, data.row, view.columns.map((column) => column.key)) }),
@@ -85,6 +85,7 @@ function paretoFront(view, rows, x, y) {
   return front;
 }
 
+/** Return all dots, and the front as a line: between two of its dots, only what the first reaches is reached. */
 function paretoSeries(view, state, rows, front) {
   const brushed = view.brushes.get("pareto");
   const isKept = (row) => !brushed || brushed.has(row);
@@ -94,13 +95,10 @@ function paretoSeries(view, state, rows, front) {
   return [
     { type: "scatter", symbolSize: 9, itemStyle: { color: colour("hue-grey") },
       data: rows.filter((row) => !isBest.has(row)).map(dot) },
-    { type: "line", step: isStepFirst(view, state), symbol: "diamond", symbolSize: 13, lineStyle: { color: colour("accent"), width: 1.5 },
-      itemStyle: { color: colour("accent") }, data: front.map(dot) },
+    { type: "line", step: "end", symbol: "diamond", symbolSize: 13,
+      lineStyle: { color: colour("accent"), width: 1.5 }, itemStyle: { color: colour("accent") }, data: front.map(dot) },
   ];
 }
-
-/** What lies between two dots of the front is as bad as the worse of them in each result. */
-const isStepFirst = (view, { x }) => (view.column(x).goal === "max" ? "start" : "end");
 
 function paretoAxis(column, more) {
   return axis(`${column.label} (${column.goal === "max" ? "more" : "less"} is better)`, { type: "value", scale: true,

@@ -8,7 +8,7 @@ function tablePanel(view) {
   const head = element("thead", {});
   const body = element("tbody", {});
   const all = element("input", { type: "checkbox", id: "all-columns" });
-  const section = panelSection("table", view.record.table_title ?? "Layers",
+  const section = panelSection("table", view.record.table.title ?? "Layers",
     "Sort by a column's name; ? says what a column means; a row's name opens it.",
     element("label", {}, all, " all columns"));
   section.append(element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table" },

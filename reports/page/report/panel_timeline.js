@@ -116,11 +116,11 @@ function timelinePanel(view, spec) {
     });
   };
   made.box.addEventListener("keydown", (event) => {
-    const action = { "+": () => zoomBy(1 / ZOOM_STEP), "=": () => zoomBy(1 / ZOOM_STEP), "-": () => zoomBy(ZOOM_STEP),
+    const act = { "+": () => zoomBy(1 / ZOOM_STEP), "=": () => zoomBy(1 / ZOOM_STEP), "-": () => zoomBy(ZOOM_STEP),
       ArrowLeft: () => panBy(-PAN_STEP), ArrowRight: () => panBy(PAN_STEP), 0: () => zoomTo(0, data.end) }[event.key];
-    if (!action || event.ctrlKey || event.metaKey) return;
+    if (!act || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    action();
+    act();
   });
   view.zoomToLayer = (name) => {
     const layer = data.layers.find((one) => one.name === name);
@@ -184,14 +184,15 @@ function drawBlock(params, api, data, block, paints) {
     { x: params.coordSys.x, y: params.coordSys.y, width: params.coordSys.width, height: params.coordSys.height });
   if (!shape) return null;
   const isLayer = block.track === LAYERS_TRACK;
+  const fill = blockFill(block, paints);
   const text = shape.width > 34 ? blockName(data, block) : "";
   return {
     type: "rect", shape,
     style: {
-      fill: blockFill(block, paints), opacity: isLayer || block.isWait ? 1 : 0.25 + 0.75 * block.share,
+      fill, opacity: isLayer || block.isWait ? 1 : 0.25 + 0.75 * block.share,
       stroke: paints.surface, lineWidth: shape.width > 4 ? 0.5 : 0,
     },
-    textContent: { style: { text, fill: isLayer ? paints.ink : block.isWait ? paints.ink : paints.surface, fontSize: 11,
+    textContent: { style: { text, fill: isLayer || block.isWait ? paints.ink : inkOn(fill), fontSize: 11,
       width: shape.width - 6, overflow: "truncate", ellipsis: "…" } },
     textConfig: { position: "insideLeft", distance: 3 },
   };

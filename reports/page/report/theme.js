@@ -14,6 +14,12 @@ function colour(name) {
   return knownColours.get(name);
 }
 
+/** Return what can be read on a colour, as the style sheet gives it: rgb(...). */
+function inkOn(fill) {
+  const [red, green, blue] = fill.match(/[\d.]+/g).map(Number);
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > 115 ? "#14171b" : "#ffffff";
+}
+
 /** Colours of units that bound a layer: the same in every picture; main memories take theirs in order. */
 function boundColours(memories) {
   const names = { array: "hue-0", vector: "hue-2", latency: "hue-grey" };
