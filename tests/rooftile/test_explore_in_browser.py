@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -21,14 +20,11 @@ from rooftile.explore.server import ExploreServer
 from rooftile.explore.session import Session
 from rooftile.explore.space import Space
 from rooftile.simulation import simulate
+from tests.rooftile.browser import chromium, needs_chromium, window
 from tests.rooftile.test_cli import TINY
-from tests.rooftile.test_teach_in_browser import ARGUMENTS, CHROMIUM, DRIVER
 from workloads.loaders.asked import Asked
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None,
-    reason="headless Chromium isn't installed: apt-get install chromium chromium-driver",
-)
+pytestmark = needs_chromium
 #: Whatever the computer is busy with.
 PATIENCE_S = 20
 SPEC = load_preset("tpu_v4i_like")
@@ -47,16 +43,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExploreServer]:
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in (*ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(argument)
-    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield driver
-    driver.quit()
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
 
 
 class Page:
@@ -98,8 +87,8 @@ class Page:
 
 
 @pytest.fixture
-def page(chromium: webdriver.Chrome, server: ExploreServer) -> Page:
-    return Page(chromium, server)
+def page(browser: webdriver.Chrome, server: ExploreServer) -> Page:
+    return Page(browser, server)
 
 
 def test_it_opens_with_the_machine_as_it_was_given(page: Page) -> None:
@@ -174,23 +163,15 @@ def test_controls_have_names(page: Page) -> None:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_nothing_is_wider_than_the_window(
-    page: Page, chromium: webdriver.Chrome, width: int, theme: str
-) -> None:
-    chromium.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},
-    )
-    chromium.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": "prefers-color-scheme", "value": theme}]},
-    )
+def test_nothing_is_wider_than_the_window(page: Page, width: int, theme: str) -> None:
+    features = [{"name": "prefers-color-scheme", "value": theme}]
+    page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     try:
-        again = Page(chromium, page.server)
-        assert again.run("return document.documentElement.scrollWidth") <= width
-        paper = again.run("return getComputedStyle(document.body).backgroundColor")
-        assert paper == {"light": "rgb(251, 251, 249)", "dark": "rgb(20, 23, 27)"}[theme]
-        again.check_is_well()
+        with window(page.browser, width):
+            again = Page(page.browser, page.server)
+            assert again.run("return document.documentElement.scrollWidth") <= width
+            paper = again.run("return getComputedStyle(document.body).backgroundColor")
+            assert paper == {"light": "rgb(251, 251, 249)", "dark": "rgb(20, 23, 27)"}[theme]
+            again.check_is_well()
     finally:
-        chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
