@@ -83,5 +83,5 @@ def _record(run: Result | Path | str) -> RunRecord:
         return read_run(Path(run))
     report, inputs = run.report, run.inputs()
     summary = run_summary(report, run.plan, inputs=inputs, tool_version=__version__)
-    name = f"{report.network} on {report.spec.name}"
+    name = f"{report.network}, batch {report.batch}, on {report.spec.name}"
     return run_record(name, summary, report.records(), inputs)

@@ -63,6 +63,7 @@ class Session:
         return {
             "network": self.space.name,
             "machine": self.space.spec.name,
+            "cores": self.space.spec.cores,
             "knobs": [knob.record() for knob in self.space.knobs],
         }
 

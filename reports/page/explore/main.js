@@ -8,7 +8,8 @@ function stateOf(answer) {
   if (!answer.provisional) return ["searched", "Searched: mappings were found for this machine."];
   const missing = answer.layers - answer.priced;
   const rest = missing ? ` ${missing} of ${answer.layers} layers as they were before.` : "";
-  return ["provisional", `Provisional: closed form, mappings near those found before.${rest} Searching …`];
+  const waits = given.cores > 1 ? " Cores don't wait for each other in it." : "";
+  return ["provisional", `Provisional: closed form, mappings near those found before.${rest}${waits} Searching …`];
 }
 
 function showNumbers(answer) {
