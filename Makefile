@@ -70,6 +70,7 @@ bench: setup
 	@$(BIN)/python -m tests.bench.sweep
 	@$(BIN)/python -m tests.bench.dram
 	@$(BIN)/python -m tests.bench.loading
+	@$(BIN)/python -m tests.bench.explore
 	@$(BIN)/python -m tests.bench.page
 
 fuzz: setup

@@ -13,9 +13,11 @@ from accel.network import NetworkSpec
 from accel.products import Product, Reduction
 from accel.shared_buffer_spec import SharedBufferSpec
 from accel.timing import Timing
+from accel.units import format_hz
 from foundation.dtype import Dtype
 from foundation.errors import SpecError, nearest
 from foundation.functions import FUNCTIONS
+from foundation.html import html_code, html_title
 from foundation.stored import Stored
 
 #: The operands a scratchpad can hold. ``psum`` is an unfinished output in accumulator width.
@@ -417,6 +419,12 @@ class AcceleratorSpec:
                 f"machine '{self.name}': bank conflicts of scratchpad '{banked[0]}' aren't modelled"
                 f" for weights stored as {stored}; remove 'width', or 'weights' of the network"
             )
+
+    def _repr_html_(self) -> str:
+        from accel.spec_file import to_yaml
+
+        title = f"{self.name}: {self.label}, {format_hz(self.clock_hz)}"
+        return html_title(title) + html_code(to_yaml(self))
 
     def with_dataflow(self, dataflow: str | None) -> AcceleratorSpec:
         """Return the machine with its array as in `ArraySpec.with_dataflow`."""

@@ -15,7 +15,7 @@ from accel.spec import AcceleratorSpec
 from mapper.energy_counts import moving_counts
 from mapper.forms import ONCE, Form, Transfers
 from mapper.held import HeldOperand, filled_bytes, required_bytes
-from mapper.kernel import Lookup
+from mapper.kernel import Lookup, OperandMap
 from mapper.nest import Counts, Nests, Reals
 from mapper.unit_cycles import NOTHING
 
@@ -87,7 +87,7 @@ class PlaceCosts:
         operands: Sequence[HeldOperand],
         waiting: Counts | None,
     ) -> None:
-        self._costs = costs
+        self.costs = costs
         self._held = held
         self._operands = operands
         self._waiting = waiting
@@ -101,48 +101,52 @@ class PlaceCosts:
     @cached_property
     def dram_bytes(self) -> Counts:
         """Main-memory bytes."""
-        traffic = [operand.traffic for operand in self._operands]
-        return reduce(np.add, [*traffic, *(size for _, size in self._gathered)])
+        return reduce(np.add, [size for _, size in self.traffic])
+
+    @property
+    def traffic(self) -> list[tuple[OperandMap, Counts]]:
+        """Main-memory bytes of each operand, and of a table's rows."""
+        return [*((what, operand.traffic) for what, operand in self._pairs), *self._gathered]
 
     @cached_property
     def _loads(self) -> Transfers:
         """All that is loaded."""
         pairs = [(what, operand.bus_bytes) for what, operand in self._pairs[:-1]]
-        return Transfers(self._costs.spec, (*pairs, *self._gathered))
+        return Transfers(self.costs.spec, (*pairs, *self._gathered))
 
     @cached_property
     def _stores(self) -> Transfers:
         """All that is stored."""
         what, operand = self._pairs[-1]
-        return Transfers(self._costs.spec, ((what, operand.bus_bytes),))
+        return Transfers(self.costs.spec, ((what, operand.bus_bytes),))
 
     @cached_property
     def _fill(self) -> Transfers:
         """The first loads."""
         pairs = [(what, operand.first_bus_bytes) for what, operand in self._pairs[:-1]]
-        return Transfers(self._costs.spec, tuple(pairs))
+        return Transfers(self.costs.spec, tuple(pairs))
 
     @cached_property
     def _drain(self) -> Transfers:
         """The last store."""
         what, operand = self._pairs[-1]
-        return Transfers(self._costs.spec, ((what, operand.first_bus_bytes),))
+        return Transfers(self.costs.spec, ((what, operand.first_bus_bytes),))
 
     @cached_property
-    def _vector(self) -> Reals:
+    def vector(self) -> Reals:
         """Cycles of the vector unit, those for psums that wait included."""
-        vector = self._costs.units.vector
-        return vector if self._waiting is None else vector + self._costs.waiting_cycles
+        vector = self.costs.units.vector
+        return vector if self._waiting is None else vector + self.costs.waiting_cycles
 
     @cached_property
     def _last(self) -> Reals:
         """Cycles from the last product to its result."""
-        units = self._costs.units
-        return self._vector / units.results + units.array_latency
+        units = self.costs.units
+        return self.vector / units.results + units.array_latency
 
     def coefficients(self, doubled: Sequence[bool]) -> Reals:
         """Return the cycles of one nest as rows of numbers, as in `mapper.forms.Form`."""
-        spec, last = self._costs.spec, float(np.max(self._last))
+        spec, last = self.costs.spec, float(np.max(self._last))
         rows = np.concatenate([one.coefficients(spec) for one in self.forms(doubled)])
         rows[:, 0] += last
         return rows
@@ -161,21 +165,21 @@ class PlaceCosts:
         for number, is_doubled in enumerate(doubled[:-1]):
             if not is_doubled:
                 found += self._alone_forms(number)
-        if not doubled[-1] and self._costs.units.psums is not None:
+        if not doubled[-1] and self.costs.units.psums is not None:
             found += self._psum_forms()
         return found
 
     def _most(self, forms: Sequence[Form]) -> Reals:
-        latency_cycles = self._costs.latency_cycles
+        latency_cycles = self.costs.latency_cycles
         return reduce(np.maximum, [one.value(latency_cycles) for one in forms])
 
     @cached_property
     def _unit_forms(self) -> tuple[Form, Form]:
         """What units of unlimited buffers take, without the last tile's results."""
-        units, waits = self._costs.units, self._costs.load_waits + self._costs.store_waits
+        units, waits = self.costs.units, self.costs.load_waits + self.costs.store_waits
         # The vector unit starts when the first result has left the array.
-        vector_end = self._vector + (units.array - self._vector) / units.results
-        everything = Transfers(self._costs.spec, (*self._loads.moved, *self._stores.moved))
+        vector_end = self.vector + (units.array - self.vector) / units.results
+        everything = Transfers(self.costs.spec, (*self._loads.moved, *self._stores.moved))
         return (
             Form(
                 np.maximum(units.array, vector_end),
@@ -188,7 +192,7 @@ class PlaceCosts:
     @cached_property
     def moving(self) -> EnergyCounts[Reals]:
         """What takes energy because operands are held here."""
-        nests = self._costs.nests
+        nests = self.costs.nests
         gathered = sum((size for _, size in self._gathered), start=_NO_BYTES)
         filled = [
             filled_bytes(nests, what, depth, operand.traffic)
@@ -197,16 +201,16 @@ class PlaceCosts:
             )
         ]
         moved = [operand.traffic for operand in self._operands]
-        return moving_counts(nests.kernel, self._costs.spec, moved, filled, gathered)
+        return moving_counts(nests.kernel, self.costs.spec, moved, filled, gathered)
 
     @cached_property
     def _dynamic_pj(self) -> Reals:
         """The picojoules of all but leakage, on which the number of buffers has no influence."""
-        return self._costs.computing_pj + energy_pj(self._costs.spec, self.moving)
+        return self.costs.computing_pj + energy_pj(self.costs.spec, self.moving)
 
     def energy_pj(self, cycles: Reals) -> Reals:
         """Return the picojoules of nests that take so many cycles."""
-        spec = self._costs.spec
+        spec = self.costs.spec
         return self._dynamic_pj + leakage_pj(spec, cycles / spec.clock_hz)
 
     def scores(self, doubled: Sequence[bool], *, with_energy: bool = False) -> Scores:
@@ -214,7 +218,7 @@ class PlaceCosts:
 
         ``doubled`` says for each operand whether it has two buffers where it moves more than once.
         """
-        costs = self._costs
+        costs = self.costs
         cycles = self._most(self.forms(doubled)) + self._last
         return Scores(
             cycles=_flat(cycles, costs.nests),
@@ -230,7 +234,7 @@ class PlaceCosts:
 
     def required_bytes(self, doubled: Sequence[bool]) -> dict[str, Counts]:
         """Return scratchpad name to the bytes that regions need in it, slots counted."""
-        costs = self._costs
+        costs = self.costs
         regions = [operand.region for operand in self._operands]
         buffers = self._buffers(doubled)
         return required_bytes(
@@ -248,19 +252,19 @@ class PlaceCosts:
 
         It includes the first load, and the last store.
         """
-        costs, units, several = self._costs, self._costs.units, self._costs.units.tiles > 1
+        costs, units, several = self.costs, self.costs.units, self.costs.units.tiles > 1
         moves = reduce(np.maximum, [one.moves for one in self._operands[:-1]])
         loads, stores = moves * costs.load_waits / 2, units.results * costs.store_waits / 2
         load, store = (0.5, self._loads), (0.5, self._stores)
         drain, fill = (ONCE, self._drain), (ONCE, self._fill)
-        if not units.array.any() and not self._vector.any():  # a copy: loaded, then stored
+        if not units.array.any() and not self.vector.any():  # a copy: loaded, then stored
             both = loads + stores + costs.store_waits
             return [Form(NOTHING, (load, store, drain), both, several)]
         array = units.array + units.tiles * units.array_latency
-        first_user = array if units.array.any() else self._vector
+        first_user = array if units.array.any() else self.vector
         return [
             Form(first_user / 2, (load, drain), loads + costs.store_waits, several),
-            Form(self._vector / 2, (store, fill), stores + costs.load_waits, several),
+            Form(self.vector / 2, (store, fill), stores + costs.load_waits, several),
         ]
 
     def _psum_forms(self) -> list[Form]:
@@ -268,12 +272,12 @@ class PlaceCosts:
 
         Psums are computed and emptied in turn, and so are outputs made and stored.
         """
-        units, moves = self._costs.units, self._operands[-1].moves > 1
+        units, moves = self.costs.units, self._operands[-1].moves > 1
         array = units.array + units.results * units.array_latency
         fill, drain, stores = (ONCE, self._fill), (ONCE, self._drain), (ONCE, self._stores)
         return [
-            Form(array + self._vector, (fill, drain), 0, moves),
-            Form(self._vector, (stores, drain), 0, moves),
+            Form(array + self.vector, (fill, drain), 0, moves),
+            Form(self.vector, (stores, drain), 0, moves),
         ]
 
     def _alone_forms(self, number: int) -> list[Form]:
@@ -283,7 +287,7 @@ class PlaceCosts:
         sweeps over the region: the first of a region's strips waits for its last use, or the last
         one for the loads before it.
         """
-        costs, units, operand = self._costs, self._costs.units, self._operands[number]
+        costs, units, operand = self.costs, self.costs.units, self._operands[number]
         what, held = self._pairs[number]
         load, drain = Transfers(costs.spec, ((what, held.bus_bytes),)), (ONCE, self._drain)
         user = units.array if units.array.any() else units.vector

@@ -216,6 +216,11 @@ class Plan:
         head = f"How {self.graph.name}, batch {self.graph.batch}, is mapped onto {self.spec.name}."
         return mappings_text([one for one in chosen if one.kernels], self.spec, head)
 
+    def _repr_html_(self) -> str:
+        from mapper.plan_html import plan_html
+
+        return plan_html(self)
+
     def layer_mapping(self, planned: PlannedLayer) -> LayerMapping:
         """Return how a layer is mapped, with the names of the layers that share its work."""
         work = self.works[planned.work]

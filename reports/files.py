@@ -199,14 +199,7 @@ def _write_files(
         writer = csv.DictWriter(stream, fieldnames=list(records[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(records)
-    summary = {
-        **_summary(report),
-        "split": plan.split,
-        "across": list(plan.across),
-        "search": plan.options.as_record(),
-        "tool_version": tool_version,
-        "configuration_sha256": digest(inputs),
-    }
+    summary = run_summary(report, plan, inputs=inputs, tool_version=tool_version)
     (folder / "summary.json").write_text(
         json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8"
     )
@@ -220,6 +213,20 @@ def _write_files(
 def digest(inputs: Mapping[str, str]) -> str:
     """Return the hash of the resolved inputs: equal hashes, equal runs."""
     return hashlib.sha256("\0".join(inputs[name] for name in sorted(inputs)).encode()).hexdigest()
+
+
+def run_summary(
+    report: Report, plan: Plan, *, inputs: Mapping[str, str], tool_version: str
+) -> dict[str, Any]:
+    """Return what summary.json says of a run: totals, what was asked for, what it depends on."""
+    return {
+        **_summary(report),
+        "split": plan.split,
+        "across": list(plan.across),
+        "search": plan.options.as_record(),
+        "tool_version": tool_version,
+        "configuration_sha256": digest(inputs),
+    }
 
 
 def _summary(report: Report) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from accel.vector import peak_operations_per_cycle
 from foundation.dtype import Dtype
 from foundation.errors import SpecError
 from isa.instruction import Operand
-from mapper.kernel import Contraction
+from mapper.kernel import Contraction, Kernel
 from mapper.plan import Plan
 from mapper.works import PlannedLayer, Work
 from reports.cores import plain_name
@@ -300,9 +300,9 @@ class Report:
         return pd.DataFrame(self.records())
 
     def _repr_html_(self) -> str:
-        from reports.tables import html_table
+        from reports.tables import report_html
 
-        return html_table(self)
+        return report_html(self)
 
 
 def make_report(plan: Plan, traces: Sequence[Sequence[Repeated]]) -> Report:
@@ -375,11 +375,11 @@ def macs_per_cycle(work: Work, spec: AcceleratorSpec) -> float:
     return float(max(rates, default=1))
 
 
-def _skipped_operations(work: Work, spec: AcceleratorSpec) -> int:
+def skipped_operations(kernels: Sequence[Kernel], spec: AcceleratorSpec) -> int:
     """Return the operations of products with weights that the array skips."""
     return sum(
         2 * prod(kernel.extents) * (kernel.stored.length - kernel.reduction(spec.array).macs)
-        for kernel in work.kernels
+        for kernel in kernels
         if kernel.stored is not None
     )
 
@@ -390,7 +390,7 @@ def _layer_report(plan: Plan, planned: PlannedLayer, works: Sequence[WorkReport]
         operator=" + ".join(operator_label(layer) for layer in planned.computing),
         shape=" + ".join(shape_label(plan.graph, layer) for layer in plan.results(planned)),
         operations=sum(plan.graph.operations(layer) for layer in planned.layers)
-        - _skipped_operations(plan.works[planned.work], plan.spec),
+        - skipped_operations(plan.works[planned.work].kernels, plan.spec),
         work_number=planned.work,
         work=works[planned.work],
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from accel.spec import AcceleratorSpec
 from accel.units import format_bandwidth, format_count, format_time
@@ -61,13 +63,24 @@ class Dot:
     bound_by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Roofline:
-    """Ceilings and dots of a network on a machine."""
+    """Ceilings and dots of a network on a machine; a picture in a notebook."""
 
     title: str
     ceilings: tuple[Ceiling, ...]
     dots: tuple[Dot, ...]
+
+    def __repr__(self) -> str:
+        return f"<Roofline {self.title}, {len(self.dots)} dots>"
+
+    def _repr_png_(self) -> bytes:
+        from reports.figures.run_roofline import write_roofline
+
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "roofline.png"
+            write_roofline(self, [path])
+            return path.read_bytes()
 
 
 def make_roofline(report: Report) -> Roofline:
@@ -84,7 +97,8 @@ def make_roofline(report: Report) -> Roofline:
     for layer in report.layers:
         if layer.operations and layer.work.total_cycles and layer.work.total_dram_bytes:
             groups.setdefault(layer.work_number, []).append(layer)
-    dots = tuple(_dot(report, layers) for layers in groups.values())
+    vector = peak_operations_per_cycle(report.spec) * report.spec.clock_hz
+    dots = tuple(_dot(report, layers, vector) for layers in groups.values())
     title = (
         f"{report.network} on {report.spec.name}: {format_time(report.time_fs)}"
         f" for {report.batch} inference{'s' if report.batch > 1 else ''}"
@@ -93,14 +107,14 @@ def make_roofline(report: Report) -> Roofline:
     return Roofline(title=title, ceilings=roofs, dots=dots)
 
 
-def _dot(report: Report, layers: list[LayerReport]) -> Dot:
+def _dot(report: Report, layers: list[LayerReport], vector_ops_per_s: float) -> Dot:
     first = layers[0]
     spec = report.spec
     seconds = first.work.total_cycles / spec.clock_hz
     achieved = first.operations / seconds
     intensity = first.arithmetic_intensity
     is_matrix = first.work.macs > 0
-    peak = peak_operations_per_cycle(spec) * spec.clock_hz
+    peak = vector_ops_per_s
     if is_matrix:
         peak = spec.peak_ops_per_s * first.work.macs_per_cycle
     roof = min(peak, intensity * spec.bandwidth_bytes_per_s)

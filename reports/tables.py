@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accel.energy_spec import EnergySpec
 from accel.units import format_bytes, format_hz, format_time
+from foundation.html import html_lines, html_table, html_title
 from reports.energy import energy_line
 from reports.report import LayerReport, Report
 from reports.stats import largest
@@ -42,7 +42,7 @@ FOOTNOTES = (
     "bound by: what is busy longest; latency if nothing is busy for half of the time.",
 )
 
-_NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
+NUMBER_IN_NAME = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,9 @@ def rows(report: Report) -> list[Row]:
     """Return the table's rows in the order in which their first layers run."""
     groups: dict[tuple[str, int], list[LayerReport]] = {}
     for layer in report.layers:
-        groups.setdefault((_NUMBER.sub("*", layer.name), layer.work_number), []).append(layer)
+        groups.setdefault((NUMBER_IN_NAME.sub("*", layer.name), layer.work_number), []).append(
+            layer
+        )
     return [
         Row(name=pattern if len(layers) > 1 else layers[0].name, layers=tuple(layers))
         for (pattern, _), layers in groups.items()
@@ -87,9 +89,14 @@ def aligned(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     return aligned_sides(heads, body, [right for _, right in COLUMNS])
 
 
-def aligned_columns(heads: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of numbers as lines with aligned columns and a rule under the heads."""
-    return aligned_sides(heads, body, [True] * len(heads))
+def aligned_columns(
+    heads: Sequence[str], body: Sequence[Sequence[str]], *, left: Sequence[int] = ()
+) -> list[str]:
+    """Return rows of numbers as lines with aligned columns and a rule under the heads.
+
+    ``left`` are the columns that hold words.
+    """
+    return aligned_sides(heads, body, [column not in left for column in range(len(heads))])
 
 
 def aligned_sides(
@@ -112,18 +119,10 @@ def lines_of(pairs: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{name.ljust(width)}  {text}" for name, text in pairs]
 
 
-def html_table(report: Report) -> str:
+def report_html(report: Report) -> str:
     """Return the table as HTML for a notebook."""
-    heads = "".join(f"<th>{name}</th>" for name, _ in COLUMNS)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in _cells(row)) + "</tr>"
-        for row in rows(report)
-    )
-    text = "<br>".join(html.escape(line) for line in (*_totals(report), sentence(report)))
-    return (
-        f"<p><b>{html.escape(_title(report))}</b></p><table><thead><tr>{heads}</tr></thead>"
-        f"<tbody>{body}</tbody></table><p>{text}</p>"
-    )
+    table = html_table([name for name, _ in COLUMNS], [_cells(row) for row in rows(report)])
+    return f"{html_title(_title(report))}{table}{html_lines([*_totals(report), sentence(report)])}"
 
 
 def _title(report: Report) -> str:

@@ -15,6 +15,8 @@ import click
 
 from foundation.errors import RooftileError
 from rooftile import __version__, options
+from rooftile.compare_command import compare
+from rooftile.explore.command import explore
 from rooftile.pictures import plot, roofline
 from rooftile.progress import progress_line
 from rooftile.report import report
@@ -537,6 +539,8 @@ def scenario(
     )
 
 
+cli.add_command(compare)
+cli.add_command(explore)
 cli.add_command(report)
 cli.add_command(validate)
 for command in TECHNOLOGY_COMMANDS:

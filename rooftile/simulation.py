@@ -20,6 +20,7 @@ from mapper.search.find import DEFAULT, SearchOptions
 from reports.estimated import make_estimated_report
 from reports.files import write_folder
 from reports.report import Report, make_report
+from reports.roofline import Roofline, make_roofline
 from reports.scalesim import COMPUTE_REPORT, compute_report
 from reports.tables import report_table
 from rooftile import __version__
@@ -53,6 +54,19 @@ class Result:
     traces: tuple[tuple[Repeated, ...], ...]
     report: Report
 
+    @property
+    def roofline(self) -> Roofline:
+        """Ceilings and dots; a picture in a notebook."""
+        return make_roofline(self.report)
+
+    def inputs(self) -> dict[str, str]:
+        """Return file name to text of network, machine and mappings as they were resolved."""
+        return {
+            "network.yaml": network_yaml(self.plan.given or self.plan.graph),
+            "hardware.yaml": hardware_yaml(self.plan.spec),
+            "mapping.yaml": self.plan.mappings_yaml(),
+        }
+
     def write(
         self, folder: Path | str, *, plots: bool = True, scalesim_reports: bool = False
     ) -> Path:
@@ -72,17 +86,12 @@ class Result:
         OutputError
             When the folder exists or can't be written; nothing is left half-written.
         """
-        inputs = {
-            "network.yaml": network_yaml(self.plan.given or self.plan.graph),
-            "hardware.yaml": hardware_yaml(self.plan.spec),
-            "mapping.yaml": self.plan.mappings_yaml(),
-        }
         return write_folder(
             Path(folder),
             self.report,
             self.plan,
             self.traces,
-            inputs=inputs,
+            inputs=self.inputs(),
             tool_version=__version__,
             plots=plots,
             more={COMPUTE_REPORT: compute_report(self.report)} if scalesim_reports else None,

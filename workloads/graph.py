@@ -9,6 +9,7 @@ from math import prod
 from typing import Any, Protocol, runtime_checkable
 
 from foundation.dtype import Dtype
+from foundation.html import html_lines, html_table, html_title
 from foundation.stored import Stored
 
 
@@ -189,6 +190,25 @@ class Graph:
             if name in names
         }
         return replace(self, tensors=tensors, layers=tuple(layers))
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                layer.name,
+                layer.operator.kind,
+                ", ".join(layer.inputs),
+                f"{'×'.join(map(str, tensor.shape))} {tensor.dtype}",
+                f"{sum(t.trainable_elements for t in self.parameter_tensors(layer).values()):,}",
+                f"{self.macs(layer):,}",
+            )
+            for layer, tensor in ((one, self.output_tensor(one)) for one in self.layers)
+        ]
+        title = (
+            f"{self.name}, batch {self.batch}: {self.total_macs:,} MACs,"
+            f" {self.total_parameters:,} parameters"
+        )
+        heads = ("layer", "operator", "inputs", "output", "parameters", "MACs")
+        return html_title(title) + html_table(heads, rows) + html_lines(self.notes)
 
     @property
     def total_macs(self) -> int:

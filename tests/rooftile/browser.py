@@ -1,4 +1,4 @@
-"""Headless Chromium without a network, for the tests of pages."""
+"""Headless Chromium without a network but this computer, for the tests of pages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ needs_chromium = pytest.mark.skipif(
 ARGUMENTS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND"),
+    *("--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
     "--window-size=1280,800",
 )
 

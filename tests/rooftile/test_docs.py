@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
+import signal
 from pathlib import Path
 
 import pytest
 
 from accel.rtl.simulators import installed_simulators
-from tests.rooftile.command import Command
+from tests.rooftile.command import Command, process
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -58,6 +59,7 @@ def test_the_readmes_table_names_real_commands(documented: Command) -> None:
         "NETWORK": "tiny.yaml",
         "SPEC": "edge_64x64.yaml",
         "SCENARIO": "scenario.yaml",
+        "RUN": "folder",
         "FOLDER": "folder",
         "MACHINE": "machine.yaml",
         "PRICES": "prices.yaml",
@@ -69,6 +71,9 @@ def test_the_readmes_table_names_real_commands(documented: Command) -> None:
         for command in re.findall(r"`rooftile (.*?)`", row):
             words = [values.get(word, word) for word in command.split()]
             words = [str(ROOT / w) if w.startswith("tests/") else w for w in words]
+            if words[0] == "explore":
+                starts_and_ends(words)
+                continue
             if words[0] == "show":
                 words[1] = "resnet18"
             if "rtl" not in words or installed_simulators():
@@ -90,10 +95,21 @@ def test_links_lead_somewhere(document: str) -> None:
             assert (ROOT / target).exists(), target
 
 
+def starts_and_ends(words: list[str]) -> None:
+    """Check that a command prints an address and goes on until Ctrl-C."""
+    started = process(*words, folder=Path.cwd())
+    assert started.stdout is not None
+    assert started.stdout.readline().startswith("http://127.0.0.1:")
+    assert started.poll() is None
+    started.send_signal(signal.SIGINT)
+    started.communicate(timeout=60)
+    assert started.returncode == 0
+
+
 FOLDERS = (
     *("accel", "accel/dram", "accel/rtl", "accel/technology", "foundation", "isa", "mapper"),
     *("reports", "reports/figures"),
-    *("rooftile", "rooftile/sweep", "rooftile/validate", "workloads"),
+    *("rooftile", "rooftile/explore", "rooftile/sweep", "rooftile/validate", "workloads"),
 )
 
 

@@ -1,0 +1,154 @@
+"""What a kernel takes in mappings near one that was found elsewhere: an answer without a search.
+
+The mapping may be of another machine, or of the same kernel with other extents (another batch). Its
+loops and places stay; its steps are tried as they are and times and over small powers of two, all
+combinations at once, and the one of least cycles that fits is taken.
+
+# Approximation: orders of loops, and places of operands, that are better on the new machine aren't
+found; rules other than scratchpads' capacities aren't checked. Cycles are the closed form's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.spec import AcceleratorSpec
+from isa.instruction import Operand
+from mapper.cost import NestCosts
+from mapper.held import memory_of
+from mapper.kernel import Kernel, Role
+from mapper.mapping import Mapping
+from mapper.nest import Nests
+from mapper.place_costs import PlaceCosts, Scores
+
+#: What each dimension's steps are multiplied by, as far as there is room for combinations.
+FACTORS = (1.0, 0.5, 2.0, 0.25, 4.0, 0.125)
+#: Combinations that are tried at once.
+MOST_NESTS = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a mapped kernel takes by the closed form.
+
+    Parameters
+    ----------
+    cycles
+        In all.
+    array_cycles, vector_cycles
+        In which these units work.
+    operand_bytes
+        Main-memory bytes by operand.
+    memory_bytes
+        Main memory to bytes.
+    tiles
+        Number of tiles.
+    """
+
+    cycles: float
+    array_cycles: float
+    vector_cycles: float
+    operand_bytes: Dictionary[Operand, int]
+    memory_bytes: Dictionary[str, int]
+    tiles: int
+
+
+def nearby_price(
+    kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping, extents: Sequence[int]
+) -> Price | None:
+    """Return the price of the best mapping near one that was found; None where none fits.
+
+    Parameters
+    ----------
+    kernel, spec
+        What is mapped, onto what.
+    mapping
+        Of a kernel with the same dimensions.
+    extents
+        That kernel's.
+    """
+    machine = spec.with_dataflow(mapping.dataflow if _has(spec, mapping) else None)
+    nests = _nests(kernel, mapping, extents)
+    place = NestCosts(nests, machine).at(mapping.held)
+    slots = tuple(count > 1 for count in mapping.num_buffers)
+    for doubled in dict.fromkeys((slots, (False,) * len(slots))):
+        scores = place.scores(doubled)
+        fits = scores.fits(machine)
+        if fits.any():
+            best = int(np.where(fits, scores.cycles, np.inf).argmin())
+            return _price(place, scores, best)
+    return None
+
+
+def _price(place: PlaceCosts, scores: Scores, number: int) -> Price:
+    """Return the price of one of the nests."""
+    nests, spec = place.costs.nests, place.costs.spec
+    index = np.unravel_index(number, nests.shape)
+
+    def one(values: NDArray[Any]) -> float:
+        return float(np.broadcast_to(values, nests.shape)[index])
+
+    operand_bytes: dict[Operand, int] = {}
+    memory_bytes = {memory.name: 0 for memory in spec.memories}
+    for what, moved in place.traffic:
+        size, memory = round(one(moved)), memory_of(what, spec).name
+        operand_bytes[what.operand] = operand_bytes.get(what.operand, 0) + size
+        memory_bytes[memory] += size
+    return Price(
+        cycles=float(scores.cycles[number]),
+        array_cycles=one(place.costs.units.array),
+        vector_cycles=one(place.vector),
+        operand_bytes=operand_bytes,
+        memory_bytes=memory_bytes,
+        tiles=int(scores.tiles[number]),
+    )
+
+
+def _has(spec: AcceleratorSpec, mapping: Mapping) -> bool:
+    return mapping.dataflow in spec.array.dataflows
+
+
+def _nests(kernel: Kernel, mapping: Mapping, extents: Sequence[int]) -> Nests:
+    """Return a grid of nests with the loops of a mapping: an axis for each dimension."""
+    steps = {
+        d: _choices(nested, kernel.extents[d], extents[d], is_fixed)
+        for d, nested in mapping.steps.items()
+        for is_fixed in [kernel.dimensions[d].role is Role.WHOLE]
+    }
+    _thin_out(steps)
+    axes = {d: number for number, d in enumerate(steps)}
+    columns, seen = [], dict.fromkeys(steps, 0)
+    for d, _ in mapping.loops:
+        shape = [1] * len(steps)
+        shape[axes[d]] = len(steps[d])
+        columns.append(np.array([choice[seen[d]] for choice in steps[d]]).reshape(shape))
+        seen[d] += 1
+    return Nests(kernel, [d for d, _ in mapping.loops], columns)
+
+
+def _choices(nested: Sequence[int], extent: int, was: int, is_fixed: bool) -> list[tuple[int, ...]]:
+    """Return the steps that are tried of a dimension's loops, those that were found first."""
+    if is_fixed or extent == 1:
+        return [(extent,) * len(nested)]
+    found: list[tuple[int, ...]] = []
+    for factor in FACTORS:
+        steps: list[int] = []
+        for step in nested:
+            # What was whole stays whole, and then its parts.
+            size = extent if step == was else step
+            largest = steps[-1] if steps else extent
+            steps.append(min(largest, max(1, round(size * factor))))
+        found.append(tuple(steps))
+    return list(dict.fromkeys(found))
+
+
+def _thin_out(steps: dict[int, list[tuple[int, ...]]]) -> None:
+    """Drop the last choices of the dimensions with most, until there are few combinations."""
+    while np.prod([len(choices) for choices in steps.values()]) > MOST_NESTS:
+        max(steps.values(), key=len).pop()

@@ -1,0 +1,76 @@
+/* The page: sliders move, questions go out, answers are shown. */
+
+const given = JSON.parse(byId("data").textContent);
+
+/** Show what is known of an answer, and how far it is to be trusted. */
+function stateOf(answer) {
+  if (answer.error) return ["error", answer.error];
+  if (!answer.provisional) return ["searched", "Searched: mappings were found for this machine."];
+  const missing = answer.layers - answer.priced;
+  const rest = missing ? ` ${missing} of ${answer.layers} layers as they were before.` : "";
+  const waits = given.cores > 1 ? " Cores don't wait for each other in it." : "";
+  return ["provisional", `Provisional: closed form, mappings near those found before.${rest}${waits} Searching …`];
+}
+
+function showNumbers(answer) {
+  const pair = (name, text, more) => [element("dt", {}, name), element("dd", {}, text, more ? element("small", {}, more) : null)];
+  const rows = [
+    ["Latency", formatted(answer.time_s, "s"), `${whole(answer.total_cycles)} cycles`],
+    ["Throughput", formatted(answer.inferences_per_s, "inferences/s"), "inferences"],
+    ["Performance", formatted(answer.ops_per_s, "OP/s"),
+      `${percent(answer.peak_ops_per_s ? answer.ops_per_s / answer.peak_ops_per_s : 0)} of ${formatted(answer.peak_ops_per_s, "OP/s")}`],
+    ["Main memory", formatted(answer.dram_bytes, "bytes"), "moved"],
+  ];
+  byId("numbers").replaceChildren(...rows.map((row) => element("div", {}, ...pair(...row))));
+}
+
+function showBounds(answer) {
+  const colourOf = boundColours(answer.memories);
+  const shares = Object.entries(answer.time_share_by_bound);
+  const bar = element("div", { class: "share-bar", "aria-hidden": "true" });
+  const legend = element("ul", { class: "legend", "aria-label": "What bounds the time" });
+  for (const [bound, share] of shares) {
+    const piece = element("span", {});
+    piece.style.flexGrow = share;
+    piece.style.background = colourOf(bound);
+    bar.append(piece);
+    const mark = element("i", {});
+    mark.style.background = colourOf(bound);
+    legend.append(element("li", {}, mark, `${bound} ${percent(share)} of the time`));
+  }
+  byId("bounds").replaceChildren(bar, legend);
+}
+
+function start() {
+  startTheme();
+  const results = byId("results");
+  const draw = [rooflinePanel(results), layersPanel(results)];
+  let last = null;
+
+  function show(answer, { moved }) {
+    const [state, text] = stateOf(answer);
+    document.body.dataset.answer = state;
+    byId("state").dataset.state = state;
+    byId("state").textContent = text;
+    if (answer.error) return;
+    last = answer;
+    byId("machine").textContent = answer.machine;
+    byId("limit").textContent = answer.limit ?? "";
+    showNumbers(answer);
+    showBounds(answer);
+    for (const one of draw) one(answer);
+    document.body.dataset.shown = JSON.stringify({
+      cycles: answer.total_cycles, provisional: answer.provisional, server_ms: answer.answer_ms ?? null,
+      shown_ms: performance.now() - moved,
+    });
+  }
+
+  const ask = asker(show);
+  const knobs = sliders(byId("knobs"), given.knobs, (places) => ask(places, performance.now()));
+  byId("reset").addEventListener("click", knobs.reset);
+  themeListeners.push(() => last && showBounds(last));
+  startCharts();
+  ask(knobs.places(), performance.now());
+}
+
+start();
