@@ -25,7 +25,7 @@ Progress = Callable[[str], None] | None
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="The page's file."
 )
 def report(folders: tuple[Path, ...], output: Path) -> None:
-    """Write a web page that works offline about the runs in FOLDERs, which `rooftile run` wrote."""
+    """Write a web page that works offline about runs and sweeps in FOLDERs."""
     with progress_line() as show:
         size_bytes = write_report(folders, output, progress=show)
     click.echo(f"page: {output} ({size_bytes / 1e6:.1f} MB)")
@@ -53,12 +53,17 @@ def write_report(folders: Sequence[Path], output: Path, *, progress: Progress = 
     from reports.pages import report_page
     from reports.run_record import read_run, run_record
     from reports.timeline_record import MAX_SLICES
+    from rooftile.sweep.store import FILE
+    from rooftile.sweep.view import sweep_view
 
     check_output_file(output)
     views = []
     for folder in folders:
         if progress is not None:
             progress(f"reading {folder}")
+        if (folder / FILE).is_file():
+            views.append(sweep_view(folder))
+            continue
         run = read_run(folder, max_slices=MAX_SLICES // len(folders))
         mapped, without = _mapped(folder, run, progress)
         views.append(run_record(run, mapped, without_mapping=without))

@@ -4,6 +4,7 @@ const DECIMAL = ["", "k", "M", "G", "T", "P", "E"];
 const BINARY = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
 const BELOW_PICO = ["p", "n", "µ", "m", "", "k", "M", "G"];
 const PS_PER_S = 1e12;
+const FS_PER_PS = 1e3;
 
 const digits = (value, count) =>
   value.toLocaleString("en", { maximumSignificantDigits: count, useGrouping: value >= 1e4 });
@@ -41,6 +42,9 @@ const FORMATS = {
   "OP/B": (value) => digits(value, 4),
   "inferences/s": (value) => `${digits(value, 4)} /s`,
   pJ: (value) => scaled(value, 1000, BELOW_PICO, "J"),
+  "B/s": (value) => scaled(value, 1000, DECIMAL, "B/s"),
+  Hz: (value) => scaled(value, 1000, DECIMAL, "Hz"),
+  fs: (value) => scaled(value / FS_PER_PS, 1000, BELOW_PICO, "s"),
   s: (value) => scaled(value * PS_PER_S, 1000, BELOW_PICO, "s"),
 };
 

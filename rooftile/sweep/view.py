@@ -1,0 +1,143 @@
+"""A sweep's results as a view of a web page: parallel coordinates, Pareto front, table."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from accel.units import FS_PER_SECOND, format_time
+from foundation.errors import SweepError
+from reports.files import digest
+from reports.quantities import Quantity
+from rooftile.sweep.quantities import KIND_OF, Amount
+from rooftile.sweep.store import Results
+from rooftile.sweep.sweep_file import RESULTS
+
+#: Points of a page: the fastest of those that are ok.
+MOST_POINTS = 5000
+_MEANINGS = {
+    "cycles": "Core cycles of the whole network.",
+    "time": "Cycles over the clock.",
+    "inferences_per_s": "The batch over the time.",
+    "dram_bytes": "Bytes that cross main memories' ports.",
+    "mac_utilization": "Multiply-accumulates of the network over those that all PEs could do.",
+}
+_LABELS = {
+    "cycles": "Cycles",
+    "time": "Time",
+    "inferences_per_s": "Throughput",
+    "dram_bytes": "Main memory",
+    "mac_utilization": "MAC util",
+}
+_UNITS = {"dram_bytes": "bytes", "inferences_per_s": "inferences/s", "mac_utilization": "share"}
+_LARGER_IS_BETTER = ("inferences_per_s", "mac_utilization")
+
+
+def sweep_view(folder: Path) -> dict[str, Any]:
+    """Return what a page shows of a sweep, as ``reports/page/README.md`` says.
+
+    Raises
+    ------
+    SweepError
+        When the folder has no results, or no point is ok.
+    """
+    with closing(Results(folder)) as results:
+        rows = list(
+            results.rows([("status", "=", "ok"), ("stage", "=", 0)], [("time", False)], MOST_POINTS)
+        )
+        if not rows:
+            raise SweepError(
+                f"folder '{folder}': no point of the sweep is ok; see rooftile results"
+            )
+        names, meta, units = results.columns, results.meta, results.units
+    columns = [_label(), *(_column(key, units, rows[0][names.index(key)]) for key in meta["keys"])]
+    columns += [_result(key) for key in RESULTS]
+    places = [names.index(key) for key in ("number", *meta["keys"], *RESULTS)]
+    words = [key for key in meta["keys"] if isinstance(rows[0][names.index(key)], str)]
+    shown = (
+        f"The page shows the {len(rows):,} fastest of its {meta['points']:,} points."
+        if len(rows) < meta["points"]
+        else f"It has {len(rows):,} points."
+    )
+    best = dict(zip(names, rows[0], strict=True))
+    time = format_time(round(best["time"] * FS_PER_SECOND))
+    setting = ", ".join(f"{key} {_shown(best[key], units.get(key, ''))}" for key in meta["keys"])
+    return {
+        "name": meta["name"],
+        "title": f"sweep {meta['name']}",
+        "subtitle": f"{len(meta['keys'])} parameters, on {meta['machine']['name']}",
+        "sentences": [
+            shown,
+            f"The fastest takes {format_time(round(best['time'] * FS_PER_SECOND))}: {setting}.",
+        ],
+        "warnings": [],
+        "numbers": [],
+        "table": {
+            "columns": columns,
+            "rows": [[str(row[places[0]]), *(row[place] for place in places[1:])] for row in rows],
+            "filters": words,
+            "title": "Points",
+            "rows_are": "points",
+        },
+        "panels": [{"kind": "parallel"}, {"kind": "pareto"}, {"kind": "table"}],
+        "configuration": {
+            "version": meta["version"],
+            "hash": digest({"sweep.yaml": meta["sweep"]}),
+            "command": "rooftile sweep sweep.yaml -o ../again",
+            "options": [],
+            "files": [
+                {
+                    "name": "sweep.yaml",
+                    "sha256": digest({"sweep.yaml": meta["sweep"]}),
+                    "text": meta["sweep"],
+                    "characters": len(meta["sweep"]),
+                }
+            ],
+        },
+    }
+
+
+def _shown(value: object, unit: str) -> str:
+    """Return a value as files write it."""
+    kind = KIND_OF.get(unit)
+    return str(Amount(value, kind).written()) if isinstance(value, int | float) else str(value)
+
+
+def _label() -> dict[str, Any]:
+    one = Quantity(
+        key="number",
+        label="Point",
+        unit="text",
+        meaning="The point's number in the sweep.",
+        is_shown=True,
+        role="label",
+    )
+    return one.as_record()
+
+
+def _column(key: str, units: dict[str, str], value: object) -> dict[str, Any]:
+    unit = "text" if isinstance(value, str) else units.get(key, "")
+    unit = "bytes" if unit == "B" else unit
+    one = Quantity(
+        key=key,
+        label=key,
+        unit=unit,
+        meaning=f"The value of {key} in the machine's or the sweep's file.",
+        is_shown=True,
+        role="parameter",
+    )
+    return one.as_record()
+
+
+def _result(key: str) -> dict[str, Any]:
+    one = Quantity(
+        key=key,
+        label=_LABELS[key],
+        unit=_UNITS.get(key, RESULTS[key]),
+        meaning=_MEANINGS[key],
+        is_shown=True,
+        role="result",
+    )
+    goal = {"goal": "max"} if key in _LARGER_IS_BETTER else {}
+    return {**one.as_record(), **goal}
