@@ -20,7 +20,7 @@ from rooftile.explore.command import explore
 from rooftile.pictures import plot, roofline
 from rooftile.progress import progress_line
 from rooftile.report import report
-from rooftile.sweep.commands import results, sweep
+from rooftile.sweep.commands import optimize, results, sweep
 from rooftile.technology import COMMANDS as TECHNOLOGY_COMMANDS
 from rooftile.validate.commands import validate
 
@@ -546,6 +546,7 @@ cli.add_command(validate)
 for command in TECHNOLOGY_COMMANDS:
     cli.add_command(command)
 cli.add_command(sweep)
+cli.add_command(optimize)
 cli.add_command(results)
 cli.add_command(plot)
 cli.add_command(roofline)

@@ -25,9 +25,10 @@ from mapper.search.find import SearchOptions
 from mapper.works import signature_of
 from rooftile.simulation import simulate
 from rooftile.sources import find_network
+from rooftile.sweep.names import RESULTS
 from rooftile.sweep.quantities import Amount, Written, amount_of
 from rooftile.sweep.space import Point, Space, is_pace
-from rooftile.sweep.sweep_file import MAPPING_KEYS, RESULTS, WORKLOAD_KEYS, Sweep, changed
+from rooftile.sweep.sweep_file import MAPPING_KEYS, WORKLOAD_KEYS, Sweep, changed
 from workloads.graph import Graph
 from workloads.loaders.asked import Asked
 

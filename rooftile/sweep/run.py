@@ -12,13 +12,13 @@ from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 
-from foundation.errors import OutputError, SweepError
+from foundation.errors import SweepError
 from mapper.search.cache import MappingCache
 from rooftile import __version__
 from rooftile.sweep.pricing import EXCLUDED, FAILED, OK, Pricer, Record
 from rooftile.sweep.quantities import amount_of
 from rooftile.sweep.space import Space
-from rooftile.sweep.store import FILE, FORMAT, Store
+from rooftile.sweep.store import FORMAT, Store, made
 from rooftile.sweep.sweep_file import Sweep, with_value
 
 #: Tasks that wait for each process: enough that none has to wait for the next.
@@ -99,12 +99,12 @@ def run_sweep(
         When the folder can't be written.
     """
     start = time.monotonic()
-    _make(folder, resume=resume)
+    made(folder, resume=resume)
     store = Store(folder, sweep.keys)
     try:
-        store.begin(_meta(sweep))
+        store.begin(meta_of(sweep))
         (folder / "sweep.yaml").write_text(sweep.text, encoding="utf-8")
-        with _workers(jobs, executor) as workers:
+        with workers_of(jobs, executor) as workers:
             new = _first_look(sweep, store, workers, jobs, cache_folder, progress)
             new += _second_look(sweep, store, workers, jobs, cache_folder, progress)
         found = store.statuses(0)
@@ -124,18 +124,8 @@ def run_sweep(
         store.close()
 
 
-def _make(folder: Path, *, resume: bool) -> None:
-    if (folder / FILE).exists() and not resume:
-        raise OutputError(
-            f"folder '{folder}': has results; add --resume to go on with them, or use another"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"folder '{folder}': can't be made ({error.strerror})") from None
-
-
-def _meta(sweep: Sweep) -> dict[str, object]:
+def meta_of(sweep: Sweep) -> dict[str, object]:
+    """Return what the results say of their sweep."""
     units = {}
     for key in sweep.keys:
         steps = [axis for axis in sweep.axes if key in axis.keys]
@@ -155,7 +145,7 @@ def _meta(sweep: Sweep) -> dict[str, object]:
 
 
 @contextmanager
-def _workers(jobs: int, executor: Executor | None) -> Iterator[Executor | None]:
+def workers_of(jobs: int, executor: Executor | None) -> Iterator[Executor | None]:
     """Yield what runs tasks; None for this process."""
     if executor is not None or jobs == 1:
         with nullcontext(executor) as given:
@@ -189,7 +179,7 @@ def _first_look(
         task for task in space.tasks() if not there or not all(number in there for number in task)
     )
     show = _Show(progress, len(space), len(there))
-    for records in _priced(sweep, tasks, sweep.engine, workers, jobs, cache_folder):
+    for records in priced(sweep, tasks, sweep.engine, workers, jobs, cache_folder):
         new = [record for record in records if record[0] not in there] if there else records
         store.add(new, 0, sweep.engine)
         show.add(len(new))
@@ -211,13 +201,13 @@ def _second_look(
     best = [n for n in store.best(sweep.best.by, sweep.best.count) if n not in there]
     show = _Show(progress, len(best), 0)
     tasks = (range(number, number + 1) for number in best)
-    for records in _priced(sweep, tasks, sweep.best.engine, workers, jobs, cache_folder):
+    for records in priced(sweep, tasks, sweep.best.engine, workers, jobs, cache_folder):
         store.add(records, 1, sweep.best.engine)
         show.add(len(records))
     return show.new
 
 
-def _priced(
+def priced(
     sweep: Sweep,
     tasks: Iterable[range],
     engine: str,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
+from rooftile.sweep.names import RESULTS
 from rooftile.sweep.quantities import Amount, Written, amount_of
-from rooftile.sweep.sweep_file import RESULTS, Axis, Sweep, with_value
+from rooftile.sweep.sweep_file import Axis, Sweep, with_value
 
 #: Points that are priced together: they share what is searched for one kind of machine.
 LARGEST_UNIT = 4096
@@ -60,11 +61,12 @@ class Space:
         kinds = [all(map(is_pace, axis.keys)) for axis in sweep.axes]
         slow = [axis for axis, fast in zip(sweep.axes, kinds, strict=True) if not fast]
         fast = [axis for axis, fast in zip(sweep.axes, kinds, strict=True) if fast]
-        self._axes: tuple[Axis, ...] = (*slow, *fast)
+        #: In the order in which they change, the slowest first.
+        self.axes: tuple[Axis, ...] = (*slow, *fast)
         self._block = prod(len(axis.values) for axis in fast)
 
     def __len__(self) -> int:
-        return prod(len(axis.values) for axis in self._axes)
+        return prod(len(axis.values) for axis in self.axes)
 
     def units(self, task: range) -> Iterator[range]:
         """Yield the parts of a task whose machines are alike, unless something derived differs."""
@@ -88,7 +90,7 @@ class Space:
         """Return a point by its number."""
         values: dict[str, Written] = {}
         rest = number
-        for axis in reversed(self._axes):
+        for axis in reversed(self.axes):
             rest, place = divmod(rest, len(axis.values))
             values.update(zip(axis.keys, axis.values[place], strict=True))
         try:
@@ -96,6 +98,13 @@ class Space:
         except ValueError as error:
             return Point(number=number, values=self._ordered(values), problem=str(error))
         return Point(number=number, values=self._ordered(values), excluded=excluded)
+
+    def number(self, places: Sequence[int]) -> int:
+        """Return the number of the point at some places along the axes."""
+        number = 0
+        for axis, place in zip(self.axes, places, strict=True):
+            number = number * len(axis.values) + place
+        return number
 
     def _ordered(self, values: dict[str, Written]) -> dict[str, Written]:
         return {key: values[key] for key in self.sweep.keys if key in values}

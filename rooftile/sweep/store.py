@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from foundation.errors import OutputError, SweepError
+from rooftile.sweep.names import RESULTS
 from rooftile.sweep.pricing import Record
 from rooftile.sweep.quantities import Written
-from rooftile.sweep.sweep_file import RESULTS
 
 FILE, LOCK = "results.sqlite", "lock"
 #: Of the file's form: others can't be read.
@@ -24,6 +24,24 @@ _FIRST = ("stage", "engine", "number", "status", "message")
 def quoted(name: str) -> str:
     """Return a column's name as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def made(folder: Path, *, resume: bool) -> None:
+    """Make a folder for results.
+
+    Raises
+    ------
+    OutputError
+        When it can't be made, or has results already and may not: ``resume``.
+    """
+    if (folder / FILE).exists() and not resume:
+        raise OutputError(
+            f"folder '{folder}': has results; add --resume to go on with them, or use another"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"folder '{folder}': can't be made ({error.strerror})") from None
 
 
 class Store:
@@ -86,6 +104,12 @@ class Store:
         """Return the points of a stage that are there."""
         rows = self._connection.execute("SELECT number FROM points WHERE stage = ?", (stage,))
         return {int(number) for (number,) in rows}
+
+    def records(self, stage: int) -> list[Record]:
+        """Return the records of a stage that are there."""
+        columns = ", ".join(map(quoted, self._columns[2:]))
+        text = f"SELECT {columns} FROM points WHERE stage = ?"
+        return list(self._connection.execute(text, (stage,)))
 
     def statuses(self, stage: int) -> dict[str, int]:
         """Return how many points have each status."""

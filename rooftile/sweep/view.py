@@ -10,9 +10,9 @@ from accel.units import FS_PER_SECOND, format_time
 from foundation.errors import SweepError
 from reports.files import digest
 from reports.quantities import Quantity
+from rooftile.sweep.names import LARGER_IS_BETTER, RESULTS
 from rooftile.sweep.quantities import KIND_OF, Amount
 from rooftile.sweep.store import Results
-from rooftile.sweep.sweep_file import RESULTS
 
 #: Points of a page: the fastest of those that are ok.
 MOST_POINTS = 5000
@@ -33,7 +33,6 @@ _LABELS = {
 _UNITS = {"dram_bytes": "bytes", "inferences_per_s": "inferences/s", "mac_utilization": "share"}
 #: The first two are the axes of the Pareto front, until somebody chooses others.
 _ORDER = ("time", "dram_bytes", "cycles", "inferences_per_s", "mac_utilization")
-_LARGER_IS_BETTER = ("inferences_per_s", "mac_utilization")
 
 
 def sweep_view(folder: Path) -> dict[str, Any]:
@@ -138,5 +137,5 @@ def _result(key: str) -> dict[str, Any]:
         is_shown=True,
         role="result",
     )
-    goal = {"goal": "max"} if key in _LARGER_IS_BETTER else {}
+    goal = {"goal": "max"} if key in LARGER_IS_BETTER else {}
     return {**one.as_record(), **goal}
