@@ -129,11 +129,13 @@ def test_a_users_settings_change_nothing(rooftile: Command) -> None:
         ),
         (
             ("plot", "nowhere", "cycles"),
-            "folder 'nowhere': has no readable summary.json; give the folder of a finished run",
+            "folder 'nowhere': has no readable summary.json; give the folder of a finished run"
+            " (`rooftile run NETWORK --hw SPEC -o FOLDER` makes one)",
         ),
         (
             ("plot", "nowhere", "RUN", "speedup"),
-            "folder 'nowhere': has no readable summary.json; give the folder of a finished run",
+            "folder 'nowhere': has no readable summary.json; give the folder of a finished run"
+            " (`rooftile run NETWORK --hw SPEC -o FOLDER` makes one)",
         ),
         (
             ("plot", "RUN", "RUN", "cycles"),
@@ -179,7 +181,8 @@ def test_a_users_settings_change_nothing(rooftile: Command) -> None:
         (("roofline", "none.yaml"), "none.yaml: no such file"),
         (
             ("roofline", "."),
-            "folder '.': has no readable summary.json; give the folder of a finished run",
+            "folder '.': has no readable summary.json; give the folder of a finished run"
+            " (`rooftile run NETWORK --hw SPEC -o FOLDER` makes one)",
         ),
         (
             ("roofline", "bad.yaml"),
