@@ -183,9 +183,7 @@ class _Study:
         own = (
             optuna.samplers.NSGAIISampler(seed=seed, population_size=GENERATION)
             if name == "nsga2"
-            else optuna.samplers.TPESampler(
-                seed=seed, constant_liar=True, warn_independent_sampling=False
-            )
+            else optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         )
         self._study: Any = optuna.create_study(sampler=own, directions=["minimize"] * objectives)
         self._failed = optuna.trial.TrialState.FAIL
