@@ -73,7 +73,15 @@ def find_hardware(name: str) -> AcceleratorSpec:
 def _is_file(name: str) -> bool:
     """Whether a name is meant as a path: it has a suffix or a slash, or stands there."""
     path = Path(name)
-    return path.suffix in (*FORMATS, SCALESIM) or "/" in name or path.exists()
+    return path.suffix in (*FORMATS, SCALESIM) or "/" in name or is_there(path)
+
+
+def is_there(path: Path) -> bool:
+    """Whether something is at a path; names that no path can have aren't."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _unknown(what: str, name: str, known: list[str], error: type[RooftileError]) -> RooftileError:

@@ -10,6 +10,7 @@ import ast
 import math
 import operator
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -182,8 +183,9 @@ def parse_expression(text: object, known: Mapping[str, object], *, compares: boo
         return name
 
     try:
-        tree = ast.parse(_QUANTITY.sub(named, text).strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        with warnings.catch_warnings(action="error", category=SyntaxWarning):
+            tree = ast.parse(_QUANTITY.sub(named, text).strip(), mode="eval").body
+    except (SyntaxError, SyntaxWarning, ValueError, RecursionError, MemoryError):
         raise ValueError(f"'{text}': isn't arithmetic; write 'array.rows * 2'") from None
     if compares != isinstance(tree, ast.Compare):
         wanted = (

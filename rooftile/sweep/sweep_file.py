@@ -15,7 +15,7 @@ from foundation.document import Document, Path_, read
 from foundation.errors import RooftileError, SweepError, nearest
 from mapper.search.objective import OBJECTIVES
 from mapper.splits import CHOICES
-from rooftile.sources import find_hardware, find_network
+from rooftile.sources import find_hardware, find_network, is_there
 from rooftile.sweep.axes import axis_values
 from rooftile.sweep.expressions import Expression, parse_expression
 from rooftile.sweep.names import RESULTS
@@ -181,14 +181,23 @@ class _Reader:
     def _beside(self, name: str) -> str:
         """Return the path of a file that stands beside the sweep's, or the name of none."""
         path = self._path.parent / name
-        return str(path) if path.is_file() else name
+        return str(path) if is_there(path) else name
 
     def _fixed(self) -> dict[str, Written]:
         found = {key: value for key, value in MAPPING_KEYS.items() if value is not None}
         for key in (*WORKLOAD_KEYS, *MAPPING_KEYS):
             if key in self._data:
+                self._check_kind((key,), key, self._data[key])
                 found[key] = self._data[key]
         return found
+
+    def _check_kind(self, path: Path_, key: str, value: object) -> None:
+        """Raise unless a key that is none of the machine's has a value of its kind."""
+        if key == "batch":
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise self._failure(path, f"must be a whole number, at least 1, but is '{value}'")
+        elif (key in WORKLOAD_KEYS or key in MAPPING_KEYS) and not isinstance(value, str):
+            raise self._failure(path, f"must be a word but is '{value}'")
 
     def _axes(self) -> tuple[Axis, ...]:
         networks = self._data.get("networks")
@@ -217,8 +226,8 @@ class _Reader:
         return tuple(found)
 
     def _asked(self) -> Asked:
-        own = {key: self._data[key] for key in ("batch", "dtype", "phase") if key in self._data}
-        return Asked(**own)
+        fixed = self._fixed()
+        return Asked(**{key: fixed[key] for key in ("batch", "dtype", "phase") if key in fixed})  # type: ignore[arg-type]
 
     def _zipped(self, number: int, block: object) -> Axis:
         path: Path_ = ("zip", number) if isinstance(self._data["zip"], list) else ("zip",)
@@ -234,9 +243,12 @@ class _Reader:
     def _values(self, path: Path_, own: object) -> tuple[Written, ...]:
         self._check_key(path)
         try:
-            return axis_values(own)
+            values = axis_values(own)
         except ValueError as error:
             raise self._failure(path, str(error)) from None
+        for value in values:
+            self._check_kind(path, str(path[-1]), value)
+        return values
 
     def _check_key(self, path: Path_) -> None:
         key = str(path[-1])

@@ -26,6 +26,8 @@ from reports.figures.shapes import array_shapes
 from reports.figures.table import read_table
 from reports.figures.tornado import tornado_of
 from reports.prices import load_prices
+from rooftile.sweep.space import Space
+from rooftile.sweep.sweep_file import load_sweep
 from tests.accel.test_scalesim_file import LINES
 from tests.reports.figures.tables import CAPACITY, FRONT, KNOBS, SHAPES
 from tests.reports.figures.test_peaks_file import GOOD
@@ -314,6 +316,26 @@ def _program(path: Path, number: int) -> object:
     return _network(*_ANY, Asked(dims={"x.0": 3}))(whole, number)
 
 
+_SWEEP = """\
+name: everything
+hardware: edge_32x32
+networks: [lenet]
+batch: 2
+grid:
+  array.rows: {from: 4, to: 64, factor: 2}
+  memories.dram.bandwidth: {from: 1GB/s, to: 64GB/s, count: 5, scale: log}
+  clock: {from: 500MHz, to: 1GHz, step: 100MHz}
+zip:
+  - {scratchpads.input.capacity: [64KiB, 128KiB], vector.lanes: [16, 32]}
+derived:
+  array.columns: min(64, 1024 // array.rows)
+  memories.dram.latency: 50ns + 10ns * log2(array.rows)
+constraints: [array.rows * array.columns <= 1024, time <= 1s]
+engine: estimate
+best: {count: 3, by: time, engine: analytical}
+limit: 1000
+"""
+
 FORMATS = (
     Format(
         name="network",
@@ -351,6 +373,12 @@ FORMATS = (
     Format(name="caffe", suffix=".prototxt", victims=_caffe, load=_network(*_ANY)),
     Format(name="mapping", suffix=".yaml", victims=lambda: _MAPPINGS, load=_mapping),
     Format(name="constraints", suffix=".yaml", victims=lambda: _CONSTRAINTS, load=_constraints),
+    Format(
+        name="sweep",
+        suffix=".yaml",
+        victims=lambda: [*_files("rooftile/sweep/examples/*.yaml"), _SWEEP.encode()],
+        load=lambda path, _: Space(load_sweep(path)).point(0),
+    ),
     Format(
         name="prices",
         suffix=".yaml",

@@ -49,7 +49,7 @@ def test_values(given_: object, expected: tuple[object, ...]) -> None:
         ({"from": 0, "to": 8, "count": 3, "scale": "log"}, "must be positive where"),
         ({"from": 0, "to": 8, "count": 1.5}, "whole number"),
         ({"from": 0, "to": 8, "count": 3, "scale": "cubic"}, "log or linear"),
-        ({"from": 0, "to": 10**9, "step": 1}, "1,000,000,001 values but at most 1,000,000"),
+        ({"from": 0, "to": 10**9, "step": 1}, "1,000,000,001 values but at most 100,000"),
         ({"from": 0, "to": 8, "steps": 3}, "unknown key 'steps'"),
         ({"from": "fast", "to": 8, "step": 3}, "'from' must be a number"),
     ],

@@ -121,3 +121,23 @@ def test_constraints_exclude(tmp_path: Path) -> None:
     excluded = [space.point(n).excluded for n in range(len(space))]
     assert excluded[0] == ""
     assert excluded[-1] == "array.rows * array.columns <= 600: 1024, 600"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            GOOD + "batch: two\n",
+            "s.yaml:5: batch: must be a whole number, at least 1, but is 'two'",
+        ),
+        (
+            GOOD.replace("array.rows: [16, 32]", "batch: [0]"),
+            "s.yaml:4: grid.batch: must be a whole",
+        ),
+        (GOOD + "phase: 3\n", "s.yaml:5: phase: must be a word but is '3'"),
+        (GOOD.replace("gemm.yaml", "n" * 300), "s.yaml:2: networks[0]: network 'nnn"),
+        (GOOD + "derived: {array.columns: 1if 2}\n", "isn't arithmetic"),
+    ],
+)
+def test_values_of_a_wrong_kind(tmp_path: Path, text: str, message: str) -> None:
+    assert message in failure(tmp_path, text)
