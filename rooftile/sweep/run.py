@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -162,6 +163,7 @@ def workers_of(jobs: int, executor: Executor | None) -> Iterator[Executor | None
 def _begin() -> None:
     """Leave Ctrl-C to the process that waits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # what was there before needs no looking through, which would copy its pages
 
 
 def _first_look(

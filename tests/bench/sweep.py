@@ -48,7 +48,7 @@ def rate(folder: Path, name: str, jobs: int, data: dict[str, Any]) -> float:
     path.write_text(yaml.safe_dump(data))
     sweep = load_sweep(path)
     if jobs == 1:
-        run_sweep(sweep, folder / f"{name}-first", cache_folder=folder / "cache")
+        run_sweep(sweep, folder / f"{name}-first", jobs=2, cache_folder=folder / "cache")
     start = time.perf_counter()
     done = run_sweep(sweep, folder / f"{name}-{jobs}", jobs=jobs, cache_folder=folder / "cache")
     return done.ok / (time.perf_counter() - start)
@@ -83,8 +83,8 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "gemm.yaml").write_text(GEMM)
-        resnet50 = data_of("resnet50", [16, 32, 64], 160, 100)
-        gemm = data_of("gemm.yaml", [16, 32, 64, 128], 250, 100)
+        resnet50 = data_of("resnet50", [16, 32, 64, 128], 200, 200)
+        gemm = data_of("gemm.yaml", [16, 32, 64, 128], 250, 200)
         one = rate(folder, "resnet50", 1, resnet50)
         say("resnet50 on one core", one, RESNET50, "points/s")
         single = rate(folder, "gemm", 1, gemm)
