@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from accel.spec import AcceleratorSpec
+from accel.units import FS_PER_SECOND
 from mapper.cost import NestCosts
-from mapper.forms import latency_cycles
 from mapper.kernel import Kernel
 from mapper.nest import Counts, Reals, nest_of
 from mapper.search.find import Found, SearchOptions, find_mapping
@@ -33,8 +33,25 @@ CLOSED_FORM = SearchOptions(refine=None, processes=1)
 
 def pace_of(spec: AcceleratorSpec) -> Reals:
     """Return a machine's pace: cycles for a byte of each main memory, then the latency's cycles."""
-    per_byte = [spec.clock_hz / memory.bandwidth_bytes_per_s for memory in spec.memories]
-    return np.array([*per_byte, latency_cycles(spec)])
+    own = [(memory.bandwidth_bytes_per_s, memory.latency_fs) for memory in spec.memories]
+    bandwidths, latencies = np.array(own, dtype=np.float64).T
+    clocks_hz = np.array([float(spec.clock_hz)])
+    return paces_of(clocks_hz, bandwidths[np.newaxis], latencies[np.newaxis]).reshape(-1)
+
+
+def paces_of(clocks_hz: Reals, bandwidths: Reals, latencies_fs: Reals) -> Reals:
+    """Return the paces of machines, as in `pace_of`: shape (machines, memories and 1).
+
+    Parameters
+    ----------
+    clocks_hz
+        Shape (machines,).
+    bandwidths, latencies_fs
+        Bytes per second and latencies of the main memories: shape (machines, memories).
+    """
+    latency_cycles = latencies_fs.max(axis=1) * clocks_hz / FS_PER_SECOND
+    result: Reals = np.column_stack([clocks_hz[:, np.newaxis] / bandwidths, latency_cycles])
+    return result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +187,6 @@ class Paces:
     def searched(
         cls,
         kernels: Sequence[tuple[Kernel, str]],
-        spec: AcceleratorSpec,
         machines: Callable[[int], AcceleratorSpec],
         paces: Reals,
     ) -> Paces:
@@ -180,10 +196,8 @@ class Paces:
         ----------
         kernels
             As above.
-        spec
-            One of the machines: of one core, with nothing in front of its memories.
         machines
-            Gives a machine by its number.
+            Gives a machine by its number: of one core, with nothing in front of its memories.
         paces
             Those of the machines, as in `pace_of`.
 
@@ -192,7 +206,7 @@ class Paces:
         MappingError
             When a kernel doesn't fit.
         """
-        result = cls(kernels, [nothing_known(len(spec.memories)) for _ in kernels])
+        result = cls(kernels, [nothing_known(paces.shape[1] - 1) for _ in kernels])
         for number in range(len(kernels)):
             result._search(number, machines(0))
         for start in range(0, len(paces), _TOGETHER):

@@ -21,6 +21,7 @@ from accel.program_script import product_row, served_cycles
 from accel.replay import Outside, Pace, Replay
 from accel.script import QueueScript, Script
 from accel.spec import AcceleratorSpec
+from accel.units import FS_PER_SECOND
 from accel.vector import vector_operations
 from isa.instruction import Access, Vector
 from mapper.boxes import OperandTiles
@@ -36,8 +37,6 @@ from mapper.tiling import Strips, Tiling
 from mapper.weave import Boxes, Weaver, kinds_of
 
 Numbers = NDArray[np.int64]
-
-FS_PER_SECOND = 10**15
 
 
 def is_plain(spec: AcceleratorSpec) -> bool:

@@ -133,6 +133,16 @@ def non_dominated(values: Reals) -> NDArray[np.int64]:
     return np.array(found, dtype=np.int64)
 
 
+def on_front(values: Reals) -> NDArray[np.bool_]:
+    """Return which rows no other is as good as in every column, and better than in one.
+
+    Parameters are those of `non_dominated`, which leaves out equals of its rows.
+    """
+    best = values[non_dominated(values)]
+    result: NDArray[np.bool_] = (values[:, np.newaxis] == best).all(axis=2).any(axis=1)
+    return result
+
+
 def _surpassed(values: Reals, front: Reals) -> NDArray[np.bool_]:
     """Return which rows have a row of the front that is as good in every column."""
     result = np.zeros(len(values), dtype=np.bool_)

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from mapper.search.pareto import on_front
 from reports.figures.placing import Spot, legend_beneath, name_spots, spot_box
 from reports.figures.style import BLUE, LIGHT_GREY, VERMILION, shortened, style
 from reports.figures.table import Table, axis_label
@@ -97,7 +100,7 @@ def pareto_front(
     xs, ys = table.numbers(x), table.numbers(y)
     signs = tuple(-1.0 if axis in maximized else 1.0 for axis in ("x", "y"))
     costs = [(signs[0] * one, signs[1] * other) for one, other in zip(xs, ys, strict=True)]
-    front = _undominated(costs)
+    front = set(np.flatnonzero(on_front(np.array(costs).reshape(-1, 2))).tolist())
     knee = _knee(costs, front)
     return ParetoFront(
         title=f"{table.title}: {len(front)} of {len(xs)} rows aren't surpassed",
@@ -115,19 +118,6 @@ def pareto_front(
             for i in range(len(xs))
         ),
     )
-
-
-def _undominated(costs: Sequence[tuple[float, float]]) -> set[int]:
-    """Return the rows of which no other costs less in one column and no more in the other."""
-    front: set[int] = set()
-    best = float("inf")
-    order = sorted(range(len(costs)), key=lambda i: costs[i])
-    previous: tuple[float, float] | None = None
-    for i in order:
-        if costs[i][1] < best or costs[i] == previous:
-            front.add(i)
-            best, previous = costs[i][1], costs[i]
-    return front
 
 
 def _knee(costs: Sequence[tuple[float, float]], front: set[int]) -> int | None:

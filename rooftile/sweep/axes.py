@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from math import isfinite, log
 
 from rooftile.sweep.quantities import Amount, Written, amount_of
@@ -59,8 +58,8 @@ def _range(given: dict[str, object]) -> tuple[Written, ...]:
     if "scale" in given and (given["scale"] not in ("log", "linear") or ways != ["count"]):
         raise ValueError("'scale' is log or linear, and goes with 'count'")
     numbers = _numbers(given, ways[0], start, stop)
-    found = [_rounded(Amount(number, start.kind)) for number in numbers]
-    return tuple(value for value, after in pairwise([*found, None]) if value != after)  # type: ignore[misc]
+    # Neighbours may be rounded to the same value.
+    return tuple(dict.fromkeys(_rounded(Amount(number, start.kind)) for number in numbers))
 
 
 def _numbers(given: dict[str, object], way: str, start: Amount, stop: Amount) -> list[float]:

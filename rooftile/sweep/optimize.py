@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
+import numpy as np
+
 from foundation.errors import SweepError
+from mapper.search.pareto import on_front
 from rooftile.sweep.names import LARGER_IS_BETTER, RESULTS
 from rooftile.sweep.pricing import OK, Record
 from rooftile.sweep.run import meta_of, priced, workers_of
@@ -94,7 +97,7 @@ def optimize(
     made(folder, resume=resume)
     store = Store(folder, sweep.keys)
     try:
-        store.begin({**meta_of(sweep), "sweep": f"optimize {sampler} {seed}\n{sweep.text}"})
+        store.begin({**meta_of(sweep), "key": f"{sampler} {seed} {objectives} {sweep.key}"})
         known = {int(str(record[0])): record for record in store.records(0)}
         new = asked = 0
         with workers_of(jobs, executor) as workers:
@@ -114,7 +117,9 @@ def optimize(
         found = {n: values for n, r in known.items() if (values := _values(r, places, signs))}
         if not found:
             raise SweepError("no point that was proposed is ok; see rooftile results")
-        return Optimum(trials=asked, priced=new, front=tuple(sorted(_front(found))))
+        is_best = on_front(np.array(list(found.values())))
+        front = sorted(n for n, best in zip(found, is_best.tolist(), strict=True) if best)
+        return Optimum(trials=asked, priced=new, front=tuple(front))
     finally:
         store.close()
 
@@ -124,16 +129,6 @@ def _values(record: Record, places: Sequence[int], signs: Sequence[float]) -> Va
     if record[1] != OK:
         return None
     return [sign * float(str(record[place])) for sign, place in zip(signs, places, strict=True)]
-
-
-def _front(found: dict[int, list[float]]) -> Iterator[int]:
-    """Yield the points that no other is as good as in all, and better than in one."""
-    for number, values in found.items():
-        if not any(
-            all(a <= b for a, b in zip(other, values, strict=True)) and other != values
-            for other in found.values()
-        ):
-            yield number
 
 
 def sampler_of(name: str, sizes: Sequence[int], objectives: int, seed: int) -> Sampler:

@@ -18,7 +18,7 @@ from foundation.errors import RooftileError, SpecError, SweepError
 from mapper.kernel import Kernel
 from mapper.layer_mapper import check_product
 from mapper.operators import kernels_of
-from mapper.paces import Paces, restored, stored, without_pace
+from mapper.paces import Paces, paces_of, restored, stored, without_pace
 from mapper.search.cache import MappingCache
 from mapper.search.encoding import as_text, digest, plain, version
 from mapper.search.find import SearchOptions
@@ -33,8 +33,6 @@ from workloads.graph import Graph
 from workloads.loaders.asked import Asked
 
 OK, EXCLUDED, FAILED = "ok", "excluded", "failed"
-
-
 #: A row as the store keeps it: number, status, message, values and results.
 Record = tuple[Written | None, ...]
 
@@ -136,19 +134,14 @@ class Pricer:
 
     def _priced(self, point: Point, results: Sequence[float]) -> Row:
         """Return the row of a point with results, which constraints may exclude."""
-        units = list(RESULTS)
-        for one in self._sweep.constraints:
-            if any(name in RESULTS for name in one.names):
-                amounts = self._space.amounts(point) | {
-                    name: _amount(name, value) for name, value in zip(units, results, strict=True)
-                }
-                try:
-                    if not one.holds(amounts):
-                        message = f"{one.text}: {one.sides(amounts)}"
-                        return self._row(point, EXCLUDED, message, results)
-                except ValueError as error:
-                    return self._row(point, FAILED, str(error))
-        return self._row(point, OK, results=results)
+        if not self._space.constraints_on_results:
+            return self._row(point, OK, results=results)
+        known = {name: _amount(name, value) for name, value in zip(RESULTS, results, strict=True)}
+        try:
+            broken = self._space.broken(self._space.constraints_on_results, point.values, known)
+        except ValueError as error:
+            return self._row(point, FAILED, str(error))
+        return self._row(point, EXCLUDED if broken else OK, broken, results)
 
     def _estimated(self, points: Sequence[Point]) -> Iterator[Row]:
         """Yield rows of points whose machines differ in their memories' pace only."""
@@ -232,9 +225,7 @@ class Pricer:
                 _, name, what = key.split(".")
                 table = bandwidths if what == "bandwidth" else latencies
                 table[:, names.index(name)] = column
-        per_byte = clocks[:, np.newaxis] / bandwidths
-        latency = latencies.max(axis=1) * clocks / FS_PER_SECOND
-        return clocks, np.column_stack([per_byte, latency])
+        return clocks, paces_of(clocks, bandwidths, latencies)
 
     @staticmethod
     def _number(key: str, value: Written) -> float:
@@ -283,6 +274,8 @@ class Pricer:
                 "estimates are of machines with one core, and nothing in front of its memories; use"
                 " 'engine: analytical'"
             )
+        if not work.kernels:
+            raise SweepError(f"network '{work.graph.name}' computes nothing; leave it out")
         numbers = np.sort(np.unique(paces, axis=0, return_index=True)[1])
         key = {
             "kernels": work.key,
@@ -294,7 +287,7 @@ class Pricer:
         if entry is not None:
             return Paces(work.kernels, restored(entry))
         found = Paces.searched(
-            work.kernels, spec, lambda one: self._machine(points[numbers[one]]), paces[numbers]
+            work.kernels, lambda one: self._machine(points[numbers[one]]), paces[numbers]
         )
         if self._cache is not None:
             self._cache.put(key, stored(found.known))

@@ -71,7 +71,7 @@ def amount_of(value: Written) -> Amount | None:
     Raises
     ------
     ValueError
-        For a number with a unit that is a wrong one.
+        For a quantity that its unit can't have, such as a fraction of a byte.
     """
     if isinstance(value, bool):
         return None

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from accel.units import FS_PER_SECOND
 from foundation.errors import OutputError, SweepError, nearest
+from reports.tables import aligned_columns
 from rooftile.sweep.quantities import KIND_OF, Written, amount_of
 from rooftile.sweep.store import Results
 
 #: Rows of a table that people read.
 SHOWN = 20
 _COMPARISON = re.compile(r"\s*(.+?)\s*(<=|>=|!=|=|<|>)\s*(.+?)\s*")
-#: Unit of a result in a filter to its size in the unit that results have.
-_SECONDS = 1e15
 
 
 def parse_where(results: Results, text: str) -> tuple[str, str, Written]:
@@ -51,7 +51,7 @@ def _value(results: Results, column: str, text: str) -> Written:
     if amount is None:
         return text
     if unit == "s" and amount.unit == "fs":
-        return amount.value / _SECONDS
+        return amount.value / FS_PER_SECOND
     kind = KIND_OF.get(unit)
     if amount.kind != kind:
         raise SweepError(f"--where: {column} is in {unit or 'plain numbers'}, not {amount.unit}")
@@ -164,13 +164,8 @@ def table(results: Results, rows: Sequence[Sequence[Any]]) -> str:
         if name not in ("stage", "message") and len({row[place] for row in rows}) > 1
     ]
     kept = kept or list(range(len(names)))
-    lines = [[names[place] for place in kept]]
-    lines += [[_cell(row[place]) for place in kept] for row in rows]
-    widths = [max(len(line[n]) for line in lines) for n in range(len(kept))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    body = [[_cell(row[place]) for place in kept] for row in rows]
+    return "\n".join(aligned_columns([names[place] for place in kept], body))
 
 
 def _cell(value: Any) -> str:

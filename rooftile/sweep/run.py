@@ -136,6 +136,7 @@ def meta_of(sweep: Sweep) -> dict[str, object]:
     return {
         "format": FORMAT,
         "sweep": sweep.text,
+        "key": sweep.key,
         "name": sweep.name,
         "keys": list(sweep.keys),
         "units": units,
@@ -176,15 +177,12 @@ def _first_look(
 ) -> int:
     """Price all points; return how many were priced now."""
     space = Space(sweep)
-    there = store.numbers(0)
-    tasks = (
-        task for task in space.tasks() if not there or not all(number in there for number in task)
-    )
-    show = _Show(progress, len(space), len(there))
+    done = store.count(0, range(len(space)))
+    tasks = (task for task in space.tasks() if not done or store.count(0, task) < len(task))
+    show = _Show(progress, len(space), done)
     for records in priced(sweep, tasks, sweep.engine, workers, jobs, cache_folder):
-        new = [record for record in records if record[0] not in there] if there else records
-        store.add(new, 0, sweep.engine)
-        show.add(len(new))
+        store.add(records, 0, sweep.engine)
+        show.add(len(records))
     return show.new
 
 
@@ -199,8 +197,8 @@ def _second_look(
     """Price the best points again; return how many were priced now."""
     if sweep.best is None:
         return 0
-    there = store.numbers(1)
-    best = [n for n in store.best(sweep.best.by, sweep.best.count) if n not in there]
+    numbers = store.best(sweep.best.by, sweep.best.count)
+    best = [number for number in numbers if not store.count(1, range(number, number + 1))]
     show = _Show(progress, len(best), 0)
     tasks = (range(number, number + 1) for number in best)
     for records in priced(sweep, tasks, sweep.best.engine, workers, jobs, cache_folder):
@@ -234,28 +232,13 @@ def priced(
 
 def price(sweep: Sweep, task: range, engine: str, cache_folder: Path | None) -> list[Record]:
     """Return the records of a task: what a worker does."""
-    rows = _pricer(sweep.text, cache_folder, _Once(sweep)).rows(task, engine)
-    return [row.record() for row in rows]
-
-
-class _Once:
-    """A sweep that is equal to any other: its text stands for it."""
-
-    def __init__(self, sweep: Sweep) -> None:
-        self.sweep = sweep
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Once)
-
-    def __hash__(self) -> int:
-        return 0
+    return [row.record() for row in _pricer(sweep, cache_folder).rows(task, engine)]
 
 
 @lru_cache(maxsize=4)
-def _pricer(text: str, cache_folder: Path | None, one: _Once) -> Pricer:
+def _pricer(sweep: Sweep, cache_folder: Path | None) -> Pricer:
     """Return what prices a sweep's points: made once in a process."""
-    assert one.sweep.text == text, "the text is the sweep's"
-    return Pricer(one.sweep, None if cache_folder is None else MappingCache(cache_folder))
+    return Pricer(sweep, None if cache_folder is None else MappingCache(cache_folder))
 
 
 class _Show:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
+from types import MappingProxyType
 
+from rooftile.sweep.expressions import Expression
 from rooftile.sweep.names import RESULTS
 from rooftile.sweep.quantities import Amount, Written, amount_of
 from rooftile.sweep.sweep_file import Axis, Sweep, with_value
@@ -63,6 +64,11 @@ class Space:
         fast = [axis for axis, fast in zip(sweep.axes, kinds, strict=True) if fast]
         #: In the order in which they change, the slowest first.
         self.axes: tuple[Axis, ...] = (*slow, *fast)
+        needs = [any(name in RESULTS for name in one.names) for one in sweep.constraints]
+        pairs = list(zip(sweep.constraints, needs, strict=True))
+        self._constraints_on_keys = [one for one, late in pairs if not late]
+        #: Constraints that only a price can break.
+        self.constraints_on_results = [one for one, late in pairs if late]
         self._block = prod(len(axis.values) for axis in fast)
 
     def __len__(self) -> int:
@@ -114,18 +120,28 @@ class Space:
         for key, expression in self.sweep.derived.items():
             amounts = {name: self._amount(name, values) for name in expression.names}
             values[key] = expression.value(amounts).written()
-        for constraint in self._constraints:
-            amounts = {name: self._amount(name, values) for name in constraint.names}
-            if not constraint.holds(amounts):
-                return f"{constraint.text}: {constraint.sides(amounts)}"
-        return ""
+        return self.broken(self._constraints_on_keys, values)
 
-    @cached_property
-    def _constraints(self) -> list:  # type: ignore[type-arg]
-        """Constraints that need no result."""
-        return [
-            one for one in self.sweep.constraints if not any(name in RESULTS for name in one.names)
-        ]
+    def broken(
+        self,
+        constraints: Sequence[Expression],
+        values: dict[str, Written],
+        results: Mapping[str, Amount] = MappingProxyType({}),
+    ) -> str:
+        """Return which of some constraints a point breaks, with the numbers; empty for none.
+
+        Raises
+        ------
+        ValueError
+            When one has no value.
+        """
+        for one in constraints:
+            amounts = {
+                n: results[n] if n in results else self._amount(n, values) for n in one.names
+            }
+            if not one.holds(amounts):
+                return f"{one.text}: {one.sides(amounts)}"
+        return ""
 
     def _amount(self, name: str, values: dict[str, Written]) -> Amount:
         value = values[name] if name in values else with_value(self.sweep, name)
@@ -133,10 +149,3 @@ class Space:
         if amount is None:
             raise ValueError(f"'{name}' is '{value}', which is no number to compute with")
         return amount
-
-    def amounts(self, point: Point) -> dict[str, Amount]:
-        """Return the numbers that constraints on results read besides results."""
-        names = {
-            name for one in self.sweep.constraints for name in one.names if name not in RESULTS
-        }
-        return {name: self._amount(name, point.values) for name in names}

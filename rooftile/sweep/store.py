@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from foundation.errors import OutputError, SweepError
-from rooftile.sweep.names import RESULTS
+from rooftile.sweep.names import LARGER_IS_BETTER, RESULTS
 from rooftile.sweep.pricing import Record
 from rooftile.sweep.quantities import Written
 
@@ -76,6 +76,7 @@ class Store:
                 return
             columns = ", ".join(f"{quoted(name)} {_type(name)}" for name in self._columns)
             with self._connection:
+                self._connection.execute("BEGIN")  # tables and what is in them, or nothing
                 self._connection.execute("CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT)")
                 self._connection.execute(
                     f"CREATE TABLE points ({columns}, PRIMARY KEY (stage, number)) WITHOUT ROWID"
@@ -100,10 +101,13 @@ class Store:
                 records,
             )
 
-    def numbers(self, stage: int) -> set[int]:
-        """Return the points of a stage that are there."""
-        rows = self._connection.execute("SELECT number FROM points WHERE stage = ?", (stage,))
-        return {int(number) for (number,) in rows}
+    def count(self, stage: int, task: range) -> int:
+        """Return how many points of a task are there."""
+        (count,) = self._connection.execute(
+            "SELECT COUNT(*) FROM points WHERE stage = ? AND number >= ? AND number < ?",
+            (stage, task.start, task.stop),
+        ).fetchone()
+        return int(count)
 
     def records(self, stage: int) -> list[Record]:
         """Return the records of a stage that are there."""
@@ -119,10 +123,11 @@ class Store:
         return {str(status): int(count) for status, count in rows}
 
     def best(self, by: str, count: int) -> list[int]:
-        """Return the points of the first stage with the least of a result."""
+        """Return the points of the first stage that are best by a result."""
+        order = "DESC" if by in LARGER_IS_BETTER else "ASC"
         rows = self._connection.execute(
             f"SELECT number FROM points WHERE stage = 0 AND status = 'ok'"
-            f" ORDER BY {quoted(by)}, number LIMIT ?",
+            f" ORDER BY {quoted(by)} {order}, number LIMIT ?",
             (count,),
         )
         return [int(number) for (number,) in rows]
@@ -189,7 +194,7 @@ def _meta(connection: sqlite3.Connection) -> dict[str, Any]:
 
 
 def _check_same(path: Path, existing: Mapping[str, Any], meta: Mapping[str, Any]) -> None:
-    for key, what in (("format", "results of another version"), ("sweep", "another sweep")):
+    for key, what in (("format", "results of another version"), ("key", "another sweep")):
         if existing.get(key) != meta[key]:
             raise SweepError(
                 f"results '{path}': are of {what}; use another folder, or remove this one"

@@ -13,7 +13,8 @@ from accel.spec_file import spec_of
 from accel.spec_file import to_yaml as hardware_yaml
 from foundation.document import Document, Path_, read
 from foundation.errors import RooftileError, SweepError, nearest
-from mapper.search.objective import OBJECTIVES
+from mapper.search.encoding import as_text, digest
+from mapper.search.objective import objective_of
 from mapper.splits import CHOICES
 from rooftile.sources import find_hardware, find_network, is_there
 from rooftile.sweep.axes import axis_values
@@ -21,6 +22,7 @@ from rooftile.sweep.expressions import Expression, parse_expression
 from rooftile.sweep.names import RESULTS
 from rooftile.sweep.quantities import Written
 from workloads.loaders.asked import Asked
+from workloads.loaders.yaml import to_yaml as network_yaml
 
 #: What a point may say besides keys of the machine, and what it is if nobody says it.
 WORKLOAD_KEYS: Mapping[str, Written | None] = {
@@ -76,9 +78,9 @@ class Best:
     engine: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Sweep:
-    """What is swept.
+    """What is swept. Sweeps of the same key are equal.
 
     Parameters
     ----------
@@ -98,6 +100,8 @@ class Sweep:
         How points are priced; the second look, if there is one.
     text
         The file.
+    key
+        A digest of all that decides what points are worth: the file, the machine, the networks.
     """
 
     name: str
@@ -109,6 +113,15 @@ class Sweep:
     engine: str
     best: Best | None
     text: str
+    key: str
+
+    def __eq__(self, other: object) -> bool:
+        """Whether two sweeps say the same."""
+        return isinstance(other, Sweep) and self.key == other.key
+
+    def __hash__(self) -> int:
+        """Return what is the same for equal sweeps."""
+        return hash(self.key)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -149,6 +162,8 @@ class _Reader:
         self._known = {**_flat(machine), **WORKLOAD_KEYS, **MAPPING_KEYS}
         axes = self._axes()
         derived = self._derived(axes)
+        text = self._path.read_text(encoding="utf-8")
+        networks = [network_yaml(find_network(name, self._asked())) for name in self._networks()]
         sweep = Sweep(
             name=str(self._data.get("name", self._path.name.removesuffix(".yaml"))),
             machine=machine,
@@ -158,8 +173,10 @@ class _Reader:
             constraints=self._constraints(),
             engine=self._one_of(("engine",), ENGINES, self._data.get("engine", "estimate")),
             best=self._best(),
-            text=self._path.read_text(encoding="utf-8"),
+            text=text,
+            key=digest(as_text([text, machine, networks])),
         )
+        self._check_estimate(sweep)
         self._check_count(sweep)
         self._check_values(sweep)
         return sweep
@@ -200,13 +217,10 @@ class _Reader:
             raise self._failure(path, f"must be a word but is '{value}'")
 
     def _axes(self) -> tuple[Axis, ...]:
-        networks = self._data.get("networks")
-        if not isinstance(networks, list) or not networks:
-            raise self._failure(("networks",), "must list one network at least")
-        found = [Axis(keys=("network",), values=tuple((self._beside(str(n)),) for n in networks))]
-        for number, name in enumerate(networks):
+        found = [Axis(keys=("network",), values=tuple((name,) for name in self._networks()))]
+        for number, name in enumerate(self._networks()):
             try:
-                find_network(self._beside(str(name)), self._asked())
+                find_network(name, self._asked())
             except RooftileError as error:
                 raise self._failure(("networks", number), str(error)) from None
         grid = self._mapping("grid")
@@ -225,9 +239,27 @@ class _Reader:
                 seen.add(key)
         return tuple(found)
 
+    def _networks(self) -> list[str]:
+        networks = self._data.get("networks")
+        if not isinstance(networks, list) or not networks:
+            raise self._failure(("networks",), "must list one network at least")
+        return [self._beside(str(name)) for name in networks]
+
     def _asked(self) -> Asked:
-        fixed = self._fixed()
-        return Asked(**{key: fixed[key] for key in ("batch", "dtype", "phase") if key in fixed})  # type: ignore[arg-type]
+        self._fixed()  # that checks what they are
+        batch, dtype, phase = (self._data.get(key) for key in ("batch", "dtype", "phase"))
+        return Asked(batch=batch, dtype=dtype, phase=phase)
+
+    def _check_estimate(self, sweep: Sweep) -> None:
+        """Raise where something is asked for that estimates don't know."""
+        if sweep.engine != "estimate":
+            return
+        for key, usual in MAPPING_KEYS.items():
+            if sweep.fixed.get(key, usual) != usual or key in sweep.keys:
+                raise self._failure(
+                    (key,) if key in self._data else self._place(key),
+                    f"estimates have '{key}' {usual} only; write 'engine: analytical' for others",
+                )
 
     def _zipped(self, number: int, block: object) -> Axis:
         path: Path_ = ("zip", number) if isinstance(self._data["zip"], list) else ("zip",)
@@ -327,10 +359,12 @@ class _Reader:
             for step in axis.values if few else (axis.values[0], axis.values[-1]):
                 for key, value in zip(axis.keys, step, strict=True):
                     self._check_value(sweep, key, value)
-        known = {"objective": tuple(OBJECTIVES), "split": tuple(CHOICES)}
-        for key, words in known.items():
-            if key in self._data:
-                self._one_of((key,), words, self._data[key])
+        if "split" in self._data:
+            self._one_of(("split",), tuple(CHOICES), self._data["split"])
+        try:
+            objective_of(str(sweep.fixed["objective"]))
+        except RooftileError as error:
+            raise self._failure(("objective",), str(error)) from None
 
     def _check_value(self, sweep: Sweep, key: str, value: Written) -> None:
         if key in WORKLOAD_KEYS or key in MAPPING_KEYS:

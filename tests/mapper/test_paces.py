@@ -45,7 +45,7 @@ def test_no_kernel_takes_much_more_than_a_search_finds(name: str) -> None:
     graph, every = load_zoo("lenet"), machines(name, 12)
     kernels = [(k, layer.name) for layer in graph.layers for k in kernels_of(graph, layer)]
     paces = np.array([pace_of(spec) for spec in every])
-    found = Paces.searched(kernels, every[0], every.__getitem__, paces)
+    found = Paces.searched(kernels, every.__getitem__, paces)
     cycles = found.taken(paces).cycles
     assert (found.gaps(paces) <= WITHIN).all()
     for number, spec in enumerate(every):
@@ -72,7 +72,7 @@ def test_what_is_known_survives_being_written() -> None:
     graph, every = load_zoo("lenet"), machines("edge_32x32", 3)
     kernels = [(k, layer.name) for layer in graph.layers for k in kernels_of(graph, layer)]
     paces = np.array([pace_of(spec) for spec in every])
-    found = Paces.searched(kernels, every[0], every.__getitem__, paces)
+    found = Paces.searched(kernels, every.__getitem__, paces)
     again = Paces(kernels, restored(stored(found.known)))
     assert np.array_equal(found.taken(paces).cycles, again.taken(paces).cycles)
     assert np.array_equal(found.taken(paces).dram_bytes, again.taken(paces).dram_bytes)

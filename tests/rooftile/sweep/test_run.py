@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,7 +22,8 @@ from rooftile.sources import find_network
 from rooftile.sweep import space as space_module
 from rooftile.sweep.run import run_sweep
 from rooftile.sweep.store import FILE, Results, Store
-from tests.rooftile.sweep.sweeps import SMALL, loaded, table, write
+from rooftile.sweep.sweep_file import load_sweep
+from tests.rooftile.sweep.sweeps import NETWORK, SMALL, loaded, table, write
 
 CYCLES = -5
 
@@ -31,8 +33,6 @@ def test_estimates_are_near_those_of_a_plan(tmp_path: Path) -> None:
     run_sweep(loaded(tmp_path, data), tmp_path / "out")
     for row in table(tmp_path / "out"):
         spec = load_preset("edge_32x32")
-        from dataclasses import replace
-
         machine = replace(spec, clock_hz=2 * 10**9, array=replace(spec.array, rows=int(row[6])))
         plan = make_plan(find_network("lenet"), machine, options=CLOSED_FORM)
         least = sum(one.cycles for layer in plan.layers for one in plan.works[layer.work].estimates)
@@ -105,6 +105,56 @@ def test_the_best_are_looked_at_again(tmp_path: Path) -> None:
     best = sorted(first, key=lambda row: (row[CYCLES + 1], row[2]))[:2]
     assert sorted(row[2] for row in second) == sorted(row[2] for row in best)
     assert {row[1] for row in second} == {"cycle"}
+
+
+def test_the_best_by_a_rate_are_those_of_the_largest(tmp_path: Path) -> None:
+    best = {"count": 1, "by": "inferences_per_s", "engine": "analytical"}
+    run_sweep(loaded(tmp_path, {**SMALL, "best": best}), tmp_path / "out")
+    rows = table(tmp_path / "out")
+    first, (second,) = ([row for row in rows if row[0] == stage] for stage in (0, 1))
+    largest = max(row[CYCLES + 2] for row in first)
+    assert next(row[CYCLES + 2] for row in first if row[2] == second[2]) == largest
+
+
+def test_the_same_text_beside_another_network_is_another_sweep(tmp_path: Path) -> None:
+    """Also in one process, which remembers what prices a sweep."""
+    (tmp_path / "other").mkdir()
+    path = write(tmp_path / "other", SMALL)
+    (tmp_path / "other" / "gemm.yaml").write_text(NETWORK.replace("out: 64", "out: 640"))
+    one, other = loaded(tmp_path, SMALL), load_sweep(path)
+    assert one.text == other.text
+    assert one != other
+    run_sweep(one, tmp_path / "out")
+    run_sweep(other, tmp_path / "out2")
+    pairs = zip(table(tmp_path / "out"), table(tmp_path / "out2"), strict=True)
+    assert all(row[CYCLES] < more[CYCLES] for row, more in pairs)
+    with pytest.raises(SweepError, match="are of another sweep"):
+        run_sweep(other, tmp_path / "out", resume=True)
+
+
+def test_constraints_that_have_no_value_are_failures(tmp_path: Path) -> None:
+    sweep = loaded(tmp_path, {**SMALL, "constraints": ["cycles <= network"]})
+    with pytest.raises(SweepError, match="no point has a result; the first one: 'network' is"):
+        run_sweep(sweep, tmp_path / "out")
+
+
+def test_a_network_that_computes_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL)
+    layer = "  - {name: flat, op: reshape, shape: [4096]}\n"
+    (tmp_path / "gemm.yaml").write_text(NETWORK.replace(NETWORK.splitlines(True)[-1], layer))
+    with pytest.raises(SweepError, match="network 'gemm' computes nothing"):
+        run_sweep(load_sweep(path), tmp_path / "out")
+
+
+def test_tables_are_made_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = loaded(tmp_path, SMALL)
+    monkeypatch.setattr("rooftile.sweep.store.json.dumps", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run_sweep(sweep, tmp_path / "out")
+    monkeypatch.undo()
+    assert run_sweep(sweep, tmp_path / "out", resume=True).ok == 24
 
 
 def test_a_folder_with_results_is_left_alone(tmp_path: Path) -> None:

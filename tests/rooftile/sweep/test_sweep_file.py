@@ -137,6 +137,15 @@ def test_constraints_exclude(tmp_path: Path) -> None:
         (GOOD + "phase: 3\n", "s.yaml:5: phase: must be a word but is '3'"),
         (GOOD.replace("gemm.yaml", "n" * 300), "s.yaml:2: networks[0]: network 'nnn"),
         (GOOD + "derived: {array.columns: 1if 2}\n", "isn't arithmetic"),
+        (
+            GOOD + "objective: dram\n",
+            "s.yaml:5: objective: estimates have 'objective' latency",
+        ),
+        (
+            GOOD.replace("array.rows: [16, 32]", "split: [n, m]"),
+            "s.yaml:4: grid.split: estimates have 'split' auto only; write 'engine: analytical'",
+        ),
+        (GOOD + "engine: cycle\nobjective: speed\n", "s.yaml:6: objective: objective 'speed'"),
     ],
 )
 def test_values_of_a_wrong_kind(tmp_path: Path, text: str, message: str) -> None:
