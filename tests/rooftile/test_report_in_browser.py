@@ -19,8 +19,10 @@ from selenium.webdriver.support.wait import WebDriverWait
 from reports.pages import report_page
 from rooftile.report import write_report
 from rooftile.simulation import simulate
+from rooftile.sweep.run import run_sweep
 from tests.reports import made_up_sweep
 from tests.rooftile.browser import check_is_alone_and_well, chromium, needs_chromium, window
+from tests.rooftile.sweep.sweeps import SMALL, loaded, table
 
 pytestmark = needs_chromium
 
@@ -391,4 +393,22 @@ def test_panels_of_any_table_brush_its_rows(browser: webdriver.Chrome, tmp_path:
     )
     page.wait(lambda: len(page.rows) < 48)
     assert page.rows == [row[0] for row in rows if row[1] >= 30]
+    page.check_is_alone_and_well()
+
+
+def test_the_page_of_a_sweep(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    run_sweep(loaded(tmp_path, SMALL), tmp_path / "out")
+    write_report([tmp_path / "out"], tmp_path / "sweep.html")
+    page = Page(browser, tmp_path / "sweep.html")
+    assert len(page.rows) == 24
+    fastest = min(table(tmp_path / "out"), key=lambda row: row[-4])
+    assert page.rows[0] == str(fastest[2]), "the fastest comes first"
+    assert page.find("#pareto-said").text.startswith("1 of 24 rows are on the front")
+    page.run(
+        "const chart = echarts.getInstanceByDom(document.querySelector('#panel-parallel .chart'));"
+        "chart.dispatchAction({type: 'axisAreaSelect', parallelAxisId:"
+        " chart.getModel().getComponent('parallelAxis', 1).id, intervals: [[30, 33]]});"
+    )
+    page.wait(lambda: len(page.rows) < 24)
+    assert len(page.rows) == 12, "those of 32 rows"
     page.check_is_alone_and_well()
