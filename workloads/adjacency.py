@@ -214,11 +214,13 @@ def _degrees(nodes: int, edges: int, exponent: float) -> Integers:
     """Return degrees in proportion to ``rank**-exponent``, at most one for each other node."""
     import numpy as np
 
-    shares = np.arange(1, nodes + 1, dtype=np.float64) ** -exponent
+    ranks = np.arange(1, nodes + 1, dtype=np.float64)
     degrees = np.zeros(nodes, dtype=np.int64)
     while (left := edges - int(degrees.sum())) > 0:
         is_open = degrees < nodes - 1
-        wanted = np.where(is_open, shares, 0.0)
+        # By the first rank that is left: of a large exponent all others may be 0.
+        first = ranks[is_open.argmax()]
+        wanted = np.where(is_open, (np.maximum(ranks, first) / first) ** -exponent, 0.0)
         # Rounded sums, so that what is rounded off goes to neighbours in rank.
         sums = np.rint(left * np.cumsum(wanted) / wanted.sum()).astype(np.int64)
         degrees = np.minimum(degrees + np.diff(sums, prepend=0), nodes - 1)
