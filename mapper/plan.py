@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError, nearest
 from isa.program import Program, side_by_side
-from mapper.fusion import FusedGroup
+from mapper.group_search import FusedGroup
 from mapper.lower import lower
 from mapper.lower_group import lower_group
 from mapper.mapping_file import LayerMapping, mappings_text

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import CostEstimate
-from mapper.fusion import FusedGroup
 from mapper.group import tile_count
+from mapper.group_search import FusedGroup
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
 from mapper.operands import Placement, aligned

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from accel.spec import AcceleratorSpec
 from accel.units import format_bytes
-from mapper.fusion import FusedGroup
+from mapper.group_search import FusedGroup
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
 from mapper.plan import Plan
