@@ -7,7 +7,8 @@ from string import ascii_letters
 
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import products, vector
-from workloads.loaders.imported.importer import Importer, UnsupportedError
+from workloads.loaders.imported.importer import Importer
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Value
 
 

@@ -15,24 +15,12 @@ from workloads.graph import Tensor
 from workloads.indexing import OneHot, add_scatter_add
 from workloads.layers import Linear
 from workloads.loaders.imported import vector
-from workloads.loaders.imported.importer import (
-    Deferred,
-    Importer,
-    UnsupportedError,
-    check_numbers,
-    known_array,
-    learned_of,
-    weight_of,
-)
+from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.movement import backwards, concat, constant_indices, gather, stack
-from workloads.loaders.imported.values import (
-    Array,
-    Value,
-    as_it_lies,
-    channels_last,
-    lying,
-    plain,
-)
+from workloads.loaders.imported.pending import Deferred
+from workloads.loaders.imported.refused import UnsupportedError, check_numbers
+from workloads.loaders.imported.values import Array, Value, as_it_lies, channels_last, lying, plain
+from workloads.loaders.imported.weights import known_array, learned_of, weight_of
 from workloads.roi_align import RoiAlign, add_roi_align
 from workloads.selection import add_top_k
 from workloads.suppression import add_suppression

@@ -10,14 +10,10 @@ import numpy as np
 from foundation.dtype import DTYPES
 from workloads.layers import Shape
 from workloads.loaders.imported import functions, movement, vector
-from workloads.loaders.imported.importer import (
-    Given,
-    Importer,
-    constant_value,
-    known_array,
-    weight_of,
-)
+from workloads.loaders.imported.importer import Importer
+from workloads.loaders.imported.pending import Given
 from workloads.loaders.imported.values import Value, plain
+from workloads.loaders.imported.weights import constant_value, known_array, weight_of
 
 
 class Following(Given):

@@ -10,14 +10,9 @@ import numpy as np
 from foundation.errors import WorkloadError
 from workloads.indexing import add_gather
 from workloads.layers import Concat, Embedding, Slice
-from workloads.loaders.imported.importer import (
-    Importer,
-    constant_value,
-    known_array,
-    learned_of,
-    weight_of,
-)
+from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.values import Array, Value, as_it_lies, lying, plain
+from workloads.loaders.imported.weights import constant_value, known_array, learned_of, weight_of
 
 #: The most pieces that a gather with known indices is cut into; of more, rows are looked up.
 _MOST_PIECES = 64

@@ -12,15 +12,9 @@ import numpy as np
 from foundation.errors import WorkloadError
 from workloads.graph import Tensor
 from workloads.layers import Convolution, Linear, MatMul, Shape, Window
-from workloads.loaders.imported.importer import (
-    Importer,
-    Learned,
-    Product,
-    UnsupportedError,
-    fusable,
-    learned_of,
-    weight_of,
-)
+from workloads.loaders.imported.importer import Importer
+from workloads.loaders.imported.pending import Product, fusable
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import (
     Array,
     Axes,
@@ -31,6 +25,7 @@ from workloads.loaders.imported.values import (
     lying,
     plain,
 )
+from workloads.loaders.imported.weights import Learned, learned_of, weight_of
 from workloads.transposed import TransposedConvolution
 
 

@@ -9,8 +9,9 @@ from functools import partial
 from workloads.build import GraphBuilder
 from workloads.graph import Tensor
 from workloads.loaders.imported import movement
-from workloads.loaders.imported.importer import Importer, Learned
+from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.values import Value, lying
+from workloads.loaders.imported.weights import Learned
 from workloads.recurrent import STATES, Recurrence, add_recurrence
 
 

@@ -10,23 +10,16 @@ import numpy as np
 from foundation.errors import WorkloadError
 from workloads.graph import Tensor
 from workloads.layers import Elementwise, Normalize, Pool, Reduce, Shape, Window
-from workloads.loaders.imported.importer import (
-    Importer,
-    Learned,
-    Product,
-    UnsupportedError,
-    learned_of,
-    number_of,
-    recipe_of,
-    weight_of,
-)
+from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.movement import cut
+from workloads.loaders.imported.pending import Product
 from workloads.loaders.imported.products import (
     last_axis_last,
     with_activation,
     with_batch_norm,
     with_bias,
 )
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import (
     Array,
     Axes,
@@ -36,6 +29,7 @@ from workloads.loaders.imported.values import (
     lying,
     plain,
 )
+from workloads.loaders.imported.weights import Learned, learned_of, number_of, recipe_of, weight_of
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat
 

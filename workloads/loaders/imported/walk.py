@@ -12,15 +12,11 @@ from foundation.errors import WorkloadError
 from workloads.graph import Graph
 from workloads.layers import Shape
 from workloads.loaders.asked import Asked
-from workloads.loaders.imported.importer import (
-    Imported,
-    Importer,
-    UnsupportedError,
-    Weight,
-    fusable,
-    weight_of,
-)
+from workloads.loaders.imported.importer import Imported, Importer
+from workloads.loaders.imported.pending import fusable
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Array, Value, plain
+from workloads.loaders.imported.weights import Weight, weight_of
 
 Outputs = TypeVar("Outputs")
 

@@ -8,18 +8,12 @@ import numpy as np
 
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import functions, vector
-from workloads.loaders.imported.importer import Importer, UnsupportedError, constant_value
+from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.indices import operand
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Value
-from workloads.loaders.onnx.node import (
-    Handler,
-    Inputs,
-    Node,
-    array_of,
-    axes_of,
-    axis_of,
-    needed,
-)
+from workloads.loaders.imported.weights import constant_value
+from workloads.loaders.onnx.node import Handler, Inputs, Node, array_of, axes_of, axis_of, needed
 
 
 def _compared(to: Importer, node: Node, inputs: Inputs, *, swapped: bool, negated: bool) -> Value:

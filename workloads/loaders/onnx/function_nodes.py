@@ -10,15 +10,11 @@ import numpy as np
 
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import functions, vector
-from workloads.loaders.imported.importer import (
-    Importer,
-    UnsupportedError,
-    constant_value,
-    known_array,
-    number_of,
-)
+from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.indices import chosen, given, is_computed, operand
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Value
+from workloads.loaders.imported.weights import constant_value, known_array, number_of
 from workloads.loaders.onnx.file import FLOATS
 from workloads.loaders.onnx.node import (
     Handler,

@@ -16,18 +16,9 @@ from workloads.graph import Graph
 from workloads.layers import Shape
 from workloads.loaders.asked import Asked
 from workloads.loaders.imported.dims import bound
-from workloads.loaders.imported.importer import (
-    Given,
-    Imported,
-    Importer,
-    UnsupportedError,
-    Weight,
-    bases_of,
-    constant_value,
-    known_array,
-    recipe_of,
-    weight_of,
-)
+from workloads.loaders.imported.importer import Imported, Importer
+from workloads.loaders.imported.pending import Given
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Array, Value, plain
 from workloads.loaders.imported.walk import (
     check_input,
@@ -38,6 +29,14 @@ from workloads.loaders.imported.walk import (
     or_as_vector,
     settle,
     stored_array,
+)
+from workloads.loaders.imported.weights import (
+    Weight,
+    bases_of,
+    constant_value,
+    known_array,
+    recipe_of,
+    weight_of,
 )
 from workloads.loaders.onnx import product_nodes, sequence_nodes
 from workloads.loaders.onnx.file import BYTES, FLOATS, MOST_AXES, Contents, contents

@@ -7,8 +7,10 @@ from math import prod
 
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import movement, vector
-from workloads.loaders.imported.importer import Importer, UnsupportedError, number_of
+from workloads.loaders.imported.importer import Importer
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Value
+from workloads.loaders.imported.weights import number_of
 from workloads.loaders.onnx.fold import reshape_sizes, slice_ranges, split_sizes
 from workloads.loaders.onnx.node import (
     Handler,

@@ -10,8 +10,9 @@ import numpy as np
 
 from foundation.errors import WorkloadError
 from workloads.layers import Shape
-from workloads.loaders.imported.importer import Importer, known_array
+from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.values import Array, Value
+from workloads.loaders.imported.weights import known_array
 
 #: What a node's handler gets: an absent optional input is None.
 Inputs = Sequence[Value | None]

@@ -12,14 +12,10 @@ from foundation.errors import WorkloadError
 from workloads.layers import Shape, Window
 from workloads.loaders.imported import products, vector
 from workloads.loaders.imported.einsum import einsum
-from workloads.loaders.imported.importer import (
-    Importer,
-    UnsupportedError,
-    constant_value,
-    number_of,
-    weight_of,
-)
+from workloads.loaders.imported.importer import Importer
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Value
+from workloads.loaders.imported.weights import constant_value, number_of, weight_of
 from workloads.loaders.onnx.node import Handler, Inputs, Node, needed, optional
 
 

@@ -9,16 +9,11 @@ import numpy as np
 
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import movement
-from workloads.loaders.imported.importer import (
-    Importer,
-    Learned,
-    UnsupportedError,
-    learned_of,
-    number_of,
-    weight_of,
-)
+from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.recurrence import Direction, recurrence
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Array, Value
+from workloads.loaders.imported.weights import Learned, learned_of, number_of, weight_of
 from workloads.loaders.onnx.node import Handler, Inputs, Node, needed, optional
 
 #: Places of PyTorch's gates among ONNX's: i o f c becomes i f g o, and z r h becomes r z n.

@@ -10,7 +10,8 @@ import numpy as np
 
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import movement, vector
-from workloads.loaders.imported.importer import Importer, UnsupportedError
+from workloads.loaders.imported.importer import Importer
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Value
 from workloads.loaders.onnx.node import Handler, Inputs, Node, array_of, axes_of, needed, optional
 

@@ -8,8 +8,10 @@ from foundation.dtype import DTYPES
 from foundation.errors import WorkloadError
 from workloads.layers import Shape
 from workloads.loaders.imported import vector
-from workloads.loaders.imported.importer import Given, Importer, known_array
+from workloads.loaders.imported.importer import Importer
+from workloads.loaders.imported.pending import Given
 from workloads.loaders.imported.values import Value, plain
+from workloads.loaders.imported.weights import known_array
 from workloads.loaders.onnx.file import FLOATS, Contents
 from workloads.loaders.onnx.node import Inputs, Node
 

@@ -12,12 +12,9 @@ from foundation.errors import WorkloadError
 from workloads.graph import Graph
 from workloads.loaders.asked import Asked
 from workloads.loaders.imported import vector
-from workloads.loaders.imported.importer import (
-    Given,
-    Imported,
-    Importer,
-    UnsupportedError,
-)
+from workloads.loaders.imported.importer import Imported, Importer
+from workloads.loaders.imported.pending import Given
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Value, plain
 from workloads.loaders.imported.walk import (
     check_input,

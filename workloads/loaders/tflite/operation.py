@@ -11,13 +11,10 @@ import numpy as np
 from foundation.errors import WorkloadError
 from workloads.layers import Shape, Window
 from workloads.loaders.imported import vector
-from workloads.loaders.imported.importer import (
-    Importer,
-    constant_value,
-    known_array,
-)
+from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.values import Array, Value
 from workloads.loaders.imported.walk import is_learned
+from workloads.loaders.imported.weights import constant_value, known_array
 from workloads.loaders.tflite.file import Operation
 
 #: What a handler gets: an input that is left out is None.

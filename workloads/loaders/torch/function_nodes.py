@@ -9,14 +9,11 @@ from math import inf
 import numpy as np
 
 from workloads.loaders.imported import functions, movement, vector
-from workloads.loaders.imported.importer import (
-    Importer,
-    UnsupportedError,
-    constant_value,
-    known_array,
-)
+from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.indices import chosen, given, operand
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Value
+from workloads.loaders.imported.weights import constant_value, known_array
 from workloads.loaders.torch.movement_nodes import axis_of
 from workloads.loaders.torch.node import Call, Handler
 

@@ -17,19 +17,10 @@ from workloads.layers import Shape
 from workloads.loaders.asked import Asked
 from workloads.loaders.imported import vector
 from workloads.loaders.imported.dims import bound
-from workloads.loaders.imported.importer import (
-    Given,
-    Imported,
-    Importer,
-    UnsupportedError,
-    Weight,
-    bases_of,
-    constant_value,
-    known_array,
-    recipe_of,
-    weight_of,
-)
+from workloads.loaders.imported.importer import Imported, Importer
 from workloads.loaders.imported.indices import given
+from workloads.loaders.imported.pending import Given
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Array, Recipe, Value, plain
 from workloads.loaders.imported.walk import (
     check_input,
@@ -39,6 +30,14 @@ from workloads.loaders.imported.walk import (
     or_as_vector,
     settle,
     stored_array,
+)
+from workloads.loaders.imported.weights import (
+    Weight,
+    bases_of,
+    constant_value,
+    known_array,
+    recipe_of,
+    weight_of,
 )
 from workloads.loaders.torch import product_nodes
 from workloads.loaders.torch.archive import FLOATS

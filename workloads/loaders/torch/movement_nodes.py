@@ -8,15 +8,11 @@ from math import prod
 
 from foundation.errors import WorkloadError
 from workloads.loaders.imported import indices, movement, vector
-from workloads.loaders.imported.importer import (
-    Importer,
-    UnsupportedError,
-    known_array,
-    number_of,
-    weight_of,
-)
+from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.indices import operand, picked
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Value, plain
+from workloads.loaders.imported.weights import known_array, number_of, weight_of
 from workloads.loaders.torch.node import Call, Handler
 
 

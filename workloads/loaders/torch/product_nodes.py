@@ -14,17 +14,12 @@ from workloads.layers import Shape, Window
 from workloads.loaders.imported import movement, products, vector
 from workloads.loaders.imported.attention import attention
 from workloads.loaders.imported.einsum import einsum
-from workloads.loaders.imported.importer import (
-    Importer,
-    UnsupportedError,
-    constant_value,
-    known_array,
-    learned_of,
-    number_of,
-)
+from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.indices import operand
 from workloads.loaders.imported.recurrence import Direction, recurrence
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Value
+from workloads.loaders.imported.weights import constant_value, known_array, learned_of, number_of
 from workloads.loaders.torch.node import Call, Handler
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from workloads.loaders.imported.importer import Importer, UnsupportedError
+from workloads.loaders.imported.importer import Importer
+from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import Value, inverse
 from workloads.loaders.torch.movement_nodes import replaced
 from workloads.loaders.torch.node import Call, Name, Node
