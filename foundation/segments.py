@@ -7,17 +7,15 @@ magnitude of the segment.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from foundation import numerics
 from foundation.dtype import Dtype
 from foundation.formats import POINTER_BITS, index_bits, whole_byte_bits
+from foundation.numerics import Array
 from foundation.stored import Stored
 
-Array = NDArray[Any]
 Bits = NDArray[np.uint8]
 
 

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from foundation import numerics
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import SimulationError
+from foundation.numerics import Array
 from foundation.segments import decode
 from isa.instruction import (
     ACCEPTED,
@@ -38,7 +39,7 @@ from isa.instruction import (
     Wait,
 )
 from isa.program import Program, Space
-from isa.shadow import Array, Bytes, Clock, Indices, QueueState, ShadowedMemory, Transfer
+from isa.shadow import Bytes, Clock, Indices, QueueState, ShadowedMemory, Transfer
 from isa.vector import apply_vector, check_vector
 
 #: The interpreter keeps some bytes of shadow for each.

@@ -6,17 +6,16 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foundation.dtype import Dtype
 from foundation.errors import SimulationError
+from foundation.numerics import Array
 from isa.instruction import Access, Instruction, Queue
 from isa.program import Space, Stream
 
-Array = NDArray[Any]
 Bytes = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 Clock = NDArray[np.int64]

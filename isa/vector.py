@@ -10,8 +10,9 @@ from foundation import numerics
 from foundation.dtype import Dtype
 from foundation.errors import nearest
 from foundation.functions import FUNCTIONS, INDEXING, OF_PSUMS, SORTS, FunctionKind, names
+from foundation.numerics import Array
 from isa.instruction import Vector
-from isa.shadow import Array, QueueState
+from isa.shadow import QueueState
 
 #: Operands of the functions for which their kind doesn't say it: least and most.
 _OPERANDS = {

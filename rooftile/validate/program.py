@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import inf, isfinite
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from accel.spec import AcceleratorSpec
 from foundation.dtype import Dtype
+from foundation.numerics import Array
 from foundation.segments import encode, segmented
 from isa.semantics import Kept, run_program
 from mapper.mapping_file import MappingFile
 from mapper.plan import Plan
 from mapper.planner import make_plan
 from rooftile.validate.validation import Validation
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.graph import Graph
-
-Array = NDArray[Any]
+from workloads.random_values import random_tensors
 
 #: Largest difference between a program's floating-point result and NumPy's, relative to the
 #: largest value: both accumulate in fp32, but in another order, and round once to the dtype.

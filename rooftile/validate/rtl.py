@@ -19,8 +19,8 @@ from isa.semantics import run_program
 from mapper.planner import make_plan
 from rooftile.validate.program import filled_memories
 from rooftile.validate.validation import Validation
-from workloads.evaluate import random_tensors
 from workloads.loaders.yaml import parse_network
+from workloads.random_values import random_tensors
 
 #: PEs times cycles that one command may simulate: a mistyped size must not run for days.
 MAX_PE_CYCLES = 10**9

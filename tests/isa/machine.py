@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foundation.dtype import DTYPES
+from foundation.numerics import Array
 from isa.instruction import Access, Instruction, Load, Operand, Queue, Signal, Store, Vector, Wait
 from isa.program import Program, Semaphore, Space, Stream
 from isa.semantics import run_program
-
-Array = NDArray[Any]
 
 DRAM, PAD = 0, 1
 DRAM_BYTES = 4096

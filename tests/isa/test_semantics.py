@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from foundation.dtype import DTYPES
+from foundation.numerics import Array
 from isa.instruction import Access, Gather, Instruction, MatMul, Operand, Queue, Signal, Wait
 from isa.program import Program, Space, Stream
 from isa.semantics import run_program
@@ -23,8 +21,6 @@ from tests.isa.machine import (
     store,
     vector,
 )
-
-Array = NDArray[Any]
 
 
 def copied(loads: list[Instruction], n: int) -> list[int]:

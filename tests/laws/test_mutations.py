@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from typing import Any
-
-from numpy.typing import NDArray
 
 from accel.spec import AcceleratorSpec
 from foundation.dtype import DTYPES
 from foundation.errors import RooftileError
+from foundation.numerics import Array
 from isa.program import Program
 from isa.semantics import run_program
 from mapper.plan import Plan
@@ -19,7 +17,7 @@ from rooftile.validate.program import difference, filled_memories, tensor_view
 from tests.laws.graphs import Draft
 from tests.laws.machines import MACHINES
 from tests.laws.mutations import MUTATIONS
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.graph import Graph, Operator
 from workloads.layers import (
     Concat,
@@ -33,8 +31,7 @@ from workloads.layers import (
     Transpose,
     Window,
 )
-
-Array = NDArray[Any]
+from workloads.random_values import random_tensors
 
 PER_CASE = 12
 #: The share of faults that must be found. The rest doesn't change the result: see `MISSED`.

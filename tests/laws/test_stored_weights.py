@@ -27,9 +27,10 @@ from tests.mapper.nests import mappings
 from tests.mapper.test_any_mapping import ROOMY
 from tests.mapper.test_energy_counts import is_exact, run
 from workloads.build import GraphBuilder
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.graph import Graph, TensorKind
 from workloads.layers import Linear
+from workloads.random_values import random_tensors
 from workloads.weights import Sparsity, Weights
 
 relaxed = settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workloads.evaluate import evaluate, filled, fixed_tensors
+from foundation.numerics import Array
+from workloads.evaluate import evaluate
 from workloads.graph import Tensor
 from workloads.loaders.imported.importer import Imported
-
-Array = NDArray[Any]
+from workloads.random_values import filled, fixed_tensors
 
 
 def outputs_of(imported: Imported, arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from foundation.numerics import Array
 from tests.workloads.foreign import outputs_of
 from workloads.loaders.asked import AS_IT_IS, Asked
 from workloads.loaders.imported.importer import Imported
 from workloads.loaders.onnx.file import contents_of
 from workloads.loaders.onnx.load import imported
 
-Array = NDArray[Any]
 node = helper.make_node
 
 

@@ -6,9 +6,9 @@ import re
 
 import numpy as np
 
+from foundation.numerics import Array
 from tests.workloads.test_sampling import computed, pooled
 from tests.workloads.test_suppression import greedy
-from workloads.evaluate import Array
 from workloads.graph import Graph
 from workloads.loaders.yaml import parse_network, zoo_path
 

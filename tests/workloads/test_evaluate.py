@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from foundation.numerics import default_shift
-from workloads.evaluate import evaluate, random_tensors
+from foundation.numerics import Array, default_shift
+from workloads.evaluate import evaluate
 from workloads.loaders.yaml import parse_network
-
-Array = NDArray[Any]
+from workloads.random_values import random_tensors
 
 
 def run(

@@ -11,10 +11,11 @@ import pytest
 from accel.spec_file import load_preset
 from rooftile.simulation import simulate
 from rooftile.validate.program import validate_program
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.experts import Routing
 from workloads.graph import Graph
 from workloads.loaders.yaml import parse_network, to_yaml
+from workloads.random_values import random_tensors
 
 TOKENS, FEATURES, HIDDEN, EXPERTS = 12, 6, 5, 4
 

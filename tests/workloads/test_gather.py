@@ -7,8 +7,9 @@ import pytest
 
 from rooftile.sources import find_hardware
 from rooftile.validate.program import validate_program
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.loaders.yaml import parse_network, to_yaml
+from workloads.random_values import random_tensors
 
 #: `made` is read by its activation, with which it could be one group, and by a gather.
 TEXT = """

@@ -12,9 +12,10 @@ from foundation.dtype import DTYPES
 from foundation.functions import passes
 from rooftile.simulation import simulate
 from rooftile.validate.program import validate_program
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.graph import Graph
 from workloads.loaders.yaml import parse_network, to_yaml
+from workloads.random_values import random_tensors
 
 
 def network(inputs: str, *layers: str, dtype: str = "fp32") -> Graph:

@@ -8,9 +8,10 @@ import pytest
 from foundation.dtype import DTYPES
 from foundation.errors import WorkloadError
 from workloads.build import GraphBuilder
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.layers import Normalize
 from workloads.loaders.yaml import parse_network, to_yaml
+from workloads.random_values import random_tensors
 
 
 @pytest.mark.parametrize(("layer", "groups"), [("group_norm, groups: 3", 3), ("instance_norm", 6)])

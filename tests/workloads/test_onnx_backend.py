@@ -14,16 +14,15 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, numpy_helper
 
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from tests.workloads.foreign import outputs_of
 from tests.workloads.onnx_models import read
 from workloads.loaders.asked import Asked
 from workloads.loaders.onnx.operators import HANDLERS
 
-Array = NDArray[Any]
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 
 #: Cases that are known and don't agree, by how their names begin, and why.

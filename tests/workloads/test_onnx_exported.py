@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from onnx import ModelProto
 
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from tests.workloads.onnx_models import check, model, node, read
 
-Array = NDArray[Any]
 SIGNATURE = """
 # inputs
 p_c_weight: PARAMETER target='c.weight'

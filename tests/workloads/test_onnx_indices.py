@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from onnx import NodeProto
 
 from accel.spec_file import load_preset
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from rooftile.validate.program import validate_program
 from tests.workloads.foreign import outputs_of
 from tests.workloads.onnx_models import check, model, node, read
-
-Array = NDArray[Any]
 
 
 def integers(*numbers: Any) -> Array:

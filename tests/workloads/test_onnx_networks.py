@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
+from foundation.numerics import Array
 from tests.workloads.onnx_models import check, model, node, read
 from workloads.graph import Graph
 from workloads.layers import Elementwise, Linear
@@ -19,7 +19,6 @@ from workloads.loaders.asked import Asked
 from workloads.loaders.files import load_file
 from workloads.loaders.yaml import load_zoo, parse_network, to_yaml
 
-Array = NDArray[Any]
 #: Caffe2's and Caffe's models of the ONNX model zoo, with their weights left out.
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 

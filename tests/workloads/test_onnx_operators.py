@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from foundation.numerics import Array
 from tests.workloads.foreign import outputs_of
 from tests.workloads.onnx_models import check, model, node, random_inputs, read
 from workloads.graph import Graph
 from workloads.layers import Convolution, Elementwise, Linear, MatMul, Normalize
-
-Array = NDArray[Any]
 
 
 def _random(*shape: int) -> Array:

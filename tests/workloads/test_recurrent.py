@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from foundation.numerics import Array
 from rooftile.validate.program import validate_program
 from tests.laws.machines import MACHINES
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.graph import Graph
 from workloads.loaders.yaml import parse_network, to_yaml
-
-Array = NDArray[Any]
+from workloads.random_values import random_tensors
 
 
 def recurrent(options: str, *, dtype: str = "fp32", extra: str = "") -> Graph:

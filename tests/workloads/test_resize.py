@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.graph import Graph
 from workloads.loaders.yaml import parse_network, to_yaml
+from workloads.random_values import random_tensors
 
 
 def resized(size: str, options: str, dtype: str = "fp32") -> Graph:

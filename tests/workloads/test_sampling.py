@@ -10,10 +10,12 @@ import pytest
 
 from accel.spec_file import load_preset
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from rooftile.validate.program import validate_program
-from workloads.evaluate import Array, evaluate, filled, fixed_tensors, random_tensors
+from workloads.evaluate import evaluate
 from workloads.graph import Graph
 from workloads.loaders.yaml import parse_network, to_yaml
+from workloads.random_values import filled, fixed_tensors, random_tensors
 
 
 def parsed(text: str) -> Graph:

@@ -10,13 +10,15 @@ import pytest
 
 from accel.spec_file import load_preset
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from rooftile.simulation import simulate
 from rooftile.validate.program import validate_program
 from tests.rooftile.command import Command
 from workloads.adjacency import Adjacency
-from workloads.evaluate import Array, evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.graph import Graph
 from workloads.loaders.yaml import load_network, load_zoo, parse_network, to_yaml
+from workloads.random_values import random_tensors
 from workloads.sparse import NodeOrder
 
 EDGES: list[tuple[float, ...]] = [

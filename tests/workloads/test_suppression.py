@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from accel.spec_file import load_preset
+from foundation.numerics import Array
 from rooftile.validate.program import validate_program
-from workloads.evaluate import Array, evaluate
+from workloads.evaluate import evaluate
 from workloads.graph import Graph
 from workloads.loaders.yaml import parse_network, to_yaml
 

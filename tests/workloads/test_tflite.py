@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from foundation.errors import WorkloadError
-from tests.workloads.tflite_models import Array, Net, computed, read
+from foundation.numerics import Array
+from tests.workloads.tflite_models import Net, computed, read
 from workloads.loaders.asked import AS_IT_IS, Asked
 from workloads.loaders.files import load_file
 

@@ -7,10 +7,10 @@ import pytest
 
 from foundation.dtype import DTYPES
 from workloads.activations import sparse_bytes
-from workloads.evaluate import random_tensors
 from workloads.graph import Graph, Tensor, TensorKind
 from workloads.loaders.yaml import load_zoo, parse_network, to_yaml
 from workloads.passes.pipeline import PASSES, rewrite
+from workloads.random_values import random_tensors
 
 
 def net(weights: str, *, k: int = 64, n: int = 32, dtype: str = "int8", top: str = "") -> Graph:

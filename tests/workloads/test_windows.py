@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from foundation.dtype import DTYPES
+from foundation.numerics import Array
 from workloads.build import GraphBuilder
 from workloads.evaluate import evaluate
 from workloads.layers import Convolution, Pool, Window
 from workloads.loaders.yaml import parse_network
 from workloads.transposed import TransposedConvolution
 
-Array = NDArray[Any]
 FP32 = DTYPES["fp32"]
 GENERATOR = np.random.default_rng(1)
 

@@ -6,10 +6,10 @@ import pytest
 
 from foundation.dtype import DTYPES
 from foundation.numerics import real
-from workloads.evaluate import random_tensors
 from workloads.graph import Graph, TensorKind
 from workloads.layers import Convolution, Elementwise, Linear, Pool, Reduce, Window
 from workloads.loaders.yaml import load_network, load_zoo, parse_network, to_yaml, zoo_names
+from workloads.random_values import random_tensors
 
 
 def network(layers: str, inputs: str = "{x: [batch, 8, 9, 4]}", extra: str = "") -> Graph:

@@ -10,15 +10,14 @@ from typing import Any
 import flatbuffers
 import numpy as np
 import tflite
-from numpy.typing import NDArray
 
+from foundation.numerics import Array
 from tests.workloads.foreign import outputs_of
 from workloads.loaders.asked import AS_IT_IS, Asked
 from workloads.loaders.imported.importer import Imported
 from workloads.loaders.tflite.file import contents
 from workloads.loaders.tflite.load import imported
 
-Array = NDArray[Any]
 _KINDS = {"float32": "FLOAT32", "int8": "INT8", "int32": "INT32", "float16": "FLOAT16"}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workloads.evaluate import Array
+from foundation.numerics import Array
 from workloads.graph import Graph, Layer, TensorKind
 from workloads.layers import Convolution, Linear, Normalize, Shape
 from workloads.passes.rewritten import Rewritten

@@ -6,12 +6,13 @@ from collections.abc import Collection
 
 import numpy as np
 
-from foundation.numerics import real
-from workloads.evaluate import Array, evaluate, filled
+from foundation.numerics import Array, real
+from workloads.evaluate import evaluate
 from workloads.graph import Graph, Layer, Tensor, TensorKind
 from workloads.layers import Concat, Elementwise, Reshape, Slice, Transpose
 from workloads.passes.rewritten import Rewritten
 from workloads.passes.sweep import Change, Derived, Sweep, swept
+from workloads.random_values import filled
 
 NAME = "fold_constants"
 #: Operators whose result is one number everywhere where their operands are.

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from workloads.evaluate import Array
+from foundation.numerics import Array
 from workloads.graph import Graph, Layer
 from workloads.layers import Linear, Slice
 from workloads.passes.rewritten import Rewritten

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from workloads.evaluate import Array
+from foundation.numerics import Array
 from workloads.graph import Graph, Layer, TensorKind
 from workloads.layers import MatMul, Reshape, Slice, Transpose
 from workloads.loaders.write import operator_name

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError, nearest
-from workloads.evaluate import Array, filled
+from foundation.numerics import Array
 from workloads.graph import Graph, Layer, Operator, Tensor, TensorKind
 from workloads.layers import Reshape, Shape
 from workloads.passes.rewritten import Recipe, Rewrite, Rewritten, in_words
+from workloads.random_values import filled
 
 
 class Derived(NamedTuple):

@@ -24,12 +24,13 @@ from tests.workloads.caffe.nets import (
     product,
     source,
 )
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.graph import Graph
 from workloads.layers import Convolution, Elementwise, Normalize
 from workloads.loaders.asked import AS_IT_IS, Asked
 from workloads.loaders.files import load_file
 from workloads.loaders.yaml import load_zoo, parse_network, to_yaml
+from workloads.random_values import random_tensors
 
 ONE_BY_ONE = "convolution_param {{ num_output: {} kernel_size: 1 }}"
 FLOAT = Asked(dtype="fp32")

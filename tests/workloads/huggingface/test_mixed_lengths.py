@@ -12,9 +12,10 @@ from foundation.errors import WorkloadError
 from rooftile.sources import find_hardware
 from rooftile.validate.program import validate_program
 from tests.workloads.huggingface.configurations import TINY, built
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.graph import Graph, TensorKind
 from workloads.loaders.huggingface.run import lengths_of
+from workloads.random_values import random_tensors
 
 LENGTHS = {7: 1, 4: 2, 3: 3}
 TEXT = ",".join(f"{length}x{count}" for length, count in LENGTHS.items())

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from foundation.numerics import Array
 from tests.workloads.huggingface.configurations import TINY, TRANSLATED, built
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.graph import Graph, TensorKind
+from workloads.random_values import random_tensors
 
-Array = NDArray[Any]
 BATCH, TOKENS = 2, 9
 #: Caches, and of a whole pass the last of these layers, whose output they hold.
 CACHED = {

@@ -14,10 +14,11 @@ from rooftile.simulation import simulate
 from rooftile.sources import find_hardware
 from rooftile.validate.program import validate_program
 from tests.workloads.huggingface.configurations import TINY, built, written
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.loaders.asked import Asked
 from workloads.loaders.huggingface.caches import pages_of
 from workloads.loaders.huggingface.generation import cache_bytes
+from workloads.random_values import random_tensors
 
 PAGE = 4
 

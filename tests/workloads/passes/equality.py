@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from foundation.numerics import Array
 from rooftile.validate.program import difference, tolerance
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.graph import Graph
 from workloads.loaders.yaml import parse_network, to_yaml
 from workloads.passes.drop_dead import drop_dead
 from workloads.passes.rewritten import Rewritten
-
-Array = NDArray[Any]
+from workloads.random_values import random_tensors
 
 
 def is_finite(graph: Graph, seed: int) -> bool:

@@ -8,9 +8,10 @@ from foundation.errors import WorkloadError
 from tests.workloads.passes.equality import assert_same, assert_sound, evaluated
 from tests.workloads.passes.networks import network, told
 from workloads.build import GraphBuilder
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.layers import Elementwise
 from workloads.passes.pipeline import ALL, PASSES, pass_names, rewrite
+from workloads.random_values import random_tensors
 
 MIXED = """name: t, op: transpose, permutation: [1, 0], input: y
     name: scale, op: add, inputs: [half, half]

@@ -12,10 +12,11 @@ import pytest
 import workloads
 from rooftile.validate.program import difference, tolerance
 from tests.workloads.passes.equality import assert_same, assert_sound, evaluated
-from workloads.evaluate import evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.layers import Convolution, Normalize
 from workloads.loaders.yaml import load_zoo, parse_network, zoo_names
 from workloads.passes.pipeline import PASSES, rewrite
+from workloads.random_values import random_tensors
 
 ZOO = {
     name: (Path(workloads.__file__).parent / "zoo" / f"{name}.yaml").read_text()

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import SLOPES, FunctionKind, names
+from foundation.numerics import Array
 from tests.laws.graphs import INDEXING, OPERATORS, branches, chains, single_layers
 from workloads.build import GraphBuilder
 from workloads.conversions import Cast
-from workloads.evaluate import Array, evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.graph import Graph, TensorKind
 from workloads.layers import Elementwise, Linear, Pool, Reduce, Window
+from workloads.random_values import random_tensors
 from workloads.training.functions import WITH_GRADIENT
 from workloads.training.options import Training
 from workloads.training.step import TrainingStep, build_step

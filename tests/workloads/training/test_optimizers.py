@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foundation.numerics import Array
 from tests.workloads.training.networks import PERCEPTRON
-from workloads.evaluate import Array, evaluate, random_tensors
+from workloads.evaluate import evaluate
 from workloads.loaders.yaml import parse_network
+from workloads.random_values import random_tensors
 from workloads.training.options import Training
 from workloads.training.step import TrainingStep, build_step
 

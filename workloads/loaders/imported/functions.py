@@ -7,12 +7,13 @@ from functools import partial, reduce
 
 import numpy as np
 
+from foundation.numerics import Array
 from workloads.layers import Window
 from workloads.loaders.imported import vector
 from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.movement import backwards, cut, surround
 from workloads.loaders.imported.refused import check_numbers
-from workloads.loaders.imported.values import Array, Value, as_it_lies, lying
+from workloads.loaders.imported.values import Value, as_it_lies, lying
 from workloads.loaders.imported.weights import constant_value, known_array
 from workloads.scan import Scan
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from foundation.dtype import DTYPES
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from workloads.build import GraphBuilder
 from workloads.deformable import Deformable, add_deformed_windows
 from workloads.graph import Tensor
@@ -19,7 +20,7 @@ from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.movement import backwards, concat, constant_indices, gather, stack
 from workloads.loaders.imported.pending import Deferred
 from workloads.loaders.imported.refused import UnsupportedError, check_numbers
-from workloads.loaders.imported.values import Array, Value, as_it_lies, channels_last, lying, plain
+from workloads.loaders.imported.values import Value, as_it_lies, channels_last, lying, plain
 from workloads.loaders.imported.weights import known_array, learned_of, weight_of
 from workloads.roi_align import RoiAlign, add_roi_align
 from workloads.selection import add_top_k

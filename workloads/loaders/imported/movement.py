@@ -8,10 +8,11 @@ from itertools import accumulate, chain
 import numpy as np
 
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from workloads.indexing import add_gather
 from workloads.layers import Concat, Embedding, Slice
 from workloads.loaders.imported.importer import Importer
-from workloads.loaders.imported.values import Array, Value, as_it_lies, lying, plain
+from workloads.loaders.imported.values import Value, as_it_lies, lying, plain
 from workloads.loaders.imported.weights import constant_value, known_array, learned_of, weight_of
 
 #: The most pieces that a gather with known indices is cut into; of more, rows are looked up.

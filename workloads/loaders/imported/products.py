@@ -10,13 +10,13 @@ from string import ascii_letters
 import numpy as np
 
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from workloads.graph import Tensor
 from workloads.layers import Convolution, Linear, MatMul, Shape, Window
 from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.pending import Product, fusable
 from workloads.loaders.imported.refused import UnsupportedError
 from workloads.loaders.imported.values import (
-    Array,
     Axes,
     Recipe,
     Value,

@@ -12,16 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foundation.dtype import Dtype
+from foundation.numerics import Array
 from workloads.graph import Tensor
 from workloads.layers import Shape
 
-Array = NDArray[Any]
 #: Axes in the order in which they lie: ``(0, 2, 3, 1)`` for ``[N, C, H, W]`` held channels-last.
 Axes = tuple[int, ...]
 #: How an array of ours follows from a file's arrays, by the names that they have there.

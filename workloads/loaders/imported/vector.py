@@ -8,6 +8,7 @@ from math import inf, prod
 import numpy as np
 
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from workloads.graph import Tensor
 from workloads.layers import Elementwise, Normalize, Pool, Reduce, Shape, Window
 from workloads.loaders.imported.importer import Importer
@@ -20,15 +21,7 @@ from workloads.loaders.imported.products import (
     with_bias,
 )
 from workloads.loaders.imported.refused import UnsupportedError
-from workloads.loaders.imported.values import (
-    Array,
-    Axes,
-    Value,
-    as_it_lies,
-    channels_last,
-    lying,
-    plain,
-)
+from workloads.loaders.imported.values import Axes, Value, as_it_lies, channels_last, lying, plain
 from workloads.loaders.imported.weights import Learned, learned_of, number_of, recipe_of, weight_of
 from workloads.normalization import GroupNormalize
 from workloads.resize import Interpolate, Repeat

@@ -9,13 +9,14 @@ from typing import TypeVar
 
 from foundation.dtype import Dtype
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from workloads.graph import Graph
 from workloads.layers import Shape
 from workloads.loaders.asked import Asked
 from workloads.loaders.imported.importer import Imported, Importer
 from workloads.loaders.imported.pending import fusable
 from workloads.loaders.imported.refused import UnsupportedError
-from workloads.loaders.imported.values import Array, Value, plain
+from workloads.loaders.imported.values import Value, plain
 from workloads.loaders.imported.weights import Weight, weight_of
 
 Outputs = TypeVar("Outputs")

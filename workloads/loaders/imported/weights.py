@@ -9,18 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from foundation.dtype import DTYPES, Dtype
+from foundation.numerics import Array
 from workloads.graph import Tensor
 from workloads.layers import Shape
-from workloads.loaders.imported.values import (
-    Array,
-    Axes,
-    Pending,
-    Recipe,
-    Value,
-    plain,
-    reshaped,
-    uniform,
-)
+from workloads.loaders.imported.values import Axes, Pending, Recipe, Value, plain, reshaped, uniform
 
 if TYPE_CHECKING:
     from workloads.loaders.imported.importer import Importer

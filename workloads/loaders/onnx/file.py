@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from foundation.errors import WorkloadError
-from workloads.loaders.imported.values import Array
+from foundation.numerics import Array
 from workloads.loaders.onnx.exported import (
     Signature,
     layer_of,

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from foundation.errors import WorkloadError
-from workloads.loaders.imported.values import Array, reshaped
+from foundation.numerics import Array
+from workloads.loaders.imported.values import reshaped
 from workloads.loaders.onnx.node import Node, axes_of, axis_of
 
 Arrays = Sequence[Array]

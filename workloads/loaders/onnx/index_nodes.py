@@ -8,12 +8,13 @@ from math import prod
 import numpy as np
 
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from workloads.deformable import Deformable
 from workloads.loaders.imported import functions, indexing, movement, vector
 from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.indices import given, is_computed, picked, replaced
 from workloads.loaders.imported.refused import UnsupportedError
-from workloads.loaders.imported.values import Array, Value
+from workloads.loaders.imported.values import Value
 from workloads.loaders.imported.weights import constant_value, known_array, number_of
 from workloads.loaders.onnx.fold import MOST_ELEMENTS, folded
 from workloads.loaders.onnx.node import Handler, Inputs, Node, array_of, axis_of, needed, optional

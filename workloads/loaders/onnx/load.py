@@ -12,6 +12,7 @@ import numpy as np
 
 from foundation.dtype import DTYPES
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from workloads.graph import Graph
 from workloads.layers import Shape
 from workloads.loaders.asked import Asked
@@ -19,7 +20,7 @@ from workloads.loaders.imported.dims import bound
 from workloads.loaders.imported.importer import Imported, Importer
 from workloads.loaders.imported.pending import Given
 from workloads.loaders.imported.refused import UnsupportedError
-from workloads.loaders.imported.values import Array, Value, plain
+from workloads.loaders.imported.values import Value, plain
 from workloads.loaders.imported.walk import (
     check_input,
     computed,

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from workloads.layers import Shape
 from workloads.loaders.imported.importer import Importer
-from workloads.loaders.imported.values import Array, Value
+from workloads.loaders.imported.values import Value
 from workloads.loaders.imported.weights import known_array
 
 #: What a node's handler gets: an absent optional input is None.

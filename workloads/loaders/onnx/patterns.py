@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from workloads.loaders.imported.values import Array, uniform
+from foundation.numerics import Array
+from workloads.loaders.imported.values import uniform
 from workloads.loaders.onnx.node import Node
 
 #: An operator and patterns of its inputs, a number, or the name of a variable: equal names are

@@ -8,11 +8,12 @@ from functools import partial
 import numpy as np
 
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from workloads.loaders.imported import movement
 from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.recurrence import Direction, recurrence
 from workloads.loaders.imported.refused import UnsupportedError
-from workloads.loaders.imported.values import Array, Value
+from workloads.loaders.imported.values import Value
 from workloads.loaders.imported.weights import Learned, learned_of, number_of, weight_of
 from workloads.loaders.onnx.node import Handler, Inputs, Node, needed, optional
 

@@ -22,8 +22,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from workloads.layers import Shape
-from workloads.loaders.imported.values import Array
 
 #: Floating-point types (TensorType) to ours, and those of quantized numbers, which become int8.
 NUMBERS = {

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from workloads.layers import Shape, Window
 from workloads.loaders.imported import vector
 from workloads.loaders.imported.importer import Importer
-from workloads.loaders.imported.values import Array, Value
+from workloads.loaders.imported.values import Value
 from workloads.loaders.imported.walk import is_learned
 from workloads.loaders.imported.weights import constant_value, known_array
 from workloads.loaders.tflite.file import Operation

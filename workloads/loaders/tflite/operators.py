@@ -16,12 +16,13 @@ from math import prod
 import numpy as np
 
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from workloads.layers import Shape, Window
 from workloads.loaders.imported import movement, products, vector
 from workloads.loaders.imported.importer import Importer
 from workloads.loaders.imported.pending import Given
 from workloads.loaders.imported.refused import UnsupportedError
-from workloads.loaders.imported.values import Array, Value, lying, plain
+from workloads.loaders.imported.values import Value, lying, plain
 from workloads.loaders.imported.weights import Learned, learned_of, number_of, weight_of
 from workloads.loaders.tflite.file import Operation
 from workloads.loaders.tflite.operation import (

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from foundation.errors import WorkloadError
-from workloads.loaders.imported.values import Array
+from foundation.numerics import Array
 
 #: The largest JSON that is read; the graph of a network of some thousand layers has 20 MB.
 MOST_BYTES = 1 << 28

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from foundation.errors import WorkloadError
-from workloads.loaders.imported.values import Array
+from foundation.numerics import Array
 from workloads.loaders.torch.archive import FLOATS, Archive, opened
 from workloads.loaders.torch.node import Meta, Name, Node
 

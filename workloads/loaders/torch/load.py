@@ -12,6 +12,7 @@ from typing import Any
 
 from foundation.dtype import DTYPES
 from foundation.errors import WorkloadError
+from foundation.numerics import Array
 from workloads.graph import Graph
 from workloads.layers import Shape
 from workloads.loaders.asked import Asked
@@ -21,7 +22,7 @@ from workloads.loaders.imported.importer import Imported, Importer
 from workloads.loaders.imported.indices import given
 from workloads.loaders.imported.pending import Given
 from workloads.loaders.imported.refused import UnsupportedError
-from workloads.loaders.imported.values import Array, Recipe, Value, plain
+from workloads.loaders.imported.values import Recipe, Value, plain
 from workloads.loaders.imported.walk import (
     check_input,
     computed,
