@@ -33,11 +33,9 @@ from workloads.loaders.operators import (
     check_count,
     embedding_of,
     operator_of,
-    per_axis,
     routing_of,
-    spatial_axes,
-    windows_of,
 )
+from workloads.loaders.windows import per_axis, spatial_axes, windows_of
 from workloads.recurrent import (
     LAYERS_A_STEP,
     STATES,

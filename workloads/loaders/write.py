@@ -185,6 +185,19 @@ def operator_name(operator: object) -> str:
 
 def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]:
     """Return an operator's attributes as they stand in YAML."""
+    for found in (
+        _of_product(operator),
+        _of_function(operator, inputs),
+        _of_look_up(operator),
+        _of_move(operator),
+    ):
+        if found is not None:
+            return found
+    return {}
+
+
+def _of_product(operator: object) -> dict[str, object] | None:
+    """Return the attributes of what the array computes."""
     match operator:
         case Convolution():
             return {
@@ -216,49 +229,56 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
         case MatMul():
             equation = json.dumps(operator.equation)
             return {"equation": equation, **_epilogue(operator.activation, operator.shift)}
+        case ConvolutionGradient():
+            return {**_windows(operator.windows), "groups": operator.groups}
+    return None
+
+
+def _of_function(operator: object, inputs: Sequence[Tensor]) -> dict[str, object] | None:
+    """Return the attributes of what the vector unit computes."""
+    match operator:
         case Elementwise():
             return _epilogue(operator.activation, None) if len(inputs) == 2 else {}
         case Pool():
             return _windows(operator.windows)
         case Reduce():
             return {"function": operator.function, "axes": list(operator.axes)}
-        case Embedding():
-            return {
-                "entries": operator.entries,
-                "out": operator.features,
-                "dtype": operator.dtype,
-            }
-        case Concat():
-            return {"axis": operator.axis}
-        case Slice():
-            return {
-                "axis": operator.axis,
-                "start": operator.start,
-                "stop": operator.stop,
-                "step": operator.step,
-            }
-        case Reshape():
-            return {"shape": list(operator.shape)}
         case Normalize():
             return {} if operator.axis == -1 else {"axis": operator.axis}
         case GroupNormalize():
             return {"groups": operator.groups}
-        case ConvolutionGradient():
-            return {**_windows(operator.windows), "groups": operator.groups}
         case PoolGradient():
             return {
                 "function": operator.function,
                 "sizes": list(operator.sizes),
                 **_windows(operator.windows),
             }
-        case Flip():
-            return {"axis": operator.axis}
         case Cast():
             return {"dtype": operator.dtype}
-        case Repeat():
-            return {"factors": list(operator.factors)}
         case Interpolate():
             return {"axis": operator.axis, "factor": operator.factor}
+        case Ramp():
+            return {
+                "function": operator.function,
+                "axis": operator.axis,
+                "count": operator.count,
+                "start": json.dumps(operator.start),
+                "step": json.dumps(operator.step),
+            }
+        case Sort() | Scan():
+            return {"axis": operator.axis}
+    return None
+
+
+def _of_look_up(operator: object) -> dict[str, object] | None:
+    """Return the attributes of what looks up rows, or computes their numbers."""
+    match operator:
+        case Embedding():
+            return {
+                "entries": operator.entries,
+                "out": operator.features,
+                "dtype": operator.dtype,
+            }
         case RowNumbers():
             return {
                 "rows": operator.rows,
@@ -273,24 +293,34 @@ def _attributes(operator: object, inputs: Sequence[Tensor]) -> dict[str, object]
             return {**_routing(operator.routing), "rows": operator.rows}
         case Collect():
             return _routing(operator.routing)
-        case Ramp():
-            return {
-                "function": operator.function,
-                "axis": operator.axis,
-                "count": operator.count,
-                "start": json.dumps(operator.start),
-                "step": json.dumps(operator.step),
-            }
         case LookupTable():
             return {"rows": json.dumps(operator.rows), "dtype": operator.dtype}
         case OneHot():
             return {"out": operator.classes, "dtype": operator.dtype}
-        case Sort() | Scan():
+    return None
+
+
+def _of_move(operator: object) -> dict[str, object] | None:
+    """Return the attributes of what only moves data."""
+    match operator:
+        case Concat():
             return {"axis": operator.axis}
+        case Slice():
+            return {
+                "axis": operator.axis,
+                "start": operator.start,
+                "stop": operator.stop,
+                "step": operator.step,
+            }
+        case Reshape():
+            return {"shape": list(operator.shape)}
+        case Flip():
+            return {"axis": operator.axis}
+        case Repeat():
+            return {"factors": list(operator.factors)}
         case Transpose():
             return {"permutation": list(operator.permutation)}
-        case _:
-            return {}
+    return None
 
 
 def _routing(routing: Routing) -> dict[str, object]:
