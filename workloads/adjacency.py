@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
     Reals = NDArray[np.float64]
 
-#: Edges of a graph at most, and bytes of a file of them.
+#: Nodes and edges of all copies of a graph at most, and bytes of a file of edges.
+MAX_NODES = 1_000_000
 MAX_EDGES = 5_000_000
 MAX_FILE_BYTES = 200_000_000
 #: Numbers of nodes in a file are cut here: above any that there can be.
@@ -93,17 +94,25 @@ class Adjacency:
             raise WorkloadError(
                 f"{self.nodes} nodes don't divide into {self.copies} copies; correct 'copies'"
             )
-        most = self.each * (self.each - 1)
-        if self.file is None and not 0 <= self.edges <= min(most, MAX_EDGES):
+        if self.nodes > MAX_NODES:
             raise WorkloadError(
-                f"edges are {self.edges} but must lie in 0..{min(most, MAX_EDGES)}, of"
-                f" {self.each} nodes"
+                f"has {self.nodes} nodes{self._copies} but at most {MAX_NODES} are possible"
+            )
+        most = min(self.each * (self.each - 1), MAX_EDGES // self.copies)
+        if self.file is None and not 0 <= self.edges <= most:
+            raise WorkloadError(
+                f"edges are {self.edges} but must lie in 0..{most}, of {self.each} nodes"
+                f"{self._copies}"
             )
         if self.exponent < 0 or self.seed < 0:
             raise WorkloadError(
                 f"exponent and seed are {self.exponent:g} and {self.seed} but must be at least 0"
             )
         _ = self.matrix
+
+    @property
+    def _copies(self) -> str:
+        return f" in {self.copies} copies" if self.copies > 1 else ""
 
     @property
     def each(self) -> int:
@@ -251,8 +260,11 @@ def _read(adjacency: Adjacency, path: Path) -> tuple[Integers, Integers, Reals]:
     if file_digest(path) != adjacency.digest:
         raise WorkloadError(f"{path}: has changed since the network was read; read it again")
     rows, columns, values = _archive(path) if path.suffix == ".npz" else _edge_list(path)
-    if len(rows) > MAX_EDGES:
-        raise WorkloadError(f"{path}: has {len(rows)} edges but at most {MAX_EDGES} are possible")
+    most = MAX_EDGES // adjacency.copies
+    if len(rows) > most:
+        raise WorkloadError(
+            f"{path}: has {len(rows)} edges but at most {most} are possible{adjacency._copies}"
+        )
     for name, ends in (("rows", rows), ("columns", columns)):
         if len(ends) and not 0 <= ends.min() <= ends.max() < adjacency.each:
             raise WorkloadError(
