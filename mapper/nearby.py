@@ -1,8 +1,8 @@
 """What a kernel takes in mappings near one that was found elsewhere: an answer without a search.
 
 The mapping may be of another machine, or of the same kernel with other extents (another batch). Its
-loops and places stay; its steps are tried as they are and times and over small powers of two, all
-combinations at once, and the one of least cycles that fits is taken. Loops over outputs that had
+loops and places stay; its steps are tried as they are and times small factors, all combinations at
+once, and the one of least cycles that fits is taken. Loops over outputs that had
 one turn come before those over K, where they may have more. Where none fits, inputs are held tile
 by tile.
 
@@ -12,8 +12,8 @@ found; rules other than scratchpads' capacities aren't checked. Cycles are the c
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Dictionary
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,9 +35,11 @@ from mapper.search.price import exact_cycles
 from mapper.stages import is_copied
 
 #: What each dimension's steps are multiplied by, as far as there is room for combinations.
-FACTORS = (1.0, 0.5, 2.0, 0.25, 4.0, 0.125)
+FACTORS = (1.0, 0.5, 2.0, 1.5, 0.75, 0.25, 4.0, 0.125)
 #: Combinations that are tried at once.
 MOST_NESTS = 1024
+#: Mappings of each place that are worth a second look.
+BEST = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,26 +85,44 @@ def nearby_price(
     extents
         That kernel's.
     """
+    return next(nearby_prices(kernel, spec, mapping, extents), None)
+
+
+def nearby_prices(
+    kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping, extents: Sequence[int]
+) -> Iterator[Price]:
+    """Yield prices of mappings near one that was found, as `nearby_price`.
+
+    Inputs are held as they were, then tile by tile, each by itself and all; for each of these
+    places, with as many buffers as there were and with one, the best few come, best first.
+    """
     mapping = _opened(kernel, mapping.canonical(extents))
     dataflow = mapping.dataflow if mapping.dataflow in spec.array.dataflows else None
     machine = spec.with_dataflow(dataflow)
     nests = _nests(kernel, mapping, extents)
     costs = NestCosts(nests, machine)
     slots = tuple(count > 1 for count in mapping.num_buffers)
-    tile_by_tile = (nests.depth,) * len(kernel.inputs) + mapping.held[-1:]
-    for held in dict.fromkeys((mapping.held, tile_by_tile)):
+    for held in _places(mapping):
         place = costs.at(held)
         for doubled in dict.fromkeys((slots, (False,) * len(slots))):
             scores = place.scores(doubled)
-            fits = scores.fits(machine)
-            if fits.any():
-                best = int(np.where(fits, scores.cycles, np.inf).argmin())
-                buffers = tuple(int(count[best]) for count in scores.num_buffers)
+            cycles = np.where(scores.fits(machine), scores.cycles, np.inf)
+            for number in cycles.argsort(kind="stable")[:BEST].tolist():
+                if np.isinf(cycles[number]):
+                    break
+                buffers = tuple(int(count[number]) for count in scores.num_buffers)
                 near = Mapping(
-                    loops=nests.loops(best), held=held, num_buffers=buffers, dataflow=dataflow
+                    loops=nests.loops(number), held=held, num_buffers=buffers, dataflow=dataflow
                 )
-                return _price(place, scores, best, near)
-    return None
+                yield _price(place, scores, number, near)
+
+
+def _places(mapping: Mapping) -> list[tuple[int, ...]]:
+    """Return where operands are held, and the same with inputs tile by tile: all, and each."""
+    own, depth = mapping.held, len(mapping.loops)
+    inputs = range(len(own) - 1)
+    each = (tuple(depth if n == one else at for n, at in enumerate(own)) for one in inputs)
+    return list(dict.fromkeys((own, (*(depth for _ in inputs), own[-1]), *each)))
 
 
 def checked_cycles(

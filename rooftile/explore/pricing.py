@@ -10,7 +10,7 @@ from accel.spec import AcceleratorSpec
 from mapper.check import split_violation
 from mapper.kernel import Kernel
 from mapper.layer_mapper import check_product
-from mapper.nearby import Price, checked_cycles, nearby_price
+from mapper.nearby import Price, checked_cycles, nearby_price, nearby_prices
 from mapper.splits import Split, reduction
 from mapper.stages import largest_part
 from reports.estimated import NO_ENERGY
@@ -22,6 +22,8 @@ from rooftile.explore.prepared import Prepared
 #: Of the 100 ms in which an answer is there, what prices may take: what is left when they are found
 #: is for the network, the page, and a price that had begun.
 BUDGET_S = 0.03
+#: Mappings near one that was found whose prices are asked of the engine, after those of all layers.
+MOST_IMPROVED = 6
 Clock = Callable[[], float]
 
 
@@ -124,38 +126,56 @@ class Pricing:
             }
         #: Works without prices yet, what took longest last.
         self._waiting = sorted(self._least.keys() - self._priced.keys(), key=self._cycles_before)
+        #: Works with the price of one mapping, what took longest last.
+        self._improvable: list[int] = []
 
     def go_on(self, budget_s: float = BUDGET_S) -> Quick:
         """Return what is known after so many seconds: until then layers are begun."""
         end = self._clock() + budget_s
-        while self._waiting and self._clock() < end:
-            number = self._waiting.pop()
-            report = self._price(number)
-            if report is None:
-                self._is_bound = False
+        while self._clock() < end and (self._waiting or self._improvable):
+            if self._waiting:
+                self._price_first(self._waiting.pop())
             else:
-                self._priced[number] = report
+                self._improve(self._improvable.pop())
         return self._quick()
 
     def _cycles_before(self, number: int) -> float:
         return self._counts[number] * self._before[number].report.total_cycles
 
-    def _price(self, number: int) -> WorkReport | None:
-        """Return the report of a work, None where no mapping near fits."""
+    def _price_first(self, number: int) -> None:
+        """Price a work in the best mapping near that which was found, if one fits."""
         kernels, before = self._prepared.works[number], self._before[number]
         priced = _prices(kernels, before.steps, self._spec)
-        if priced is None:
-            return None
-        cycles: float | None
-        if is_exact(self._spec):
-            cycles = checked_cycles(kernels, self._spec, [price.mapping for price, _ in priced])
-        else:
-            cycles = self._with_waiting(priced, before)
-            self._is_bound = False
-        if cycles is None:
-            return None
+        if priced is not None and is_exact(self._spec):
+            self._take(number, priced)
+            if len(priced) == 1:
+                self._improvable.insert(0, number)
+        elif priced is not None:
+            self._priced[number] = self._report(number, priced, self._with_waiting(priced, before))
+        self._is_bound &= number in self._priced and is_exact(self._spec)
+
+    def _improve(self, number: int) -> None:
+        """Price a work in other mappings near; the closed form's best isn't always the best."""
+        (kernel,), (step,) = self._prepared.works[number], self._before[number].steps
+        found = list(nearby_prices(kernel, self._spec, step.mapping, step.extents))
+        found.sort(key=lambda price: price.cycles)
+        for price in found[:MOST_IMPROVED]:
+            self._take(number, [(price, 1)])
+
+    def _take(self, number: int, priced: Sequence[tuple[Price, int]]) -> None:
+        """Keep what the engine says of mappings, if no better ones are known."""
+        kernels = self._prepared.works[number]
+        cycles = checked_cycles(kernels, self._spec, [price.mapping for price, _ in priced])
+        known = self._priced.get(number)
+        if cycles is not None and (known is None or cycles < known.total_cycles):
+            self._priced[number] = self._report(number, priced, cycles)
+
+    def _report(
+        self, number: int, priced: Sequence[tuple[Price, int]], cycles: float
+    ) -> WorkReport:
+        kernels, least_cycles = self._prepared.works[number], self._least[number]
         return provisional_work(
-            kernels, priced, self._spec, cycles=cycles, least_cycles=self._least[number]
+            kernels, priced, self._spec, cycles=cycles, least_cycles=least_cycles
         )
 
     def _with_waiting(self, priced: Sequence[tuple[Price, int]], before: _Before) -> float:
@@ -198,7 +218,7 @@ class Pricing:
             report=report,
             priced=sum(layer.work_number not in left for layer in layers),
             layers=len(layers),
-            is_over=not self._waiting,
+            is_over=not self._waiting and not self._improvable,
             is_bound=self._is_bound and not left,
         )
 

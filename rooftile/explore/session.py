@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from threading import Condition, Lock
@@ -74,12 +75,13 @@ class Session:
         self._wanted = self._before = space.start
         #: Cycles of answers at once, while their searches go on.
         self._said: dict[Setting, int] = {}
-        #: Cycles of searches over those of the answers at once.
+        #: Cycles of answers at once over those of their searches.
         self._ratios: list[float] = []
         self._changed = Condition()
         self._pricing_now = Lock()
         self._at_once: _AtOnce | None = None
         self._searcher = Searcher(self._done)
+        gc.freeze()  # what is kept needs no looking through, which takes longer than an answer
         with self._changed:
             self._ask(None)
 
@@ -177,7 +179,7 @@ class Session:
             "more": not quick.is_over,
             "is_bound": quick.is_bound,
             "least_time_s": quick.least_cycles / quick.report.spec.clock_hz,
-            "searched_over_said": seen,
+            "said_over_searched": seen,
         }
 
     def _record(self, outcome: Outcome) -> dict[str, Any]:
@@ -232,10 +234,11 @@ class Session:
             if setting is None:
                 return
             self._known[setting] = outcome
+            gc.freeze()
             self._numbers = {n: s for n, s in self._numbers.items() if n >= number}
             said = self._said.pop(setting, 0)
             if said and isinstance(outcome, Searched):
-                self._ratios.append(outcome.report.total_cycles / said)
+                self._ratios.append(said / max(1, outcome.report.total_cycles))
             while len(self._known) > MOST_KEPT:
                 # The first answer is of the machine as it was given, and always fits.
                 del self._known[next(one for one in self._known if one != self.space.start)]

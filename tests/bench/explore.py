@@ -38,7 +38,7 @@ RUNS = (
 #: Settings in which several sliders have moved, and those whose search is waited for.
 MIXED, SEARCHED = 20, 12
 #: Seconds that neighbours may be searched ahead, until a machine's are asked for.
-REST_S = 60.0
+REST_S = 30.0
 #: Prices of answers at once over those of searches, below which they are no upper bound.
 ROUNDING = 0.9995
 
