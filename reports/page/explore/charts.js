@@ -4,6 +4,9 @@ const SYMBOLS = ["circle", "rect", "diamond", "triangle", "arrow", "roundRect"];
 const DOT_PX = { least: 7, most: 52 };
 const LINE_PX = 19;
 const LINES_MARGIN_PX = 46;
+/** Where slopes have their names, one after the other: side by side they would cover each other. */
+const ALONG = ["Middle", "End", "Start"];
+const NAME_CHARACTERS = { narrow: 17, wide: 29 };
 
 /** Keep ranges while dots move within them, so that the eye has something to hold on to. */
 function heldLimits(previous, { ceilings, dots }) {
@@ -81,9 +84,11 @@ function dotNote(dot) {
 /** Return main roofs as lines with their names along them. */
 function roofs(ceilings, { x, y }) {
   const peak = Math.max(...ceilings.map((one) => one.ops_per_s ?? 0));
+  let slopes = 0;
   const lines = ceilings.filter((one) => one.is_main || one.ops_per_s !== null).map((one) => {
+    const along = one.ops_per_s === null ? ALONG[slopes++ % ALONG.length] : one.is_main ? "Start" : "End";
     const label = { formatter: one.label, color: colour("ink"), fontSize: 11, distance: 3,
-      position: one.ops_per_s === null ? "insideMiddleTop" : "insideEndTop",
+      position: `inside${along}Top`,
       textBorderColor: colour("surface"), textBorderWidth: 3 };
     const lineStyle = { color: colour("roof"), width: one.is_main ? 1.6 : 1, type: one.is_main ? "solid" : "dashed" };
     if (one.ops_per_s !== null) {
@@ -98,12 +103,19 @@ function roofs(ceilings, { x, y }) {
     markLine: { silent: true, symbol: "none", data: lines.filter((line) => line !== null) } };
 }
 
+/** Leave out the middle of a long name: its end tells it from its neighbours. */
+function shortened(name, most) {
+  if (name.length <= most) return name;
+  const end = Math.ceil((most - 1) * 0.65);
+  return `${name.slice(0, most - 1 - end)}…${name.slice(-end)}`;
+}
+
 function layersPanel(parent) {
   const section = panelSection("layers", "Layers that take longest",
     "Cycles of all layers in a line; colour is what bounds them.");
   parent.append(section);
   let answer = null;
-  const made = chart(section, "Layers that take longest, as bars.", (width) => {
+  const made = chart(section, "Layers that take longest, as bars. Arrow keys go through them.", (width) => {
     if (!answer) return {};
     const colourOf = boundColours(answer.memories);
     const isNarrow = width < NARROW_PX;
@@ -112,7 +124,8 @@ function layersPanel(parent) {
       xAxis: axis("", { type: "value", splitNumber: isNarrow ? 3 : 5,
         axisLabel: { color: colour("quiet"), hideOverlap: true, formatter: (value) => scaled(value, 1000, DECIMAL, "") } }),
       yAxis: axis("", { type: "category", inverse: true, data: answer.lines.map((line) => line.name), axisTick: { show: false },
-        axisLabel: { color: colour("ink"), width: isNarrow ? 120 : 196, overflow: "truncate", interval: 0, fontSize: 12 } }),
+        axisLabel: { color: colour("ink"), width: isNarrow ? 120 : 196, overflow: "truncate", interval: 0, fontSize: 12,
+          formatter: (name) => shortened(name, isNarrow ? NAME_CHARACTERS.narrow : NAME_CHARACTERS.wide) } }),
       tooltip: tooltip({ formatter: ({ data }) => noteOf(data.line.name, [
         ["Cycles", whole(data.line.cycles)],
         ["Share of the time", percent(data.line.cycles / answer.total_cycles)],
@@ -122,6 +135,15 @@ function layersPanel(parent) {
         value: line.cycles, line, itemStyle: { color: colourOf(line.bound_by), borderRadius: [0, 3, 3, 0] },
       })) }],
     };
+  });
+  steppedByKeys(made, {
+    count: () => answer?.lines.length ?? 0,
+    show: (place) => {
+      const line = answer.lines[place];
+      made.instance.dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: place });
+      speak(`${line.name}: ${whole(line.cycles)} cycles, bound by ${line.bound_by}`);
+    },
+    open: () => undefined,
   });
   return (next) => {
     answer = next;

@@ -7,14 +7,17 @@ function stateOf(answer) {
   if (answer.error) return ["error", answer.error];
   if (!answer.provisional) return ["searched", "Searched: mappings were found for this machine."];
   const least = `at least ${formatted(answer.least_time_s, "s")} by the roofs`;
-  if (answer.is_bound) return ["provisional", `Provisional: at most this, ${least}. Searching …`];
+  if (answer.is_bound) return ["provisional", `Provisional: mappings take this, ${least}. Searching …`];
   const priced = answer.priced < answer.layers ? ` of ${answer.priced} of ${answer.layers} layers` : "";
   return ["provisional", `Provisional: an estimate${priced}, ${least}. Searching …`];
 }
 
 /** Say how far answers at once were from searched ones, as far as that is known. */
 function trackRecord([low, high]) {
-  const off = (ratio) => (ratio < 1 ? `${percent(1 / ratio - 1)} too low` : `${percent(ratio - 1)} too high`);
+  const off = (ratio) => {
+    if (Math.abs(ratio - 1) < 0.0005) return "right";
+    return ratio < 1 ? `${percent(1 / ratio - 1)} too low` : `${percent(ratio - 1)} too high`;
+  };
   const range = off(low) === off(high) ? off(low) : `from ${off(low)} to ${off(high)}`;
   return `So far what was said at once has been ${range}.`;
 }
@@ -43,7 +46,7 @@ function showBounds(answer) {
     bar.append(piece);
     const mark = element("i", {});
     mark.style.background = colourOf(bound);
-    legend.append(element("li", {}, mark, `${bound} ${percent(share)} of the time`));
+    legend.append(element("li", {}, mark, `${bound} ${percent(share)}`, element("small", {}, " of the time")));
   }
   byId("bounds").replaceChildren(bar, legend);
 }
@@ -66,6 +69,7 @@ function start() {
     showNumbers(answer);
     showBounds(answer);
     for (const one of draw) one(answer);
+    if (!answer.provisional) speak(`Latency ${formatted(answer.time_s, "s")}`);
     document.body.dataset.shown = JSON.stringify({
       cycles: answer.total_cycles, provisional: answer.provisional, server_ms: answer.answer_ms ?? null,
       shown_ms: performance.now() - moved,
