@@ -128,15 +128,20 @@ class Pricing:
         self._waiting = sorted(self._least.keys() - self._priced.keys(), key=self._cycles_before)
         #: Works with the price of one mapping, what took longest last.
         self._improvable: list[int] = []
+        #: Other mappings of the last of them, the best by the closed form last.
+        self._others: list[tuple[int, Price]] = []
 
     def go_on(self, budget_s: float = BUDGET_S) -> Quick:
         """Return what is known after so many seconds: until then layers are begun."""
         end = self._clock() + budget_s
-        while self._clock() < end and (self._waiting or self._improvable):
+        while self._clock() < end and not self._is_over():
             if self._waiting:
                 self._price_first(self._waiting.pop())
+            elif self._others:
+                number, price = self._others.pop()
+                self._take(number, [(price, 1)])
             else:
-                self._improve(self._improvable.pop())
+                self._look_for_others(self._improvable.pop())
         return self._quick()
 
     def _cycles_before(self, number: int) -> float:
@@ -154,13 +159,15 @@ class Pricing:
             self._priced[number] = self._report(number, priced, self._with_waiting(priced, before))
         self._is_bound &= number in self._priced and is_exact(self._spec)
 
-    def _improve(self, number: int) -> None:
-        """Price a work in other mappings near; the closed form's best isn't always the best."""
+    def _look_for_others(self, number: int) -> None:
+        """Find other mappings near: the best of the closed form isn't always the best."""
         (kernel,), (step,) = self._prepared.works[number], self._before[number].steps
         found = list(nearby_prices(kernel, self._spec, step.mapping, step.extents))
         found.sort(key=lambda price: price.cycles)
-        for price in found[:MOST_IMPROVED]:
-            self._take(number, [(price, 1)])
+        self._others = [(number, price) for price in reversed(found[:MOST_IMPROVED])]
+
+    def _is_over(self) -> bool:
+        return not (self._waiting or self._improvable or self._others)
 
     def _take(self, number: int, priced: Sequence[tuple[Price, int]]) -> None:
         """Keep what the engine says of mappings, if no better ones are known."""
@@ -218,7 +225,7 @@ class Pricing:
             report=report,
             priced=sum(layer.work_number not in left for layer in layers),
             layers=len(layers),
-            is_over=not self._waiting and not self._improvable,
+            is_over=self._is_over(),
             is_bound=self._is_bound and not left,
         )
 

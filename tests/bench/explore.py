@@ -79,7 +79,9 @@ class Asker:
     def __init__(self, network: str, hardware: str) -> None:
         self.space = Space(network, Asked(), load_preset(hardware))
         self.session = Session(self.space, SearchOptions())
+        #: Of questions about another setting than the one before.
         self.times_ms: list[float] = []
+        self._last: dict[str, int] = {}
 
     def ask(self, question: str, setting: dict[str, int]) -> dict[str, Any]:
         """Return an answer."""
@@ -89,8 +91,9 @@ class Asker:
         connection.request("POST", f"/{self.server.token}/{question}", json.dumps(setting), headers)
         answer = json.loads(connection.getresponse().read())
         connection.close()
-        if question == "answer":
+        if setting != self._last:
             self.times_ms.append(1000 * (time.perf_counter() - start))
+        self._last = setting
         return dict(answer)
 
     def __enter__(self) -> Asker:

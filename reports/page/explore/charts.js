@@ -30,7 +30,7 @@ function rooflinePanel(parent) {
   parent.append(section);
   let answer = null;
   let limits = null;
-  const made = chart(section, "Roofline. Arrow keys go through the dots.", () => {
+  const made = chart(section, "Roofline. Arrow keys go through the dots.", (width) => {
     if (!answer) return {};
     limits = heldLimits(limits, answer);
     const bounds = [...new Set(answer.dots.map((dot) => dot.bound_by))];
@@ -43,7 +43,7 @@ function rooflinePanel(parent) {
       yAxis: logAxis(limits.y, (value) => scaled(value, 1000, DECIMAL, "OP/s", 3)),
       tooltip: tooltip({ formatter: ({ data }) => dotNote(data.dot) }),
       series: [
-        roofs(answer.ceilings, limits),
+        roofs(answer.ceilings, limits, width < NARROW_PX),
         ...bounds.map((bound, number) => ({
           name: bound, type: "scatter", symbol: SYMBOLS[number % SYMBOLS.length], z: 3,
           data: answer.dots.filter((dot) => dot.bound_by === bound).map((dot) => ({
@@ -81,13 +81,14 @@ function dotNote(dot) {
   ]);
 }
 
-/** Return main roofs as lines with their names along them. */
-function roofs(ceilings, { x, y }) {
+/** Return main roofs as lines with their names along them, short ones where there is little room. */
+function roofs(ceilings, { x, y }, isNarrow) {
   const peak = Math.max(...ceilings.map((one) => one.ops_per_s ?? 0));
   let slopes = 0;
   const lines = ceilings.filter((one) => one.is_main || one.ops_per_s !== null).map((one) => {
     const along = one.ops_per_s === null ? ALONG[slopes++ % ALONG.length] : one.is_main ? "Start" : "End";
-    const label = { formatter: one.label, color: colour("ink"), fontSize: 11, distance: 3,
+    const name = isNarrow ? one.label.replace("main memories together", "together") : one.label;
+    const label = { formatter: name, color: colour("ink"), fontSize: 11, distance: 3,
       position: `inside${along}Top`,
       textBorderColor: colour("surface"), textBorderWidth: 3 };
     const lineStyle = { color: colour("roof"), width: one.is_main ? 1.6 : 1, type: one.is_main ? "solid" : "dashed" };
