@@ -34,7 +34,7 @@ from workloads.loaders.asked import Asked
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "pages"
 SWEEP = ROOT / "rooftile" / "sweep" / "examples" / "array_shapes.sweep.yaml"
-COLOURS = 96
+COLOURS = 256
 #: Until a page has drawn itself, whatever the computer is busy with.
 PATIENCE_S = 60.0
 DRAWN_S = 1.5
@@ -115,7 +115,7 @@ def _shot(browser: webdriver.Chrome) -> bytes:
     shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
     image = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
     written = io.BytesIO()
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(written, "png", optimize=True)
+    image.quantize(COLOURS, kmeans=4, dither=Image.Dither.NONE).save(written, "png", optimize=True)
     return written.getvalue()
 
 
