@@ -8,6 +8,7 @@
 # make engines the analytical engine against the cycle engine: the zoo on all presets
 # make across  what passes over several layers save: the tables in DESIGN.md (some minutes)
 # make bench   the speed claims of the README, measured here
+# make pictures  the pictures of web pages in docs/pages (needs Chromium)
 # make fuzz    10^5 mutated files of each format: do the loaders survive? (about an hour and a half)
 # make soak    10^8 requests through one DRAM controller, and the memory that takes
 # make clean   remove what make made
@@ -17,7 +18,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 TYPED  := $(wildcard accel/*.pxd accel/dram/*.pxd mapper/*.pxd)
 
-.PHONY: run setup test check quick laws rtl dram engines across bench fuzz soak clean help
+.PHONY: run setup test check quick laws rtl dram engines across bench pictures fuzz soak clean help
 
 
 run: setup
@@ -62,6 +63,9 @@ engines: setup
 
 across: setup
 	@$(BIN)/python -m tests.bench.across
+
+pictures: setup
+	@$(BIN)/python -m tests.pictures
 
 bench: setup
 	@$(BIN)/python -m tests.bench.table

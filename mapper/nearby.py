@@ -1,8 +1,10 @@
 """What a kernel takes in mappings near one that was found elsewhere: an answer without a search.
 
 The mapping may be of another machine, or of the same kernel with other extents (another batch). Its
-loops and places stay; its steps are tried as they are and times and over small powers of two, all
-combinations at once, and the one of least cycles that fits is taken.
+loops and places stay; its steps are tried as they are and times small factors, all combinations at
+once, and the one of least cycles that fits is taken. Loops over outputs that had
+one turn come before those over K, where they may have more. Where none fits, inputs are held tile
+by tile.
 
 # Approximation: orders of loops, and places of operands, that are better on the new machine aren't
 found; rules other than scratchpads' capacities aren't checked. Cycles are the closed form's.
@@ -10,9 +12,9 @@ found; rules other than scratchpads' capacities aren't checked. Cycles are the c
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Dictionary
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,17 +22,24 @@ from numpy.typing import NDArray
 
 from accel.spec import AcceleratorSpec
 from isa.instruction import Operand
+from mapper.check import violations
 from mapper.cost import NestCosts
 from mapper.held import memory_of
 from mapper.kernel import Kernel, Role
+from mapper.layouts import with_layouts
 from mapper.mapping import Mapping
 from mapper.nest import Nests
+from mapper.pipeline import Pipeline
 from mapper.place_costs import PlaceCosts, Scores
+from mapper.search.price import exact_cycles
+from mapper.stages import is_copied
 
 #: What each dimension's steps are multiplied by, as far as there is room for combinations.
-FACTORS = (1.0, 0.5, 2.0, 0.25, 4.0, 0.125)
+FACTORS = (1.0, 0.5, 2.0, 1.5, 0.75, 0.25, 4.0, 0.125)
 #: Combinations that are tried at once.
 MOST_NESTS = 1024
+#: Mappings of each place that are worth a second look.
+BEST = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +58,8 @@ class Price:
         Main memory to bytes.
     tiles
         Number of tiles.
+    mapping
+        How the kernel is mapped.
     """
 
     cycles: float
@@ -57,6 +68,7 @@ class Price:
     operand_bytes: Dictionary[Operand, int]
     memory_bytes: Dictionary[str, int]
     tiles: int
+    mapping: Mapping
 
 
 def nearby_price(
@@ -73,20 +85,74 @@ def nearby_price(
     extents
         That kernel's.
     """
-    machine = spec.with_dataflow(mapping.dataflow if _has(spec, mapping) else None)
+    return next(nearby_prices(kernel, spec, mapping, extents), None)
+
+
+def nearby_prices(
+    kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping, extents: Sequence[int]
+) -> Iterator[Price]:
+    """Yield prices of mappings near one that was found, as `nearby_price`.
+
+    Inputs are held as they were, then tile by tile, each by itself and all; for each of these
+    places, with as many buffers as there were and with one, the best few come, best first.
+    """
+    mapping = _opened(kernel, mapping.canonical(extents))
+    dataflow = mapping.dataflow if mapping.dataflow in spec.array.dataflows else None
+    machine = spec.with_dataflow(dataflow)
     nests = _nests(kernel, mapping, extents)
-    place = NestCosts(nests, machine).at(mapping.held)
+    costs = NestCosts(nests, machine)
     slots = tuple(count > 1 for count in mapping.num_buffers)
-    for doubled in dict.fromkeys((slots, (False,) * len(slots))):
-        scores = place.scores(doubled)
-        fits = scores.fits(machine)
-        if fits.any():
-            best = int(np.where(fits, scores.cycles, np.inf).argmin())
-            return _price(place, scores, best)
-    return None
+    for held in _places(mapping):
+        place = costs.at(held)
+        for doubled in dict.fromkeys((slots, (False,) * len(slots))):
+            scores = place.scores(doubled)
+            cycles = np.where(scores.fits(machine), scores.cycles, np.inf)
+            for number in cycles.argsort(kind="stable")[:BEST].tolist():
+                if np.isinf(cycles[number]):
+                    break
+                buffers = tuple(int(count[number]) for count in scores.num_buffers)
+                near = Mapping(
+                    loops=nests.loops(number), held=held, num_buffers=buffers, dataflow=dataflow
+                )
+                yield _price(place, scores, number, near)
 
 
-def _price(place: PlaceCosts, scores: Scores, number: int) -> Price:
+def _places(mapping: Mapping) -> list[tuple[int, ...]]:
+    """Return where operands are held, and the same with inputs tile by tile: all, and each."""
+    own, depth = mapping.held, len(mapping.loops)
+    inputs = range(len(own) - 1)
+    each = (tuple(depth if n == one else at for n, at in enumerate(own)) for one in inputs)
+    return list(dict.fromkeys((own, (*(depth for _ in inputs), own[-1]), *each)))
+
+
+def checked_cycles(
+    kernels: Sequence[Kernel], spec: AcceleratorSpec, mappings: Sequence[Mapping]
+) -> float | None:
+    """Return what the engine says that a layer's kernels take; None where a rule is broken.
+
+    Parameters
+    ----------
+    kernels, mappings
+        What runs, and how; one after the other, unless data is only moved.
+    spec
+        A machine of one core, whose memories have bandwidth and latency.
+    """
+    own = [
+        with_layouts(kernel, mapping.canonical(kernel.extents), spec)
+        for kernel, mapping in zip(kernels, mappings, strict=True)
+    ]
+    for kernel, mapping in zip(kernels, own, strict=True):
+        if any(violations(kernel, spec, mapping)):
+            return None
+    if len(kernels) > 1 and is_copied(kernels):
+        return Pipeline(spec).cycles(kernels, own)
+    return sum(
+        exact_cycles(kernel, spec, [mapping])[0]
+        for kernel, mapping in zip(kernels, own, strict=True)
+    )
+
+
+def _price(place: PlaceCosts, scores: Scores, number: int, mapping: Mapping) -> Price:
     """Return the price of one of the nests."""
     nests, spec = place.costs.nests, place.costs.spec
     index = np.unravel_index(number, nests.shape)
@@ -107,11 +173,35 @@ def _price(place: PlaceCosts, scores: Scores, number: int) -> Price:
         operand_bytes=operand_bytes,
         memory_bytes=memory_bytes,
         tiles=int(scores.tiles[number]),
+        mapping=mapping,
     )
 
 
-def _has(spec: AcceleratorSpec, mapping: Mapping) -> bool:
-    return mapping.dataflow in spec.array.dataflows
+def _opened(kernel: Kernel, mapping: Mapping) -> Mapping:
+    """Return the same mapping with loops of one turn over outputs outside of those over K.
+
+    ``mapping`` is canonical. Its psums don't wait, or it stays as it is.
+    """
+    first = next(
+        (n for n, (d, _) in enumerate(mapping.loops) if kernel.dimensions[d].role is Role.K), None
+    )
+    if first is None or mapping.psums_wait:
+        return mapping
+    outer = [
+        n
+        for n, (d, _) in enumerate(mapping.loops)
+        if n > first and kernel.dimensions[d].role in (Role.GROUP, Role.M, Role.N)
+    ]
+    order = [
+        *range(first),
+        *outer,
+        *(n for n in range(first, len(mapping.loops)) if n not in outer),
+    ]
+    held = (
+        depth if depth <= first else depth + sum(n >= depth for n in outer)
+        for depth in mapping.held
+    )
+    return replace(mapping, loops=tuple(mapping.loops[n] for n in order), held=tuple(held))
 
 
 def _nests(kernel: Kernel, mapping: Mapping, extents: Sequence[int]) -> Nests:

@@ -19,18 +19,46 @@ from reports.report import (
 from reports.stats import added
 
 
+def roof_cycles(
+    kernels: Sequence[Kernel], least_bytes: Mapping[str, int], spec: AcceleratorSpec
+) -> float:
+    """Return the cycles that kernels take at least: of the array, and of each main memory.
+
+    ``least_bytes`` are what each main memory moves at least.
+    """
+    macs, rate = _products(kernels, spec)
+    return max(macs / (spec.pes * rate), *transfer_cycles(spec, least_bytes).values())
+
+
 def provisional_work(
-    kernels: Sequence[Kernel], priced: Sequence[tuple[Price, int]], spec: AcceleratorSpec
+    kernels: Sequence[Kernel],
+    priced: Sequence[tuple[Price, int]],
+    spec: AcceleratorSpec,
+    *,
+    cycles: float,
+    least_cycles: float,
 ) -> WorkReport:
     """Return the report of a piece of work from prices of its parts, and how many run alike.
 
     # Approximation: all parts that run side by side move what the largest does; what isn't known
     from closed forms is 0.
+
+    Parameters
+    ----------
+    kernels
+        What is computed.
+    priced
+        Prices, each with the number of parts.
+    spec
+        The machine.
+    cycles, least_cycles
+        What it takes, and what it takes at least.
     """
     macs, rate = _products(kernels, spec)
     return _work(
         spec,
-        cycles=sum(price.cycles for price, _ in priced),
+        cycles=cycles,
+        least_cycles=least_cycles,
         busy={
             "array": sum(price.array_cycles for price, _ in priced),
             "vector": sum(price.vector_cycles for price, _ in priced),
@@ -51,20 +79,27 @@ def provisional_work(
 
 
 def remembered_work(
-    kernels: Sequence[Kernel], work: WorkReport, batch_ratio: float, spec: AcceleratorSpec
+    kernels: Sequence[Kernel],
+    work: WorkReport,
+    spec: AcceleratorSpec,
+    *,
+    batch_ratio: float,
+    cycles_ratio: float,
+    least_cycles: float,
 ) -> WorkReport:
     """Return the report of work that nobody priced on this machine.
 
-    # Approximation: it takes what it took and moves what it moved where it was searched, times the
-    ratio of the batches, but no less than this machine's roofs allow.
+    # Approximation: it moves what it moved where it was searched, times the ratio of the batches,
+    and takes what it took times ``cycles_ratio``, but no less than this machine's roofs allow.
     """
     macs, rate = _products(kernels, spec)
     memory_bytes = {name: ceil(size * batch_ratio) for name, size in work.memory_bytes.items()}
     busy = {name: work.resources.get(name, 0.0) * batch_ratio for name in ("array", "vector")}
-    least = max(macs / (spec.pes * rate), *transfer_cycles(spec, memory_bytes).values())
+    least = max(least_cycles, *transfer_cycles(spec, memory_bytes).values())
     return _work(
         spec,
-        cycles=max(work.total_cycles * batch_ratio, least),
+        cycles=max(work.total_cycles * cycles_ratio, least),
+        least_cycles=least_cycles,
         busy=busy,
         macs=macs,
         rate=rate,
@@ -89,6 +124,7 @@ def _work(
     spec: AcceleratorSpec,
     *,
     cycles: float,
+    least_cycles: float,
     busy: Mapping[str, float],
     macs: int,
     rate: float,
@@ -113,4 +149,5 @@ def _work(
         memory_bytes=memory_bytes,
         tiles=tiles,
         bound_by=bound_by(resources, total),
+        lower_bound_cycles=least_cycles,
     )

@@ -26,7 +26,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where to listen, on this computer only; 0 for any that is free.",
 )
-def explore(network: str, hardware: str, asked: Asked, search: SearchOptions, port: int) -> None:
+@click.option(
+    "--look-ahead/--no-look-ahead",
+    default=True,
+    show_default=True,
+    help="Whether settings near the one on the page are searched while no slider moves.",
+)
+def explore(
+    network: str,
+    hardware: str,
+    asked: Asked,
+    search: SearchOptions,
+    port: int,
+    look_ahead: bool,
+) -> None:
     """Move the sizes of a machine on a web page, and see what NETWORK takes on it.
 
     The page's address is printed; Ctrl-C ends it.
@@ -38,7 +51,7 @@ def explore(network: str, hardware: str, asked: Asked, search: SearchOptions, po
 
     space = Space(network, asked, find_hardware(hardware))
     with progress_line() as show:
-        session = Session(space, search, show)
+        session = Session(space, search, show, look_ahead=look_ahead)
     try:
         with ExploreServer(session, port) as server:
             click.echo(f"{server.url}\nCtrl-C ends it.")

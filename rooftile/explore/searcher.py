@@ -17,7 +17,7 @@ from threading import Thread
 from accel.spec import AcceleratorSpec
 from foundation.errors import RooftileError
 from mapper.search.find import SearchOptions
-from rooftile.explore.pricing import Searched
+from rooftile.explore.found import Searched
 from rooftile.simulation import simulate
 from rooftile.sources import find_network
 from workloads.loaders.asked import Asked
@@ -55,7 +55,7 @@ def searched(job: Job, progress: Callable[[str], None] | None = None) -> Searche
     """
     graph = find_network(job.network, job.asked)
     result = simulate(graph, job.spec, options=job.options, engine="analytical", progress=progress)
-    return Searched.of(result.plan, result.report)
+    return Searched.of(job.asked, result.plan, result.report)
 
 
 class Searcher:

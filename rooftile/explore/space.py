@@ -134,8 +134,10 @@ class Space:
 
     def _dtypes(self, graph: Graph) -> Knob:
         """Return what the network's type is, and the others that the machine multiplies."""
-        inputs = (t for t in graph.tensors.values() if t.kind is TensorKind.INPUT)
-        own = next(inputs).dtype.name
+        kinds = (TensorKind.INPUT, TensorKind.ACTIVATION)
+        data = [t.dtype.name for kind in kinds for t in graph.tensors.values() if t.kind is kind]
+        # Indices are integers whatever the network computes with.
+        own = next((name for name in data if name in ACTIVATION_DTYPES), data[0])
         names = [name for name in self.spec.array.dtypes if name in ACTIVATION_DTYPES]
         others = tuple(name for name in names if name != own)
         values, texts = (self.asked.dtype, *others), (f"{own}, as given", *others)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from threading import Thread
@@ -121,12 +122,27 @@ def test_keys_move_a_size_and_the_searched_answer_follows(page: Page) -> None:
 
 def test_an_answer_at_once_is_marked_as_provisional(page: Page) -> None:
     page.run(
-        "new MutationObserver(() => { (window.states ??= []).push(document.body.dataset.answer); })"
-        ".observe(document.body, { attributes: true, attributeFilter: ['data-answer'] })"
+        "new MutationObserver(() => {"
+        "  (window.states ??= []).push(document.body.dataset.answer);"
+        "  (window.texts ??= []).push(document.getElementById('state').textContent);"
+        "}).observe(document.body, { attributes: true, attributeFilter: ['data-answer'] })"
     )
     page.press("memories.hbm", Keys.ARROW_LEFT)
     page.wait(lambda _: page.run("return window.states?.at(-1)") == "searched")
     assert "provisional" in page.run("return window.states")
+    texts = [text for text in page.run("return window.texts") if text.startswith("Provisional")]
+    assert all(re.search(r"at least [\d.]+ [nµm]?s by the roofs\. Searching", t) for t in texts)
+    page.check_is_well()
+
+
+def test_keys_go_through_the_bars_and_long_names_keep_their_ends(page: Page) -> None:
+    layers = page.browser.find_elements(By.CSS_SELECTOR, ".panel.layers .chart")[0]
+    layers.send_keys(Keys.ARROW_DOWN)
+    name = page.run("return document.getElementById('spoken').textContent").split(":")[0]
+    assert name in page.server.session.answer(page.server.session.space.start)["lines"][0]["name"]
+    short = page.run("return shortened('stage4.second_block.conv2', 17)")
+    assert (len(short), short[:2], short[-5:]) == (17, "st", "conv2")
+    assert page.run("return shortened('conv2', 17)") == "conv2"
     page.check_is_well()
 
 

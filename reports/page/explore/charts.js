@@ -4,6 +4,9 @@ const SYMBOLS = ["circle", "rect", "diamond", "triangle", "arrow", "roundRect"];
 const DOT_PX = { least: 7, most: 52 };
 const LINE_PX = 19;
 const LINES_MARGIN_PX = 46;
+/** Where slopes have their names, one after the other: side by side they would cover each other. */
+const ALONG = ["Middle", "End", "Start"];
+const NAME_CHARACTERS = { narrow: 17, wide: 29 };
 
 /** Keep ranges while dots move within them, so that the eye has something to hold on to. */
 function heldLimits(previous, { ceilings, dots }) {
@@ -27,7 +30,7 @@ function rooflinePanel(parent) {
   parent.append(section);
   let answer = null;
   let limits = null;
-  const made = chart(section, "Roofline. Arrow keys go through the dots.", () => {
+  const made = chart(section, "Roofline. Arrow keys go through the dots.", (width) => {
     if (!answer) return {};
     limits = heldLimits(limits, answer);
     const bounds = [...new Set(answer.dots.map((dot) => dot.bound_by))];
@@ -40,7 +43,7 @@ function rooflinePanel(parent) {
       yAxis: logAxis(limits.y, (value) => scaled(value, 1000, DECIMAL, "OP/s", 3)),
       tooltip: tooltip({ formatter: ({ data }) => dotNote(data.dot) }),
       series: [
-        roofs(answer.ceilings, limits),
+        roofs(answer.ceilings, limits, width < NARROW_PX),
         ...bounds.map((bound, number) => ({
           name: bound, type: "scatter", symbol: SYMBOLS[number % SYMBOLS.length], z: 3,
           data: answer.dots.filter((dot) => dot.bound_by === bound).map((dot) => ({
@@ -78,12 +81,15 @@ function dotNote(dot) {
   ]);
 }
 
-/** Return main roofs as lines with their names along them. */
-function roofs(ceilings, { x, y }) {
+/** Return main roofs as lines with their names along them, short ones where there is little room. */
+function roofs(ceilings, { x, y }, isNarrow) {
   const peak = Math.max(...ceilings.map((one) => one.ops_per_s ?? 0));
+  let slopes = 0;
   const lines = ceilings.filter((one) => one.is_main || one.ops_per_s !== null).map((one) => {
-    const label = { formatter: one.label, color: colour("ink"), fontSize: 11, distance: 3,
-      position: one.ops_per_s === null ? "insideMiddleTop" : "insideEndTop",
+    const along = one.ops_per_s === null ? ALONG[slopes++ % ALONG.length] : one.is_main ? "Start" : "End";
+    const name = isNarrow ? one.label.replace("main memories together", "together") : one.label;
+    const label = { formatter: name, color: colour("ink"), fontSize: 11, distance: 3,
+      position: `inside${along}Top`,
       textBorderColor: colour("surface"), textBorderWidth: 3 };
     const lineStyle = { color: colour("roof"), width: one.is_main ? 1.6 : 1, type: one.is_main ? "solid" : "dashed" };
     if (one.ops_per_s !== null) {
@@ -98,12 +104,19 @@ function roofs(ceilings, { x, y }) {
     markLine: { silent: true, symbol: "none", data: lines.filter((line) => line !== null) } };
 }
 
+/** Leave out the middle of a long name: its end tells it from its neighbours. */
+function shortened(name, most) {
+  if (name.length <= most) return name;
+  const end = Math.ceil((most - 1) * 0.65);
+  return `${name.slice(0, most - 1 - end)}…${name.slice(-end)}`;
+}
+
 function layersPanel(parent) {
   const section = panelSection("layers", "Layers that take longest",
     "Cycles of all layers in a line; colour is what bounds them.");
   parent.append(section);
   let answer = null;
-  const made = chart(section, "Layers that take longest, as bars.", (width) => {
+  const made = chart(section, "Layers that take longest, as bars. Arrow keys go through them.", (width) => {
     if (!answer) return {};
     const colourOf = boundColours(answer.memories);
     const isNarrow = width < NARROW_PX;
@@ -112,7 +125,8 @@ function layersPanel(parent) {
       xAxis: axis("", { type: "value", splitNumber: isNarrow ? 3 : 5,
         axisLabel: { color: colour("quiet"), hideOverlap: true, formatter: (value) => scaled(value, 1000, DECIMAL, "") } }),
       yAxis: axis("", { type: "category", inverse: true, data: answer.lines.map((line) => line.name), axisTick: { show: false },
-        axisLabel: { color: colour("ink"), width: isNarrow ? 120 : 196, overflow: "truncate", interval: 0, fontSize: 12 } }),
+        axisLabel: { color: colour("ink"), width: isNarrow ? 120 : 196, overflow: "truncate", interval: 0, fontSize: 12,
+          formatter: (name) => shortened(name, isNarrow ? NAME_CHARACTERS.narrow : NAME_CHARACTERS.wide) } }),
       tooltip: tooltip({ formatter: ({ data }) => noteOf(data.line.name, [
         ["Cycles", whole(data.line.cycles)],
         ["Share of the time", percent(data.line.cycles / answer.total_cycles)],
@@ -122,6 +136,15 @@ function layersPanel(parent) {
         value: line.cycles, line, itemStyle: { color: colourOf(line.bound_by), borderRadius: [0, 3, 3, 0] },
       })) }],
     };
+  });
+  steppedByKeys(made, {
+    count: () => answer?.lines.length ?? 0,
+    show: (place) => {
+      const line = answer.lines[place];
+      made.instance.dispatchAction({ type: "showTip", seriesIndex: 0, dataIndex: place });
+      speak(`${line.name}: ${whole(line.cycles)} cycles, bound by ${line.bound_by}`);
+    },
+    open: () => undefined,
   });
   return (next) => {
     answer = next;

@@ -6,10 +6,20 @@ const given = JSON.parse(byId("data").textContent);
 function stateOf(answer) {
   if (answer.error) return ["error", answer.error];
   if (!answer.provisional) return ["searched", "Searched: mappings were found for this machine."];
-  const missing = answer.layers - answer.priced;
-  const rest = missing ? ` ${missing} of ${answer.layers} layers as they were before.` : "";
-  const waits = given.cores > 1 ? " Cores don't wait for each other in it." : "";
-  return ["provisional", `Provisional: closed form, mappings near those found before.${rest}${waits} Searching …`];
+  const least = `at least ${formatted(answer.least_time_s, "s")} by the roofs`;
+  if (answer.is_bound) return ["provisional", `Provisional: mappings take this, ${least}. Searching …`];
+  const priced = answer.priced < answer.layers ? ` of ${answer.priced} of ${answer.layers} layers` : "";
+  return ["provisional", `Provisional: an estimate${priced}, ${least}. Searching …`];
+}
+
+/** Say how far answers at once were from searched ones, as far as that is known. */
+function trackRecord([low, high]) {
+  const off = (ratio) => {
+    if (Math.abs(ratio - 1) < 0.0005) return "right";
+    return ratio < 1 ? `${percent(1 / ratio - 1)} too low` : `${percent(ratio - 1)} too high`;
+  };
+  const range = off(low) === off(high) ? off(low) : `from ${off(low)} to ${off(high)}`;
+  return `So far what was said at once has been ${range}.`;
 }
 
 function showNumbers(answer) {
@@ -36,7 +46,7 @@ function showBounds(answer) {
     bar.append(piece);
     const mark = element("i", {});
     mark.style.background = colourOf(bound);
-    legend.append(element("li", {}, mark, `${bound} ${percent(share)} of the time`));
+    legend.append(element("li", {}, mark, `${bound} ${percent(share)}`, element("small", {}, " of the time")));
   }
   byId("bounds").replaceChildren(bar, legend);
 }
@@ -55,10 +65,11 @@ function start() {
     if (answer.error) return;
     last = answer;
     byId("machine").textContent = answer.machine;
-    byId("limit").textContent = answer.limit ?? "";
+    byId("limit").textContent = answer.limit ?? (answer.said_over_searched ? trackRecord(answer.said_over_searched) : "");
     showNumbers(answer);
     showBounds(answer);
     for (const one of draw) one(answer);
+    if (!answer.provisional) speak(`Latency ${formatted(answer.time_s, "s")}`);
     document.body.dataset.shown = JSON.stringify({
       cycles: answer.total_cycles, provisional: answer.provisional, server_ms: answer.answer_ms ?? null,
       shown_ms: performance.now() - moved,

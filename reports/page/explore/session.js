@@ -26,7 +26,7 @@ function asker(show) {
     isAsking = true;
     let current = null;
     let answer = null;
-    while (current !== wanted) {
+    while (current !== wanted || answer.more) {
       current = wanted;
       answer = await question("answer", current.setting);
       // What is no longer wanted is shown all the same: while a slider moves, something does.
