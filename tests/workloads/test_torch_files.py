@@ -249,3 +249,27 @@ def test_without_the_package_a_module_isnt_read(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(__import__("sys").modules, "torch", None)
     with pytest.raises(WorkloadError, match=r"pip install 'rooftile\[torch\]'"):
         from_module(object())
+
+
+def test_encrypted_entries_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "net.pt2", MLP)
+    data = bytearray(path.read_bytes())
+    for start, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = -1
+        while (place := data.find(start, place + 1)) >= 0:
+            data[place + flags] |= 1
+    path.write_bytes(data)
+    with pytest.raises(WorkloadError, match=r"is encrypted; save the network without that"):
+        load_file(path)
+
+
+def test_what_cant_be_unpacked_in_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    path = write(tmp_path / "net.pt2", MLP)
+    monkeypatch.setattr(zipfile.ZipFile, "open", no_memory)
+    with pytest.raises(WorkloadError, match=r"can't be unpacked in the memory that there is"):
+        load_file(path)

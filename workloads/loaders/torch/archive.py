@@ -28,6 +28,8 @@ from foundation.numerics import Array
 MOST_BYTES = 1 << 28
 #: The most elements of an array that are read: floating point may be tables, all else is masks.
 _MOST_NUMBERS, _MOST_INTEGERS = 1 << 12, 1 << 22
+#: Bit of a zip entry's flags (PKWARE's APPNOTE, 4.4.4).
+_ENCRYPTED = 1
 #: NumPy's types of PyTorch's, by its numbers (c10/core/ScalarType.h); bfloat16 has none.
 TYPES: Mapping[int, str] = {
     **{1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32"},
@@ -88,10 +90,7 @@ class Archive:
             raise WorkloadError(
                 f"'{name}' has {info.file_size} bytes but at most {MOST_BYTES} are read"
             )
-        with self._file.open(info) as entry:
-            text = entry.read(MOST_BYTES + 1)
-        if len(text) > MOST_BYTES:
-            raise WorkloadError(f"'{name}' has more than the {MOST_BYTES} bytes that are read")
+        text = self._read(info, MOST_BYTES)
         try:
             found = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -99,6 +98,21 @@ class Archive:
         if not isinstance(found, dict):
             raise WorkloadError(f"'{name}' must be an object of JSON but is {str(found)[:40]}")
         return found
+
+    def _read(self, info: zipfile.ZipInfo, most: int) -> bytes:
+        """Return an entry of at most so many bytes, whatever its header says of them."""
+        if info.flag_bits & _ENCRYPTED:
+            raise WorkloadError(f"'{info.filename}' is encrypted; save the network without that")
+        try:
+            with self._file.open(info) as entry:
+                data = entry.read(most + 1)
+        except MemoryError:  # LZMA's header says how large a dictionary it wants
+            raise WorkloadError(
+                f"'{info.filename}' can't be unpacked in the memory that there is"
+            ) from None
+        if len(data) > most:
+            raise WorkloadError(f"'{info.filename}' has more than the {most} bytes that are read")
+        return data
 
     def origin(self, name: str) -> str:
         """Return the first name of an array that is stored under several: a tied weight's."""
@@ -121,7 +135,9 @@ class Archive:
         info = self._file.getinfo(self._names[place])
         if kind is None or not 0 < count <= most or info.file_size > 16 * most:
             return None
-        data = np.frombuffer(self._file.read(info), kind)[meta["storage_offset"].get("as_int", 0) :]
+        data = np.frombuffer(self._read(info, 16 * most), kind)[
+            meta["storage_offset"].get("as_int", 0) :
+        ]
         span = sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True)) + 1
         if min(strides, default=0) < 0 or span > len(data):
             return None
