@@ -40,13 +40,18 @@ def sweep(
     scheduler: str | None,
     no_mapping_cache: bool,
 ) -> None:
-    """Price every point of a SWEEP file (rooftile/sweep/FORMAT.md), and keep all results."""
+    """Price every point of a SWEEP file (rooftile/sweep/FORMAT.md), and keep all results.
+
+    SWEEP is a file, or the name of a published study that comes with Rooftile
+    (rooftile/sweep/PUBLISHED.md).
+    """
     from mapper.search.cache import user_folder
     from rooftile.sweep.cluster import cluster
+    from rooftile.sweep.published import find_sweep
     from rooftile.sweep.run import run_sweep
     from rooftile.sweep.sweep_file import load_sweep
 
-    asked = load_sweep(file)
+    asked = load_sweep(find_sweep(file))
     with progress_line() as progress, cluster(scheduler) as workers:
         summary = run_sweep(
             asked,
@@ -115,10 +120,11 @@ def optimize(
     from mapper.search.cache import user_folder
     from rooftile.sweep import results as texts
     from rooftile.sweep.optimize import optimize as search
+    from rooftile.sweep.published import find_sweep
     from rooftile.sweep.store import Results
     from rooftile.sweep.sweep_file import load_sweep
 
-    asked = load_sweep(file)
+    asked = load_sweep(find_sweep(file))
     with progress_line() as progress:
         found = search(
             asked,
