@@ -73,6 +73,14 @@ function axis(name, more = {}) {
   };
 }
 
+/** Return how far ticks are apart where the library's choice reads badly: bytes, in powers of two. */
+function tickDistance(values, unit) {
+  if (unit !== "bytes" || !values.length) return {};
+  const [low, high] = values.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [Infinity, -Infinity]);
+  const interval = 2 ** Math.round(Math.log2((high - low) / 5));
+  return high > low ? { interval, min: Math.floor(low / interval) * interval, max: Math.ceil(high / interval) * interval } : {};
+}
+
 function zoomSlider(more = {}) {
   return {
     type: "slider", filterMode: "none", height: 22, bottom: 6, brushSelect: false,

@@ -46,6 +46,7 @@ function parallelAxis(view, key, dim) {
     const names = view.counts(key).map(([name]) => name).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
     return { ...shared, type: "category", data: names, axisLabel: label };
   }
-  return { ...shared, type: "value", scale: true,
+  const numbers = view.rows.map((_, row) => view.value(row, key)).filter((value) => value !== null);
+  return { ...shared, type: "value", scale: true, ...tickDistance(numbers, column.unit),
     axisLabel: { ...label, formatter: (value) => formatted(value, column.unit) } };
 }

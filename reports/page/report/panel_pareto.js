@@ -24,8 +24,8 @@ function paretoPanel(view, spec) {
       brushStyle: { color: colour("tint"), borderColor: colour("accent") } },
     toolbox: { show: false },
     tooltip: tooltip({ formatter: ({ data }) => rowNote(view, data.row, view.columns.map((column) => column.key)) }),
-    xAxis: paretoAxis(view.column(state.x), { nameGap: 28 }),
-    yAxis: paretoAxis(view.column(state.y), { nameGap: 52 }),
+    xAxis: paretoAxis(view, rows, state.x, { nameGap: 28 }),
+    yAxis: paretoAxis(view, rows, state.y, { nameGap: 52 }),
     series: paretoSeries(view, state, rows, front),
   }));
 
@@ -100,7 +100,9 @@ function paretoSeries(view, state, rows, front) {
   ];
 }
 
-function paretoAxis(column, more) {
+function paretoAxis(view, rows, key, more) {
+  const column = view.column(key);
+  const numbers = rows.map((row) => view.value(row, key)).filter((value) => value !== null);
   return axis(`${column.label} (${column.goal === "max" ? "more" : "less"} is better)`, { type: "value", scale: true,
-    axisLabel: { color: colour("quiet"), hideOverlap: true, formatter: (value) => formatted(value, column.unit) }, ...more });
+    ...tickDistance(numbers, column.unit), axisLabel: { color: colour("quiet"), hideOverlap: true, formatter: (value) => formatted(value, column.unit) }, ...more });
 }
