@@ -74,7 +74,7 @@ def check(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> None:
 
 def violations(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> Iterator[Violation]:
     """Yield the rules that a mapping breaks, the plainest first."""
-    broken = [*_steps(kernel, mapping), *_numbers(kernel, mapping)]
+    broken = [*step_violations(kernel, mapping), *_numbers(kernel, mapping)]
     if not broken:
         broken = [*_sums(kernel, mapping), *_places(kernel, mapping)]
     problem = dataflow_violation(spec, mapping.dataflow)
@@ -160,7 +160,7 @@ def _region_bytes(kernel: Kernel, mapping: Mapping, number: int) -> int:
     return OperandTiles(kernel, operand).size_bytes(size)
 
 
-def _steps(kernel: Kernel, mapping: Mapping) -> Iterator[Violation]:
+def step_violations(kernel: Kernel, mapping: Mapping) -> Iterator[Violation]:
     """Loops go inwards in steps of 1 at least, and no step is larger than what is outside it."""
     inside = list(kernel.extents)
     is_looped = set()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from accel.spec import AcceleratorSpec
 from foundation.document import Path_
 from foundation.errors import RooftileError, nearest
-from mapper.check import dataflow_violation, split_violation, violations
+from mapper.check import Violation, dataflow_violation, split_violation, step_violations, violations
 from mapper.cost import CostEstimate, estimate
 from mapper.kernel import Contraction, Kernel
 from mapper.layouts import conflict_cycles, with_layouts
@@ -125,10 +125,11 @@ def _mapped(
         if problem is not None:
             raise nest.failure(("dataflow",), problem)
     mapping, places = _mapping(part, nest)
+    _refuse(step_violations(part, mapping), part, nest, places)
+    mapping = replace(mapping, num_buffers=_buffers(part, nest, mapping))
     if spec.array.other_dataflows and isinstance(kernel.body, Contraction):
         mapping = replace(mapping, dataflow=nest.nest.dataflow)
-    for message, loop, operand, is_about_buffers in violations(part, spec, mapping):
-        raise nest.failure(_path(part, nest, places, loop, operand, is_about_buffers), message)
+    _refuse(violations(part, spec, mapping), part, nest, places)
     mapping = with_layouts(part, mapping, spec)
     cost = estimate(part, share, mapping)
     if can_price(part, share):
@@ -140,7 +141,7 @@ def _mapped(
 def _mapping(kernel: Kernel, nest: WrittenNest) -> tuple[Mapping, list[Path_]]:
     """Return the mapping that a nest says, and where each of its loops stands.
 
-    Dimensions without a loop come last, whole.
+    Dimensions without a loop come last, whole. Operands have two buffers each.
     """
     loops: list[Loop] = []
     places: list[Path_] = []
@@ -165,7 +166,7 @@ def _mapping(kernel: Kernel, nest: WrittenNest) -> tuple[Mapping, list[Path_]]:
         held=tuple(h if h < len(loops) else depth for h in at),
         num_buffers=(2,) * len(kernel.operands),
     )
-    return replace(mapping, num_buffers=_buffers(kernel, nest, mapping)), places
+    return mapping, places
 
 
 def _buffers(kernel: Kernel, nest: WrittenNest, mapping: Mapping) -> tuple[int, ...]:
@@ -180,6 +181,14 @@ def _buffers(kernel: Kernel, nest: WrittenNest, mapping: Mapping) -> tuple[int, 
         given.get(number, 1 + int(nests.moves(operand, depth).max() > 1))
         for number, (operand, depth) in enumerate(zip(kernel.operands, depths, strict=True))
     )
+
+
+def _refuse(
+    broken: Iterable[Violation], kernel: Kernel, nest: WrittenNest, places: Sequence[Path_]
+) -> None:
+    """Raise MappingError at the place of the first rule that is broken."""
+    for message, loop, operand, is_about_buffers in broken:
+        raise nest.failure(_path(kernel, nest, places, loop, operand, is_about_buffers), message)
 
 
 def _path(

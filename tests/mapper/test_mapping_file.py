@@ -120,6 +120,8 @@ NESTS = {
     "{loops: [{for: M, by: 0}]}": "layers.first.loops[0].by: must be at least 1 but is 0",
     "{loops: [{for: M, by: 65}]}": "layers.first.loops[0].by: loop over 'M' goes by 65 but the"
     " dimension has 64 iterations",
+    "{loops: [{for: M, by: 9223372036854775808}]}": "layers.first.loops[0].by: loop over 'M' goes"
+    " by 9223372036854775808 but the dimension has 64 iterations",
     "{loops: [{for: M, by: 8}, {for: M, by: 9}]}": "layers.first.loops[1].by: loop over 'M' goes by"
     " 9 but the loop outside it goes by 8",
     "{loops: [{for: K, by: 32}, {for: M, by: 8}]}": "layers.first.loops[0].by: loop over 'K' by 32"
