@@ -13,12 +13,12 @@ import numpy as np
 
 from foundation.errors import SweepError
 from mapper.search.pareto import on_front
-from rooftile.sweep.names import LARGER_IS_BETTER, RESULTS
+from rooftile.sweep.names import LARGER_IS_BETTER
 from rooftile.sweep.pricing import OK, Record
 from rooftile.sweep.run import meta_of, priced, workers_of
 from rooftile.sweep.space import Space
 from rooftile.sweep.store import Store, made
-from rooftile.sweep.sweep_file import Sweep
+from rooftile.sweep.sweep import Sweep
 
 #: Points that are priced at once: a generation.
 GENERATION = 16
@@ -90,12 +90,13 @@ def optimize(
     OutputError
         When the folder can't be written.
     """
+    sweep = sweep.deciding(objectives)
     space = Space(sweep)
     signs = [-1.0 if name in LARGER_IS_BETTER else 1.0 for name in objectives]
-    places = [3 + len(sweep.keys) + list(RESULTS).index(name) for name in objectives]
+    places = [3 + len(sweep.keys) + sweep.results.index(name) for name in objectives]
     proposes = sampler_of(sampler, [len(axis.values) for axis in space.axes], len(objectives), seed)
     made(folder, resume=resume)
-    store = Store(folder, sweep.keys)
+    store = Store(folder, sweep.keys, sweep.results)
     try:
         store.begin({**meta_of(sweep), "key": f"{sampler} {seed} {objectives} {sweep.key}"})
         known = {int(str(record[0])): record for record in store.records(0)}

@@ -20,7 +20,7 @@ from rooftile.sweep.pricing import EXCLUDED, FAILED, OK, Pricer, Record
 from rooftile.sweep.quantities import amount_of
 from rooftile.sweep.space import Space
 from rooftile.sweep.store import FORMAT, Store, made
-from rooftile.sweep.sweep_file import Sweep, with_value
+from rooftile.sweep.sweep import Sweep, with_value
 
 #: Tasks that wait for each process: enough that none has to wait for the next.
 _AHEAD = 2
@@ -101,7 +101,7 @@ def run_sweep(
     """
     start = time.monotonic()
     made(folder, resume=resume)
-    store = Store(folder, sweep.keys)
+    store = Store(folder, sweep.keys, sweep.results)
     try:
         store.begin(meta_of(sweep))
         (folder / "sweep.yaml").write_text(sweep.text, encoding="utf-8")
@@ -139,6 +139,8 @@ def meta_of(sweep: Sweep) -> dict[str, object]:
         "key": sweep.key,
         "name": sweep.name,
         "keys": list(sweep.keys),
+        "axes": [list(axis.keys) for axis in sweep.axes],
+        "results": list(sweep.results),
         "units": units,
         "version": __version__,
         "machine": sweep.machine,

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from foundation.errors import OutputError, SweepError
-from rooftile.sweep.names import LARGER_IS_BETTER, RESULTS
+from rooftile.sweep.names import ALL_RESULTS, LARGER_IS_BETTER, RESULTS
 from rooftile.sweep.pricing import Record
 from rooftile.sweep.quantities import Written
 
 FILE, LOCK = "results.sqlite", "lock"
 #: Of the file's form: others can't be read.
-FORMAT = 1
+FORMAT = 2
 _FIRST = ("stage", "engine", "number", "status", "message")
 
 
@@ -51,14 +51,16 @@ class Store:
     ----------
     folder
         Of the sweep.
-    keys
-        What differs from point to point.
+    keys, results
+        What differs from point to point, and what is found out of each.
     """
 
-    def __init__(self, folder: Path, keys: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, keys: Sequence[str], results: Sequence[str] = tuple(RESULTS)
+    ) -> None:
         self.path = folder / FILE
         self._lock = _locked(folder)
-        self._columns = [*_FIRST, *keys, *RESULTS]
+        self._columns = [*_FIRST, *keys, *results]
         self._connection = _open(self.path)
 
     def begin(self, meta: Mapping[str, Any]) -> None:
@@ -148,7 +150,7 @@ class Store:
 def _type(name: str) -> str:
     if name in ("stage", "number"):
         return "INTEGER NOT NULL"
-    return "TEXT" if name in _FIRST else "REAL" if name in RESULTS else ""
+    return "TEXT" if name in _FIRST else "REAL" if name in ALL_RESULTS else ""
 
 
 def _locked(folder: Path) -> IO[str]:
@@ -233,12 +235,13 @@ class Results:
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
-        return [*_FIRST, *self.meta["keys"], *RESULTS]
+        return [*_FIRST, *self.meta["keys"], *self.meta["results"]]
 
     @property
     def units(self) -> dict[str, str]:
         """Name of a column to its unit, nothing for plain numbers and words."""
-        return {**self.meta["units"], **RESULTS}
+        own = {name: ALL_RESULTS[name] for name in self.meta["results"]}
+        return {**self.meta["units"], **own}
 
     def rows(
         self,
