@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import numpy as np
 
 from foundation.errors import SweepError
 from mapper.search.pareto import on_front
+from rooftile.sweep.kept import FILE, keep
 from rooftile.sweep.names import LARGER_IS_BETTER
 from rooftile.sweep.pricing import OK, Record
 from rooftile.sweep.run import meta_of, priced, workers_of
@@ -100,6 +102,8 @@ def optimize(
     try:
         store.begin({**meta_of(sweep), "key": f"{sampler} {seed} {objectives} {sweep.key}"})
         known = {int(str(record[0])): record for record in store.records(0)}
+        store.note("files", keep(sweep, folder))
+        store.note("command", _command(objectives, sampler, trials, seed))
         new = asked = 0
         with workers_of(jobs, executor) as workers:
             while asked < trials:
@@ -123,6 +127,13 @@ def optimize(
         return Optimum(trials=asked, priced=new, front=tuple(front))
     finally:
         store.close()
+
+
+def _command(objectives: Sequence[str], sampler: str, trials: int, seed: int) -> str:
+    """Return the command that searches once more, inside the folder."""
+    words = ["rooftile", "optimize", FILE, "-o", "../again", "--sampler", sampler]
+    words += [word for name in objectives for word in ("--objective", name)]
+    return shlex.join([*words, "--trials", str(trials), "--seed", str(seed)])
 
 
 def _values(record: Record, places: Sequence[int], signs: Sequence[float]) -> Values:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 from foundation.errors import SweepError
 from mapper.search.cache import MappingCache
 from rooftile import __version__
+from rooftile.sweep.kept import FILE, keep
 from rooftile.sweep.pricing import EXCLUDED, FAILED, OK, Pricer, Record
 from rooftile.sweep.quantities import amount_of
 from rooftile.sweep.space import Space
@@ -104,7 +106,8 @@ def run_sweep(
     store = Store(folder, sweep.keys, sweep.results)
     try:
         store.begin(meta_of(sweep))
-        (folder / "sweep.yaml").write_text(sweep.text, encoding="utf-8")
+        store.note("files", keep(sweep, folder))
+        store.note("command", shlex.join(["rooftile", "sweep", FILE, "-o", "../again"]))
         with workers_of(jobs, executor) as workers:
             new = _first_look(sweep, store, workers, jobs, cache_folder, progress)
             new += _second_look(sweep, store, workers, jobs, cache_folder, progress)

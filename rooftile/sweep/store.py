@@ -88,6 +88,13 @@ class Store:
                     [(key, json.dumps(value)) for key, value in meta.items()],
                 )
 
+    def note(self, key: str, value: object) -> None:
+        """Say one thing more of the results, or another than before."""
+        with _writing(self.path), self._connection:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value))
+            )
+
     def add(self, records: Sequence[Record], stage: int, engine: str) -> None:
         """Write records: all of them, or none.
 

@@ -85,8 +85,8 @@ class Sweep:
         What is found out of every point: some of ``ALL_RESULTS``, in their order.
     needed
         Those without which a point has failed.
-    text
-        The file.
+    text, files
+        The sweep's file, and the paths of those that it names, by how it writes them.
     key
         A digest of all that decides what points are worth: the file, the machine, the networks.
     """
@@ -102,6 +102,7 @@ class Sweep:
     results: tuple[str, ...]
     needed: frozenset[str]
     text: str
+    files: Mapping[str, str]
     key: str
 
     def __eq__(self, other: object) -> bool:

@@ -90,6 +90,7 @@ class _Reader:
             results=self._results(),
             needed=frozenset(self._deciding()),
             text=text,
+            files=self._files(),
             key=digest(as_text([text, machine, networks])),
         )
         self._check_estimate(sweep)
@@ -111,6 +112,12 @@ class _Reader:
             raise self._failure(("hardware",), str(error)) from None
         machine: dict[str, Any] = yaml.safe_load(hardware_yaml(spec))
         return machine
+
+    def _files(self) -> dict[str, str]:
+        """Return the paths of files that are named, by how they are."""
+        names = [self._data["hardware"], *map(str, self._data["networks"])]
+        paths = {name: self._beside(name) for name in names}
+        return {name: path for name, path in paths.items() if is_there(Path(path))}
 
     def _beside(self, name: str) -> str:
         """Return the path of a file that stands beside the sweep's, or the name of none."""
