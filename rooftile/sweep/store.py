@@ -26,6 +26,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder has the results of a sweep."""
+    return (folder / FILE).is_file()
+
+
 def made(folder: Path, *, resume: bool) -> None:
     """Make a folder for results.
 
