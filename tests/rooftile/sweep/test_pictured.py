@@ -78,9 +78,9 @@ def test_a_roofline_of_whole_networks(rooftile: Command, swept: Path) -> None:
         near = [operations / row[-2] for row in table(swept)]
         assert any(float(dot["intensity_ops_per_byte"]) == pytest.approx(one) for one in near)
     for design in swept_roofline(SweptRows(swept)).designs:
-        for dot in design.points:
-            roof = design.attainable_ops_per_s(dot.level, dot.intensity_ops_per_byte)
-            assert dot.ops_per_s <= roof * 1.01
+        for one in design.points:
+            roof = design.attainable_ops_per_s(one.level, one.intensity_ops_per_byte)
+            assert one.ops_per_s <= roof * 1.01
 
 
 @pytest.mark.parametrize(
