@@ -155,11 +155,15 @@ def component_energies_pj(
     return found
 
 
-def unknown_components(spec: AcceleratorSpec, counts: EnergyCounts[float]) -> tuple[str, ...]:
+def unknown_components(spec: AcceleratorSpec, counts: EnergyCounts[Quantity]) -> tuple[str, ...]:
     """Return the keys of what did something, but is said to have no number."""
     energy = required_energies(spec)
     terms = _terms(energy, counts)
-    keys = (key for key, number_pj, amount in terms if number_pj is None and amount > 0)
+    keys = (
+        key
+        for key, number_pj, amount in terms
+        if number_pj is None and np.any(np.asarray(amount) > 0)
+    )
     return tuple(dict.fromkeys(key for key in keys if key in energy.unknown))
 
 

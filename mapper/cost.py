@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accel.energy import EnergyCounts, component_energies_pj, energy_pj, leakage_pj
+from accel.energy import (
+    EnergyCounts,
+    component_energies_pj,
+    energy_pj,
+    leakage_pj,
+    unknown_components,
+)
 from accel.spec import AcceleratorSpec
 from mapper.energy_counts import computing_counts
 from mapper.forms import latency_cycles
@@ -89,14 +95,27 @@ def energies_pj(
 
     ``cycles`` is how long it takes.
     """
-    costs = NestCosts(nest_of(kernel, mapping), spec.with_dataflow(mapping.dataflow))
     found: dict[str, float] = {}
-    for counts in (costs.computing, costs.at(mapping.held).moving):
+    for counts in _counts_of(kernel, spec, mapping):
         for component, part in component_energies_pj(spec, counts).items():
             found[component] = found.get(component, 0.0) + float(np.max(part))
     if "leakage" in found:
         found["leakage"] = leakage_pj(spec, cycles / spec.clock_hz)
     return found
+
+
+def unknown_energies(kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> tuple[str, ...]:
+    """Return the keys of what a mapping uses, but is said to have no number."""
+    counts = _counts_of(kernel, spec, mapping)
+    return tuple(dict.fromkeys(key for one in counts for key in unknown_components(spec, one)))
+
+
+def _counts_of(
+    kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping
+) -> tuple[EnergyCounts[Reals], EnergyCounts[Reals]]:
+    """Return what takes energy in a mapping: computing, and moving."""
+    costs = NestCosts(nest_of(kernel, mapping), spec.with_dataflow(mapping.dataflow))
+    return costs.computing, costs.at(mapping.held).moving
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

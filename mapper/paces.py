@@ -12,14 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from accel.spec import AcceleratorSpec
 from accel.units import FS_PER_SECOND
-from mapper.cost import NestCosts
+from foundation.errors import SpecError
+from mapper.cost import NestCosts, energies_pj, unknown_energies
 from mapper.kernel import Kernel
+from mapper.mapping import Mapping
 from mapper.nest import Counts, Reals, nest_of
 from mapper.search.find import Found, SearchOptions, find_mapping
 
@@ -54,6 +56,33 @@ def paces_of(clocks_hz: Reals, bandwidths: Reals, latencies_fs: Reals) -> Reals:
     return result
 
 
+class Energy(NamedTuple):
+    """What a mapping takes at any pace: all but what leaks meanwhile.
+
+    Parameters
+    ----------
+    pj
+        Picojoules; None where the machine lacks a number that is needed.
+    unknown
+        Keys of components that did something, but are said to have no number.
+    missing
+        Which number the machine lacks, and what to do about it; empty for none.
+    """
+
+    pj: float | None
+    unknown: tuple[str, ...] = ()
+    missing: str = ""
+
+    @classmethod
+    def of(cls, kernel: Kernel, spec: AcceleratorSpec, mapping: Mapping) -> Energy:
+        """Return the energy of a mapping."""
+        try:
+            parts = energies_pj(kernel, spec, mapping, 0.0)
+        except SpecError as error:
+            return cls(None, missing=str(error))
+        return cls(sum(parts.values()), unknown_energies(kernel, spec, mapping))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What is known of a kernel on machines that differ in their memories' pace.
@@ -68,14 +97,19 @@ class Known:
         Of each mapping that was found its cycles, as in `mapper.forms.Form.coefficients`.
     dram_bytes
         Of each of them the main-memory bytes.
+    energies
+        Of each of them the energy; none where nobody asks for it.
     """
 
     paces: Reals
     least: Reals
     rows: tuple[Reals, ...] = ()
     dram_bytes: tuple[int, ...] = ()
+    energies: tuple[Energy, ...] = ()
 
-    def after(self, found: Found, kernel: Kernel, spec: AcceleratorSpec) -> Known:
+    def after(
+        self, found: Found, kernel: Kernel, spec: AcceleratorSpec, *, with_energy: bool = False
+    ) -> Known:
         """Return what is known after a search on one more machine."""
         best = found.chosen[0]
         slots = tuple(count > 1 for count in best.mapping.num_buffers)
@@ -88,6 +122,9 @@ class Known:
             least=np.append(self.least, found.coverage.bound),
             rows=(*self.rows, rows) if is_new else self.rows,
             dram_bytes=(*self.dram_bytes, best.cost.dram_bytes) if is_new else self.dram_bytes,
+            energies=(*self.energies, Energy.of(kernel, spec, best.mapping))
+            if is_new and with_energy
+            else self.energies,
         )
 
 
@@ -106,10 +143,13 @@ class Taken:
         Shape (paces, kernels): at most ``WITHIN`` more than the least.
     dram_bytes
         Of the same mappings.
+    energy_pj
+        Of the same mappings, without leakage; None where nobody asked for it.
     """
 
     cycles: Reals
     dram_bytes: Counts
+    energy_pj: Reals | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,6 +160,7 @@ class _Table:
     first_row: Counts
     first_mapping: Counts
     dram_bytes: Counts
+    energies_pj: Reals
     paces: Reals
     least: Reals
     first_search: Counts
@@ -132,6 +173,9 @@ class _Table:
             first_row=_starts([len(row) for row in rows]),
             first_mapping=_starts([len(one.rows) for one in known]),
             dram_bytes=np.array([size for one in known for size in one.dram_bytes]),
+            energies_pj=np.array(
+                [energy.pj for one in known for energy in one.energies], dtype=np.float64
+            ),
             paces=np.concatenate([one.paces for one in known]),
             least=np.concatenate([one.least for one in known]),
             first_search=_starts([len(one.least) for one in known]),
@@ -149,8 +193,15 @@ class _Table:
         is_best = each <= np.repeat(cycles, counts, axis=1)
         # Of mappings that take equally long, the one that moves least.
         moved = np.where(is_best, self.dram_bytes, np.iinfo(np.int64).max)
+        least = np.minimum.reduceat(moved, self.first_mapping, axis=1)
+        if not len(self.energies_pj):
+            return Taken(cycles=cycles, dram_bytes=least)
+        # And of those that move equally much, the one that takes least.
+        energies = np.where(moved == np.repeat(least, counts, axis=1), self.energies_pj, inf)
         return Taken(
-            cycles=cycles, dram_bytes=np.minimum.reduceat(moved, self.first_mapping, axis=1)
+            cycles=cycles,
+            dram_bytes=least,
+            energy_pj=np.minimum.reduceat(energies, self.first_mapping, axis=1),
         )
 
     def bounds(self, paces: Reals) -> Reals:
@@ -176,10 +227,19 @@ class Paces:
         The kernels, with the names of their layers, for errors.
     known
         What is known of each.
+    with_energy
+        Whether searches find out energies, too.
     """
 
-    def __init__(self, kernels: Sequence[tuple[Kernel, str]], known: Sequence[Known]) -> None:
+    def __init__(
+        self,
+        kernels: Sequence[tuple[Kernel, str]],
+        known: Sequence[Known],
+        *,
+        with_energy: bool = False,
+    ) -> None:
         self._kernels = kernels
+        self._with_energy = with_energy
         self.known = list(known)
         self._table: _Table | None = None
 
@@ -189,6 +249,8 @@ class Paces:
         kernels: Sequence[tuple[Kernel, str]],
         machines: Callable[[int], AcceleratorSpec],
         paces: Reals,
+        *,
+        with_energy: bool = False,
     ) -> Paces:
         """Return enough for some machines: what depends on these alone, in their order.
 
@@ -200,13 +262,16 @@ class Paces:
             Gives a machine by its number: of one core, with nothing in front of its memories.
         paces
             Those of the machines, as in `pace_of`.
+        with_energy
+            Whether energies are found out, too.
 
         Raises
         ------
         MappingError
             When a kernel doesn't fit.
         """
-        result = cls(kernels, [nothing_known(paces.shape[1] - 1) for _ in kernels])
+        nothing = [nothing_known(paces.shape[1] - 1) for _ in kernels]
+        result = cls(kernels, nothing, with_energy=with_energy)
         for number in range(len(kernels)):
             result._search(number, machines(0))
         for start in range(0, len(paces), _TOGETHER):
@@ -218,6 +283,11 @@ class Paces:
         if self._table is None:
             self._table = _Table.of(self.known)
         return self._table.taken(paces)
+
+    @property
+    def energies(self) -> list[Energy]:
+        """The energies of all mappings that were found."""
+        return [energy for one in self.known for energy in one.energies]
 
     def gaps(self, paces: Reals) -> Reals:
         """Return by what part each kernel may take less: shape (paces, kernels)."""
@@ -247,7 +317,9 @@ class Paces:
         )
         for machine in (spec, at_once):
             found = find_mapping(kernel, machine, name, CLOSED_FORM)
-            self.known[number] = self.known[number].after(found, kernel, machine)
+            self.known[number] = self.known[number].after(
+                found, kernel, machine, with_energy=self._with_energy
+            )
         self._table = None
 
 
@@ -267,6 +339,7 @@ def stored(known: Sequence[Known]) -> list[Any]:
             one.least.tolist(),
             [rows.tolist() for rows in one.rows],
             list(one.dram_bytes),
+            [list(energy) for energy in one.energies],
         ]
         for one in known
     ]
@@ -280,6 +353,7 @@ def restored(data: list[Any]) -> list[Known]:
             least=np.array(least),
             rows=tuple(np.array(own) for own in rows),
             dram_bytes=tuple(dram_bytes),
+            energies=tuple(Energy(pj, tuple(keys), why) for pj, keys, why in energies),
         )
-        for paces, least, rows, dram_bytes in data
+        for paces, least, rows, dram_bytes, energies in data
     ]

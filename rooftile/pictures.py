@@ -135,6 +135,19 @@ _OF_TABLE = {
     "shapes": Kind(make=_shapes, needs=("value",)),
 }
 KINDS = {**_OF_RUN, **_OF_RUNS, **_OF_TABLE}
+#: The same pictures from the folder of a sweep: what isn't given has a default.
+OF_SWEEP = {
+    "pareto": Kind(make=_pareto, takes=("x", "y", "label", "maximize", "where")),
+    "tornado": Kind(make=_tornado, takes=("value", "where")),
+    "capacity": Kind(make=_capacity, takes=("x", "label", "where")),
+    "shapes": Kind(make=_shapes, takes=("value", "where")),
+}
+_WHERE = click.option(
+    "--where",
+    multiple=True,
+    metavar="COMPARISON",
+    help="Of a sweep: points that are shown, such as 'clock=1GHz'; several must all hold.",
+)
 
 
 @click.command()
@@ -143,6 +156,7 @@ KINDS = {**_OF_RUN, **_OF_RUNS, **_OF_TABLE}
 )
 @click.argument("kind")
 @_OUTPUT
+@_WHERE
 @click.option("--x", metavar="COLUMN", help="Of a table, for pareto: along the x axis.")
 @click.option("--y", metavar="COLUMN", help="Of a table, for pareto: along the y axis.")
 @click.option("--value", metavar="COLUMN", help="Of a table, for tornado and shapes: the result.")
@@ -157,24 +171,34 @@ def plot(
     inputs: tuple[Path, ...],
     kind: str,
     output: Path,
+    where: tuple[str, ...],
     x: str | None,
     y: str | None,
     value: str | None,
     label: str | None,
     maximize: tuple[str, ...],
 ) -> None:
-    """Draw a picture of KIND from INPUT: folders of finished runs, or a CSV table.
+    """Draw a picture of KIND from INPUT: folders of finished runs, a sweep's, or a CSV table.
 
     Of a run: cycles, utilization, pes, timeline, energy. Of several: speedup, the first being the
-    baseline. Of a table: pareto, tornado, capacity, shapes.
+    baseline. Of a table or a sweep: pareto, tornado, capacity, shapes.
     """
     from reports.figures.picture import check_picture, write_picture
+    from rooftile.sweep.store import is_sweep
 
     _check_kind(kind, inputs)
     columns = Columns(x=x, y=y, value=value, label=label, maximized=frozenset(maximize))
-    _check_columns(kind, {"x": x, "y": y, "value": value, "label": label, "maximize": maximize})
+    given = {"x": x, "y": y, "value": value, "label": label, "maximize": maximize, "where": where}
+    of_sweep = is_sweep(inputs[0])
+    _check_columns(kind, OF_SWEEP if of_sweep else KINDS, given)
     check_picture(output, inputs)
-    shown, draw = _made(kind, inputs, columns)
+    if of_sweep:
+        from rooftile.sweep.pictured import SweptRows, table_and_columns
+
+        shown_table = table_and_columns(kind, SweptRows(inputs[0], where), columns)
+        shown, draw = KINDS[kind].make(*shown_table)
+    else:
+        shown, draw = _made(kind, inputs, columns)
     write_picture(output, shown, draw)
     _say_where(output)
 
@@ -197,16 +221,21 @@ def _check_distinct(inputs: Sequence[Any]) -> None:
             raise RooftileError(f"input '{one}': is given twice; leave one out")
 
 
-def _check_columns(kind: str, given: dict[str, Any]) -> None:
-    known = KINDS[kind]
+def _check_columns(kind: str, all_kinds: dict[str, Kind], given: dict[str, Any]) -> None:
+    if kind not in all_kinds:
+        raise RooftileError(
+            f"kind '{kind}': isn't made from a sweep, of which there are {', '.join(all_kinds)};"
+            " give the folder of a run"
+        )
+    known = all_kinds[kind]
     for option, value in given.items():
         if option in known.needs and not value:
             raise RooftileError(f"kind '{kind}': needs --{option}; name a column of the table")
         if value and option not in (*known.needs, *known.takes):
-            kinds = [k for k, one in KINDS.items() if option in (*one.needs, *one.takes)]
+            kinds = [k for k, one in all_kinds.items() if option in (*one.needs, *one.takes)]
+            whose = " and ".join(kinds) or "sweeps"
             raise RooftileError(
-                f"kind '{kind}': has no --{option}, which is for {' and '.join(kinds)}; leave it"
-                " out"
+                f"kind '{kind}': has no --{option}, which is for {whose}; leave it out"
             )
 
 
@@ -232,20 +261,40 @@ def _made(kind: str, inputs: Sequence[Path], columns: Columns) -> Made:
     " of several.",
 )
 @click.option("--energy", is_flag=True, help="Operations per joule instead of per second.")
-def roofline(inputs: tuple[str, ...], output: Path, levels: str | None, energy: bool) -> None:
-    """Draw the roofline of INPUT: folders of finished runs, and YAML files of peaks.
+@_WHERE
+def roofline(
+    inputs: tuple[str, ...],
+    output: Path,
+    levels: str | None,
+    energy: bool,
+    where: tuple[str, ...],
+) -> None:
+    """Draw the roofline of INPUT: folders of finished runs, a sweep's, and YAML files of peaks.
 
-    Several are compared in one picture, with a line between dots of the same layer. tpu_v1 is
-    a file of peaks that comes with Rooftile: the published roofline of TPU v1.
+    Several are compared in one picture, with a line between dots of the same layer; of a sweep its
+    fastest machines, with dots of whole networks. tpu_v1 is a file of peaks that comes with
+    Rooftile: the published roofline of TPU v1.
     """
     from reports.figures.energy_roofline import EnergyRoofline, draw_energy_roofline
     from reports.figures.machine_roofline import MachineRoofline
     from reports.figures.picture import check_picture, write_picture
     from reports.figures.roofline import draw_roofline
+    from rooftile.sweep.store import is_sweep
 
     _check_distinct(inputs)
     check_picture(output, [Path(one) for one in inputs])
-    if energy:
+    if is_sweep(Path(inputs[0])):
+        from rooftile.sweep.pictured import SweptRows, swept_roofline
+
+        if len(inputs) > 1 or energy or levels:
+            raise RooftileError(
+                f"input '{inputs[0]}': is a sweep, of which there is one roofline of main memory;"
+                " leave out other inputs, --energy and --levels"
+            )
+        write_picture(output, swept_roofline(SweptRows(Path(inputs[0]), where)), draw_roofline)
+    elif where:
+        raise RooftileError("--where: is for the folder of a sweep; leave it out")
+    elif energy:
         shown, title = _energy_designs(inputs)
         drawn = EnergyRoofline(title=title, designs=tuple(shown))
         write_picture(output, drawn, draw_energy_roofline)

@@ -41,6 +41,8 @@ class Heat:
         A value as it stands in its cell.
     is_log
         Whether colours go by the logarithm; then ``low`` is above 0.
+    ticks
+        A value as it stands at the scale of the colours.
     """
 
     rows: Sequence[str]
@@ -51,6 +53,7 @@ class Heat:
     label: str
     text: Callable[[float], str]
     is_log: bool = False
+    ticks: Callable[[float], str] = "{:,g}".format
 
 
 def draw_heat(figure: Figure, axes: Axes, heat: Heat) -> None:
@@ -72,7 +75,7 @@ def draw_heat(figure: Figure, axes: Axes, heat: Heat) -> None:
     axes.grid(True, which="minor", color="white", linewidth=1)
     axes.tick_params(which="minor", length=0)
     axes.spines[:].set_visible(False)
-    colour_scale(figure, axes, image, heat.label, is_log=heat.is_log)
+    colour_scale(figure, axes, image, heat.label, is_log=heat.is_log, ticks=heat.ticks)
     longest = max(len(heat.text(value)) for row in heat.values for value in row)
     cell_inches = (figure.get_figwidth() - _MARGIN_INCHES) / len(heat.columns)
     if longest * _LETTER_INCHES <= cell_inches:
@@ -80,7 +83,13 @@ def draw_heat(figure: Figure, axes: Axes, heat: Heat) -> None:
 
 
 def colour_scale(
-    figure: Figure, axes: Axes, image: ScalarMappable, label: str, *, is_log: bool = False
+    figure: Figure,
+    axes: Axes,
+    image: ScalarMappable,
+    label: str,
+    *,
+    is_log: bool = False,
+    ticks: Callable[[float], str] = "{:,g}".format,
 ) -> None:
     """Draw the scale of a heat map's colours beside it."""
     from matplotlib.ticker import LogLocator
@@ -90,7 +99,7 @@ def colour_scale(
     scale.outline.set_visible(False)
     if is_log:
         scale.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    scale.ax.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    scale.ax.yaxis.set_major_formatter(lambda value, _: ticks(value))
     scale.ax.yaxis.set_minor_formatter(lambda *_: "")
 
 

@@ -167,7 +167,7 @@ def design_of_run(
         When a point lies above its roof: the simulation can't be right.
     """
     spec = report.spec
-    levels = tuple(_levels(spec, on_chip=bool(traces) and not only_main, together=only_main))
+    levels = tuple(levels_of(spec, on_chip=bool(traces) and not only_main, together=only_main))
     design = Design(name=name or spec.name, levels=levels, peaks=tuple(peaks_of(spec)), points=())
     points = []
     for number, layers in computing_groups(report).items():
@@ -221,7 +221,7 @@ def peaks_of(spec: AcceleratorSpec) -> Iterator[Peak]:
     yield Peak(name="vector unit", ops_per_s=vector)
 
 
-def _levels(spec: AcceleratorSpec, *, on_chip: bool, together: bool) -> Iterator[Level]:
+def levels_of(spec: AcceleratorSpec, *, on_chip: bool, together: bool) -> Iterator[Level]:
     """Yield the levels that have a bandwidth, the furthest from the array first."""
     off = [(memory.name, memory.bandwidth_bytes_per_s) for memory in spec.memories]
     if together:

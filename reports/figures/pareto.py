@@ -11,7 +11,7 @@ import numpy as np
 from mapper.search.pareto import on_front
 from reports.figures.placing import Spot, legend_beneath, name_spots, spot_box
 from reports.figures.style import BLUE, LIGHT_GREY, VERMILION, shortened, style
-from reports.figures.table import Table, axis_label
+from reports.figures.table import Scale, Table, ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,6 +42,8 @@ class ParetoFront:
     title: str
     x_column: str
     y_column: str
+    x_scale: Scale
+    y_scale: Scale
     maximized: frozenset[str]
     candidates: tuple[Candidate, ...]
 
@@ -106,6 +108,8 @@ def pareto_front(
         title=f"{table.title}: {len(front)} of {len(xs)} rows aren't surpassed",
         x_column=x,
         y_column=y,
+        x_scale=table.scale(x),
+        y_scale=table.scale(y),
         maximized=maximized,
         candidates=tuple(
             Candidate(
@@ -139,14 +143,14 @@ def draw_pareto_front(figure: Figure, shown: ParetoFront) -> None:
     from matplotlib.lines import Line2D
 
     axes = figure.add_subplot()
-    style(axes, shortened(shown.title, 200), axis_label(shown.x_column), axis_label(shown.y_column))
-    for axis, values in (
-        ("x", [c.x for c in shown.candidates]),
-        ("y", [c.y for c in shown.candidates]),
+    style(axes, shortened(shown.title, 200), shown.x_scale.label, shown.y_scale.label)
+    for axis, scale, values in (
+        ("x", shown.x_scale, [c.x for c in shown.candidates]),
+        ("y", shown.y_scale, [c.y for c in shown.candidates]),
     ):
         if min(values) > 0 and max(values) > _WIDE * min(values):
             axes.set(**{f"{axis}scale": "log"})
-        getattr(axes, f"{axis}axis").set_major_formatter(lambda value, _: f"{value:,g}")
+        getattr(axes, f"{axis}axis").set_major_formatter(ticks(scale))
     axes.margins(0.12)
     front = shown.front
     others = [c for c in shown.candidates if not c.is_on_front]

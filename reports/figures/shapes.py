@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from foundation.errors import RooftileError
 from reports.figures.heat import Heat, draw_heat
 from reports.figures.style import format_ratio, shortened, style
-from reports.figures.table import Table, axis_label
+from reports.figures.table import Scale, Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,6 +28,7 @@ class ArrayShapes:
 
     title: str
     column: str
+    scale: Scale
     rows: tuple[int, ...]
     columns: tuple[int, ...]
     values: tuple[tuple[float | None, ...], ...]
@@ -65,8 +66,9 @@ def array_shapes(table: Table, column: str) -> ArrayShapes:
             f" most {_MOST} of each are drawn; leave some out"
         )
     return ArrayShapes(
-        title=f"{table.title}: {axis_label(column)} by the shape of the array",
+        title=f"{table.title}: {table.scale(column).label} by the shape of the array",
         column=column,
+        scale=table.scale(column),
         rows=heights,
         columns=widths,
         values=tuple(tuple(found.get((r, c)) for c in widths) for r in heights),
@@ -95,11 +97,17 @@ def draw_array_shapes(figure: Figure, shapes: ArrayShapes) -> None:
         values=_filled(shapes.values),
         low=min(values),
         high=max(values),
-        label=axis_label(shapes.column),
-        text=format_ratio,
+        label=shapes.scale.label,
+        ticks=shapes.scale.text,
+        text=_short(shapes.scale),
         is_log=0 < min(values) < max(values) / _WIDE,
     )
     draw_heat(figure, axes, heat)
+
+
+def _short(scale: Scale) -> Callable[[float], str]:
+    """Return what writes a number into a cell."""
+    return (lambda value: scale.text(float(f"{value:.3g}"))) if scale.unit else format_ratio
 
 
 def _filled(values: Sequence[Sequence[float | None]]) -> list[list[float]]:

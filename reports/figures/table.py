@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from foundation.errors import RooftileError, nearest
 from foundation.text_file import read_text
@@ -47,6 +48,29 @@ UNITS = {
 }
 
 
+class Scale(NamedTuple):
+    """How numbers are written.
+
+    Parameters
+    ----------
+    label
+        Of an axis.
+    unit
+        Written with a prefix behind each number; empty where the label says it.
+    """
+
+    label: str
+    unit: str = ""
+
+    def text(self, value: float) -> str:
+        """Return a number: ``1,234``, or ``1.234 ms``."""
+        if not self.unit:
+            return f"{value:,g}"
+        from matplotlib.ticker import EngFormatter
+
+        return str(EngFormatter(unit=self.unit)(value))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """Rows of text.
@@ -61,17 +85,26 @@ class Table:
         Column to cell.
     lines
         1-based line of each row.
+    units
+        Of columns whose names don't say them, without a prefix.
     """
 
     name: str
     columns: tuple[str, ...]
     rows: tuple[dict[str, str], ...]
     lines: tuple[int, ...]
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """The file's name without its folder."""
         return Path(self.name).name
+
+    def scale(self, column: str) -> Scale:
+        """Return how a column's numbers are written."""
+        if column not in self.units:
+            return Scale(axis_label(column))
+        return Scale(column.removesuffix("_bytes").replace("_", " "), self.units[column])
 
     def failure(self, row: int, column: str, message: str) -> RooftileError:
         """Return the error that ``message`` is about a cell."""
@@ -143,6 +176,11 @@ def _columns(path: Path, header: list[str]) -> tuple[str, ...]:
         if header.count(name) > 1:
             raise RooftileError(f"{path}:1: column '{name}' is there twice; rename one")
     return tuple(header)
+
+
+def ticks(scale: Scale) -> Callable[[float, float], str]:
+    """Return what writes the ticks of an axis."""
+    return lambda value, _: scale.text(value)
 
 
 def axis_label(column: str) -> str:

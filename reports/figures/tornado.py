@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from foundation.errors import RooftileError
 from reports.figures.placing import legend_beneath
 from reports.figures.style import BLUE, GREY, ORANGE, TEXT, VERMILION, shortened, style
-from reports.figures.table import Table, axis_label
+from reports.figures.table import Scale, Table, ticks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,6 +52,7 @@ class Tornado:
 
     title: str
     column: str
+    scale: Scale
     base: float
     knobs: tuple[Knob, ...]
 
@@ -101,8 +102,9 @@ def tornado_of(table: Table, column: str) -> Tornado:
         knobs.append(Knob(name=name, settings=settings, results=values))
     knobs.sort(key=lambda knob: -knob.swing)
     return Tornado(
-        title=f"{table.title}: what moves {axis_label(column)}",
+        title=f"{table.title}: what moves {table.scale(column).label}",
         column=column,
+        scale=table.scale(column),
         base=bases[0],
         knobs=tuple(knobs),
     )
@@ -116,7 +118,7 @@ def draw_tornado(figure: Figure, tornado: Tornado) -> None:
     count = len(tornado.knobs)
     figure.set_size_inches(9.6, 1.9 + 0.34 * max(count, 3))
     axes = figure.add_subplot()
-    style(axes, shortened(tornado.title, 200), axis_label(tornado.column), "")
+    style(axes, shortened(tornado.title, 200), tornado.scale.label, "")
     axes.grid(False, axis="y")
     results = [result for knob in tornado.knobs for result in knob.results] + [tornado.base]
     span = (max(results) - min(results)) or abs(tornado.base) or 1.0
@@ -162,11 +164,11 @@ def draw_tornado(figure: Figure, tornado: Tornado) -> None:
         if not knob.is_monotone:
             text.set_color(VERMILION)
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,g}")
+    axes.xaxis.set_major_formatter(ticks(tornado.scale))
     handles = [
         Patch(color=BLUE, label="below the base"),
         Patch(color=VERMILION, label="above it"),
-        Line2D([], [], color=GREY, label=f"base {tornado.base:,g}"),
+        Line2D([], [], color=GREY, label=f"base {tornado.scale.text(tornado.base)}"),
         Line2D([], [], color=TEXT, marker="|", linestyle="", label="a setting"),
     ]
     if any(not knob.is_monotone for knob in tornado.knobs):

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from rooftile.progress import progress_line
-from rooftile.sweep.names import RESULTS, SAMPLERS
+from rooftile.sweep.names import ALL_RESULTS, SAMPLERS
 
 
 @click.command()
@@ -82,7 +82,7 @@ def sweep(
     multiple=True,
     default=("time",),
     show_default=True,
-    type=click.Choice(list(RESULTS)),
+    type=click.Choice(list(ALL_RESULTS)),
     help="A result that is to be good; several make a front.",
 )
 @click.option(
@@ -141,6 +141,8 @@ def optimize(
     with closing(Results(folder)) as results:
         rows = [row for row in results.rows() if row[2] in found.front]
         click.echo(texts.table(results, rows[: texts.SHOWN]))
+        for note in texts.notes(results, rows[: texts.SHOWN]):
+            click.echo(note)
     click.echo(
         f"{found.trials:,} points proposed, {found.priced:,} priced now; no other surpasses"
         f" {len(found.front):,} of them in {', '.join(objectives)}"
@@ -190,6 +192,8 @@ def results(
         else:
             shown = list(islice(rows, limit or texts.SHOWN))
             click.echo(texts.table(found, shown) if shown else "no row")
+            for note in texts.notes(found, shown):
+                click.echo(note)
             rest = sum(1 for _ in rows)
             if rest:
                 click.echo(f"and {rest:,} more rows; --limit shows more, --csv all")

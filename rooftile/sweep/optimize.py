@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ import numpy as np
 
 from foundation.errors import SweepError
 from mapper.search.pareto import on_front
-from rooftile.sweep.names import LARGER_IS_BETTER, RESULTS
+from rooftile.sweep.kept import FILE, keep
+from rooftile.sweep.names import LARGER_IS_BETTER
 from rooftile.sweep.pricing import OK, Record
 from rooftile.sweep.run import meta_of, priced, workers_of
 from rooftile.sweep.space import Space
 from rooftile.sweep.store import Store, made
-from rooftile.sweep.sweep_file import Sweep
+from rooftile.sweep.sweep import Sweep
 
 #: Points that are priced at once: a generation.
 GENERATION = 16
@@ -90,15 +92,18 @@ def optimize(
     OutputError
         When the folder can't be written.
     """
+    sweep = sweep.deciding(objectives)
     space = Space(sweep)
     signs = [-1.0 if name in LARGER_IS_BETTER else 1.0 for name in objectives]
-    places = [3 + len(sweep.keys) + list(RESULTS).index(name) for name in objectives]
+    places = [3 + len(sweep.keys) + sweep.results.index(name) for name in objectives]
     proposes = sampler_of(sampler, [len(axis.values) for axis in space.axes], len(objectives), seed)
     made(folder, resume=resume)
-    store = Store(folder, sweep.keys)
+    store = Store(folder, sweep.keys, sweep.results)
     try:
         store.begin({**meta_of(sweep), "key": f"{sampler} {seed} {objectives} {sweep.key}"})
         known = {int(str(record[0])): record for record in store.records(0)}
+        store.note("files", keep(sweep, folder))
+        store.note("command", _command(objectives, sampler, trials, seed))
         new = asked = 0
         with workers_of(jobs, executor) as workers:
             while asked < trials:
@@ -122,6 +127,13 @@ def optimize(
         return Optimum(trials=asked, priced=new, front=tuple(front))
     finally:
         store.close()
+
+
+def _command(objectives: Sequence[str], sampler: str, trials: int, seed: int) -> str:
+    """Return the command that searches once more, inside the folder."""
+    words = ["rooftile", "optimize", FILE, "-o", "../again", "--sampler", sampler]
+    words += [word for name in objectives for word in ("--objective", name)]
+    return shlex.join([*words, "--trials", str(trials), "--seed", str(seed)])
 
 
 def _values(record: Record, places: Sequence[int], signs: Sequence[float]) -> Values:

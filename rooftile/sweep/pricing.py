@@ -10,25 +10,26 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from accel.energy import leakage_pj
 from accel.spec import AcceleratorSpec
-from accel.spec_file import spec_of
-from accel.units import FS_PER_SECOND, Quantity
-from foundation.document import Document
 from foundation.errors import RooftileError, SpecError, SweepError
-from mapper.kernel import Kernel
+from mapper.kernel import Kernel, compulsory_bytes
 from mapper.layer_mapper import check_product
 from mapper.operators import kernels_of
-from mapper.paces import Paces, paces_of, restored, stored, without_pace
+from mapper.paces import Paces, Taken, paces_of, restored, stored, without_pace
 from mapper.search.cache import MappingCache
 from mapper.search.encoding import as_text, digest, plain, version
 from mapper.search.find import SearchOptions
 from mapper.works import signature_of
+from reports.report import Report
 from rooftile.simulation import simulate
 from rooftile.sources import find_network
-from rooftile.sweep.names import RESULTS
-from rooftile.sweep.quantities import Amount, Written, amount_of
+from rooftile.sweep.expressions import Expression
+from rooftile.sweep.measures import NOT_ASKED, Facts, Measure, amounts, area_of, energy_note
+from rooftile.sweep.names import OF_AREA, OF_ENERGY
+from rooftile.sweep.quantities import Written, amount_of
 from rooftile.sweep.space import Point, Space, is_pace
-from rooftile.sweep.sweep_file import MAPPING_KEYS, WORKLOAD_KEYS, Sweep, changed
+from rooftile.sweep.sweep import MAPPING_KEYS, WORKLOAD_KEYS, Sweep, changed, machine_of
 from workloads.graph import Graph
 from workloads.loaders.asked import Asked
 
@@ -47,11 +48,11 @@ class Row(NamedTuple):
     status
         ``ok``, ``excluded`` by a constraint, or ``failed``.
     message
-        Why, unless it is ok.
+        Why, unless it is ok; else what to know of its results.
     values
         Of the sweep's keys, as files write them; None where a value is missing.
     results
-        In the order of ``RESULTS``; None unless they are known.
+        In the order of the sweep's; None unless they are known.
     """
 
     number: int
@@ -79,6 +80,7 @@ class _Work:
     macs: int
     kernels: tuple[tuple[Kernel, str], ...]
     counts: NDArray[np.int64]
+    compulsory_bytes: int
     key: str
 
 
@@ -122,51 +124,97 @@ class Pricer:
                 kind = tuple(repr(v) for key, v in point.values.items() if not is_pace(key))
                 kinds.setdefault(kind, []).append(point)
         for alike in kinds.values():
-            rows = self._estimated(alike) if engine == "estimate" else self._run(alike, engine)
-            found.update({row.number: row for row in rows})
+            found.update({row.number: row for row in self._alike(alike, engine)})
         return [found[point.number] for point in points]
 
     def _row(
-        self, point: Point, status: str, message: str = "", results: Sequence[float] = ()
+        self, point: Point, status: str, message: str = "", results: Sequence[float | None] = ()
     ) -> Row:
         values = tuple(point.values.get(key) for key in self._sweep.keys)
-        return Row(point.number, status, message, values, tuple(results) or (None,) * len(RESULTS))
+        nothing = (None,) * len(self._sweep.results)
+        return Row(point.number, status, message, values, tuple(results) or nothing)
 
-    def _priced(self, point: Point, results: Sequence[float]) -> Row:
-        """Return the row of a point with results, which constraints may exclude."""
-        if not self._space.constraints_on_results:
-            return self._row(point, OK, results=results)
-        known = {name: _amount(name, value) for name, value in zip(RESULTS, results, strict=True)}
-        try:
-            broken = self._space.broken(self._space.constraints_on_results, point.values, known)
-        except ValueError as error:
-            return self._row(point, FAILED, str(error))
-        return self._row(point, EXCLUDED if broken else OK, broken, results)
-
-    def _estimated(self, points: Sequence[Point]) -> Iterator[Row]:
+    def _alike(self, points: Sequence[Point], engine: str) -> Iterator[Row]:
         """Yield rows of points whose machines differ in their memories' pace only."""
+        left: Sequence[Point] = points
         try:
             machine = self._machine(points[0])
-            work = self._work_of(points[0], machine)
-            clocks, paces = self._paces(machine, points)
-            known = self._known(work, points, machine, paces)
+            area = area_of(machine) if self._asks(OF_AREA) else NOT_ASKED
+            if self._space.constraints_on_area:
+                sifted = [(point, self._too_large(point, area)) for point in points]
+                yield from (row for _, row in sifted if row is not None)
+                left = [point for point, row in sifted if row is None]
+            if engine == "estimate" and left:
+                yield from self._estimated(left, self._machine(left[0]), area)
+                return
         except (RooftileError, ValueError) as error:
-            yield from (self._row(point, FAILED, str(error)) for point in points)
+            yield from (self._row(point, FAILED, str(error)) for point in left)
             return
+        yield from self._run(left, engine, area)
+
+    def _asks(self, names: Sequence[str]) -> bool:
+        return any(name in self._sweep.results for name in names)
+
+    def _too_large(self, point: Point, area: Measure) -> Row | None:
+        """Return the row of a point that its machine's area excludes; None for others."""
+        results = [area.value if name in OF_AREA else None for name in self._sweep.results]
+        if area.value is None:
+            return self._row(point, FAILED, area.note)
+        try:
+            broken = self._broken(self._space.constraints_on_area, point, results)
+        except ValueError as error:
+            return self._row(point, FAILED, str(error), results)
+        return self._row(point, EXCLUDED, broken, results) if broken else None
+
+    def _broken(
+        self,
+        constraints: Sequence[Expression],
+        point: Point,
+        results: Sequence[float | None],
+    ) -> str:
+        known = amounts(self._sweep.results, results)
+        return self._space.broken(constraints, point.values, known)
+
+    def _priced(self, points: Sequence[Point], facts: Facts) -> Iterator[Row]:
+        """Yield the rows of points with results, which constraints may exclude."""
+        names, constraints = self._sweep.results, self._space.constraints_on_results
+        note, missing = facts.notes(names), facts.missing(self._sweep.needed)
+        columns = facts.columns(names, len(points))
+        for point, results in zip(points, zip(*columns, strict=True), strict=True):
+            if missing:
+                yield self._row(point, FAILED, missing, results)
+                continue
+            try:
+                broken = self._broken(constraints, point, results) if constraints else ""
+            except ValueError as error:
+                yield self._row(point, FAILED, str(error))
+                continue
+            yield self._row(point, EXCLUDED if broken else OK, broken or note, results)
+
+    def _estimated(
+        self, points: Sequence[Point], machine: AcceleratorSpec, area: Measure
+    ) -> Iterator[Row]:
+        """Yield rows of points in closed form."""
+        work = self._work_of(points[0], machine)
+        clocks, paces = self._paces(machine, points)
+        known = self._known(work, points, machine, paces)
         taken = known.taken(paces)
         cycles = np.rint((taken.cycles * work.counts).sum(axis=1))
         time_s = cycles / clocks
-        columns = (
-            cycles,
-            time_s,
-            work.graph.batch / time_s,
-            (taken.dram_bytes * work.counts).sum(axis=1),
-            work.macs / (cycles * machine.array.pes * machine.cores),
+        facts = Facts(
+            cycles=cycles,
+            time_s=time_s,
+            dram_bytes=(taken.dram_bytes * work.counts).sum(axis=1),
+            compulsory_bytes=work.compulsory_bytes,
+            macs=work.macs,
+            pes=machine.array.pes * machine.cores,
+            batch=work.graph.batch,
+            area_mm2=area,
+            energy_pj=_energy_of(machine, known, taken, work, time_s),
         )
-        results = zip(*(column.tolist() for column in columns), strict=True)
-        yield from map(self._priced, points, results)
+        yield from self._priced(points, facts)
 
-    def _run(self, points: Sequence[Point], engine: str) -> Iterator[Row]:
+    def _run(self, points: Sequence[Point], engine: str, area: Measure) -> Iterator[Row]:
         """Yield rows of points that an engine runs one by one."""
         for point in points:
             try:
@@ -185,17 +233,8 @@ class Pricer:
             except RooftileError as error:
                 yield self._row(point, FAILED, str(error))
                 continue
-            macs, pes = report.total_macs, spec.array.pes * spec.cores
-            yield self._priced(
-                point,
-                (
-                    report.total_cycles,
-                    report.time_s,
-                    report.inferences_per_s,
-                    sum(layer.work.total_dram_bytes for layer in report.layers),
-                    macs / (report.total_cycles * pes) if report.total_cycles else 0.0,
-                ),
-            )
+            energy = _reported(report) if self._asks(OF_ENERGY) else NOT_ASKED
+            yield from self._priced([point], _facts_of(report, area, energy))
 
     def _value(self, point: Point, key: str) -> Written | None:
         return point.values.get(key, self._sweep.fixed.get(key))
@@ -206,8 +245,7 @@ class Pricer:
             for key, value in point.values.items()
             if key not in WORKLOAD_KEYS and key not in MAPPING_KEYS
         }
-        data = changed(self._sweep.machine, own)
-        return spec_of(Document(name="machine", data=data, lines={}, error=SpecError))
+        return machine_of(changed(self._sweep.machine, own))
 
     def _paces(
         self, spec: AcceleratorSpec, points: Sequence[Point]
@@ -258,6 +296,7 @@ class Pricer:
             macs=graph.total_macs,
             kernels=tuple(one for one, _ in flat),
             counts=np.array([count for _, count in flat], dtype=np.int64),
+            compulsory_bytes=sum(compulsory_bytes(kernel) * n for (kernel, _), n in flat),
             key=digest(text),
         )
 
@@ -277,7 +316,9 @@ class Pricer:
         if not work.kernels:
             raise SweepError(f"network '{work.graph.name}' computes nothing; leave it out")
         numbers = np.sort(np.unique(paces, axis=0, return_index=True)[1])
+        asks = self._asks(OF_ENERGY)
         key = {
+            "energy": asks,
             "kernels": work.key,
             "spec": plain(without_pace(spec)),
             "paces": digest(as_text(paces[numbers].tolist())),
@@ -287,26 +328,48 @@ class Pricer:
         if entry is not None:
             return Paces(work.kernels, restored(entry))
         found = Paces.searched(
-            work.kernels, lambda one: self._machine(points[numbers[one]]), paces[numbers]
+            work.kernels,
+            lambda one: self._machine(points[numbers[one]]),
+            paces[numbers],
+            with_energy=asks,
         )
         if self._cache is not None:
             self._cache.put(key, stored(found.known))
         return found
 
 
-def _amount(name: str, value: float) -> Amount:
-    """Return a result as a constraint compares it."""
-    match RESULTS[name]:
-        case "s":
-            return Amount(value * FS_PER_SECOND, _kind("1s"))
-        case "B":
-            return Amount(value, _kind("1B"))
-        case "cycles":
-            return Amount(value, _kind("1cycle"))
-    return Amount(value)
+def _energy_of(
+    spec: AcceleratorSpec, known: Paces, taken: Taken, work: _Work, time_s: NDArray[np.float64]
+) -> Measure:
+    """Return the picojoules of networks that take so long; why, where they aren't known."""
+    if taken.energy_pj is None:
+        return NOT_ASKED
+    missing = next((one.missing for one in known.energies if one.missing), "")
+    if missing:
+        return Measure(None, missing)
+    unknown = tuple(dict.fromkeys(key for one in known.energies for key in one.unknown))
+    energy_pj = (taken.energy_pj * work.counts).sum(axis=1) + leakage_pj(spec, time_s)
+    return Measure(energy_pj, energy_note(spec, unknown))
 
 
-def _kind(text: str) -> Quantity | None:
-    amount = amount_of(text)
-    assert amount is not None, "that has a unit"
-    return amount.kind
+def _reported(report: Report) -> Measure:
+    """Return the picojoules of a run; why, where they aren't known."""
+    try:
+        return Measure(report.energy_pj, energy_note(report.spec, report.unknown_energies))
+    except SpecError as error:
+        return Measure(None, str(error))
+
+
+def _facts_of(report: Report, area: Measure, energy: Measure) -> Facts:
+    """Return what is known of a point that an engine ran."""
+    return Facts(
+        cycles=report.total_cycles,
+        time_s=report.time_s,
+        dram_bytes=sum(layer.work.total_dram_bytes for layer in report.layers),
+        compulsory_bytes=sum(layer.work.compulsory_bytes for layer in report.layers),
+        macs=report.total_macs,
+        pes=report.spec.array.pes * report.spec.cores,
+        batch=report.batch,
+        area_mm2=area,
+        energy_pj=energy,
+    )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from accel.units import (
+    AREA,
     BANDWIDTH,
     CAPACITY,
     CYCLE_COUNT,
@@ -21,14 +23,17 @@ from accel.units import (
 #: What a file writes: numbers, words, and quantities with a unit.
 Written = int | float | str | bool
 
+#: Networks take more than what machines' files say of an operation.
+_ENERGY = replace(ENERGY, units={**ENERGY.units, "uJ": 10**6, "mJ": 10**9, "J": 10**12})
 KINDS = (
+    AREA,
     CAPACITY,
     BANDWIDTH,
     FREQUENCY,
     DURATION,
     CYCLE_COUNT,
     PORT_BANDWIDTH,
-    ENERGY,
+    _ENERGY,
     ENERGY_PER_BIT,
     POWER,
 )

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from accel.units import FS_PER_SECOND
 from foundation.errors import OutputError, SweepError, nearest
 from reports.tables import aligned_columns
+from rooftile.sweep.names import ALL_RESULTS
 from rooftile.sweep.quantities import KIND_OF, Written, amount_of
 from rooftile.sweep.store import Results
 
@@ -47,15 +47,13 @@ def _value(results: Results, column: str, text: str) -> Written:
         amount = amount_of(text)
     except ValueError as error:
         raise SweepError(f"--where: {error}") from None
-    unit = results.units.get(column, "")
     if amount is None:
         return text
-    if unit == "s" and amount.unit == "fs":
-        return amount.value / FS_PER_SECOND
+    unit = results.units.get(column, "")
     kind = KIND_OF.get(unit)
-    if amount.kind != kind:
+    if amount.kind is None or amount.kind != kind:
         raise SweepError(f"--where: {column} is in {unit or 'plain numbers'}, not {amount.unit}")
-    return amount.value
+    return amount.value / float(kind.units[unit])
 
 
 def parse_order(results: Results, text: str) -> tuple[str, bool]:
@@ -73,6 +71,11 @@ def parse_order(results: Results, text: str) -> tuple[str, bool]:
 
 def check_column(results: Results, option: str, column: str) -> None:
     """Raise SweepError unless a column has this name."""
+    if column in ALL_RESULTS and column not in results.columns:
+        raise SweepError(
+            f"{option}: '{column}' wasn't asked for; add it to 'results' of the sweep's file, and"
+            " sweep again"
+        )
     if column not in results.columns:
         raise SweepError(
             f"{option}: no column is called '{column}' ({', '.join(results.columns)})"
@@ -166,6 +169,13 @@ def table(results: Results, rows: Sequence[Sequence[Any]]) -> str:
     kept = kept or list(range(len(names)))
     body = [[_cell(row[place]) for place in kept] for row in rows]
     return "\n".join(aligned_columns([names[place] for place in kept], body))
+
+
+def notes(results: Results, rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Return what to know of the results of rows that are ok, each note once."""
+    status, message = (results.columns.index(name) for name in ("status", "message"))
+    own = (row[message] for row in rows if row[status] == "ok")
+    return list(dict.fromkeys(filter(None, own)))
 
 
 def _cell(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,11 +17,12 @@ from pathlib import Path
 from foundation.errors import SweepError
 from mapper.search.cache import MappingCache
 from rooftile import __version__
+from rooftile.sweep.kept import FILE, keep
 from rooftile.sweep.pricing import EXCLUDED, FAILED, OK, Pricer, Record
 from rooftile.sweep.quantities import amount_of
 from rooftile.sweep.space import Space
 from rooftile.sweep.store import FORMAT, Store, made
-from rooftile.sweep.sweep_file import Sweep, with_value
+from rooftile.sweep.sweep import Sweep, with_value
 
 #: Tasks that wait for each process: enough that none has to wait for the next.
 _AHEAD = 2
@@ -101,10 +103,11 @@ def run_sweep(
     """
     start = time.monotonic()
     made(folder, resume=resume)
-    store = Store(folder, sweep.keys)
+    store = Store(folder, sweep.keys, sweep.results)
     try:
         store.begin(meta_of(sweep))
-        (folder / "sweep.yaml").write_text(sweep.text, encoding="utf-8")
+        store.note("files", keep(sweep, folder))
+        store.note("command", shlex.join(["rooftile", "sweep", FILE, "-o", "../again"]))
         with workers_of(jobs, executor) as workers:
             new = _first_look(sweep, store, workers, jobs, cache_folder, progress)
             new += _second_look(sweep, store, workers, jobs, cache_folder, progress)
@@ -139,6 +142,8 @@ def meta_of(sweep: Sweep) -> dict[str, object]:
         "key": sweep.key,
         "name": sweep.name,
         "keys": list(sweep.keys),
+        "axes": [list(axis.keys) for axis in sweep.axes],
+        "results": list(sweep.results),
         "units": units,
         "version": __version__,
         "machine": sweep.machine,

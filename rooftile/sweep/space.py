@@ -8,9 +8,9 @@ from math import prod
 from types import MappingProxyType
 
 from rooftile.sweep.expressions import Expression
-from rooftile.sweep.names import RESULTS
+from rooftile.sweep.names import OF_AREA, results_in
 from rooftile.sweep.quantities import Amount, Written, amount_of
-from rooftile.sweep.sweep_file import Axis, Sweep, with_value
+from rooftile.sweep.sweep import Axis, Sweep, with_value
 
 #: Points that are priced together: they share what is searched for one kind of machine.
 LARGEST_UNIT = 4096
@@ -64,11 +64,12 @@ class Space:
         fast = [axis for axis, fast in zip(sweep.axes, kinds, strict=True) if fast]
         #: In the order in which they change, the slowest first.
         self.axes: tuple[Axis, ...] = (*slow, *fast)
-        needs = [any(name in RESULTS for name in one.names) for one in sweep.constraints]
-        pairs = list(zip(sweep.constraints, needs, strict=True))
-        self._constraints_on_keys = [one for one, late in pairs if not late]
+        pairs = [(one, set(results_in(one.names))) for one in sweep.constraints]
+        self._constraints_on_keys = [one for one, needs in pairs if not needs]
+        #: Constraints that a machine can break before anything is mapped onto it.
+        self.constraints_on_area = [one for one, needs in pairs if needs and needs <= set(OF_AREA)]
         #: Constraints that only a price can break.
-        self.constraints_on_results = [one for one, late in pairs if late]
+        self.constraints_on_results = [one for one, needs in pairs if needs - set(OF_AREA)]
         self._block = prod(len(axis.values) for axis in fast)
 
     def __len__(self) -> int:

@@ -11,19 +11,24 @@ from pathlib import Path
 from typing import IO, Any
 
 from foundation.errors import OutputError, SweepError
-from rooftile.sweep.names import LARGER_IS_BETTER, RESULTS
+from rooftile.sweep.names import ALL_RESULTS, LARGER_IS_BETTER, RESULTS
 from rooftile.sweep.pricing import Record
 from rooftile.sweep.quantities import Written
 
 FILE, LOCK = "results.sqlite", "lock"
 #: Of the file's form: others can't be read.
-FORMAT = 1
+FORMAT = 2
 _FIRST = ("stage", "engine", "number", "status", "message")
 
 
 def quoted(name: str) -> str:
     """Return a column's name as SQL writes it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder has the results of a sweep."""
+    return (folder / FILE).is_file()
 
 
 def made(folder: Path, *, resume: bool) -> None:
@@ -51,14 +56,16 @@ class Store:
     ----------
     folder
         Of the sweep.
-    keys
-        What differs from point to point.
+    keys, results
+        What differs from point to point, and what is found out of each.
     """
 
-    def __init__(self, folder: Path, keys: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, keys: Sequence[str], results: Sequence[str] = tuple(RESULTS)
+    ) -> None:
         self.path = folder / FILE
         self._lock = _locked(folder)
-        self._columns = [*_FIRST, *keys, *RESULTS]
+        self._columns = [*_FIRST, *keys, *results]
         self._connection = _open(self.path)
 
     def begin(self, meta: Mapping[str, Any]) -> None:
@@ -85,6 +92,13 @@ class Store:
                     "INSERT INTO meta VALUES (?, ?)",
                     [(key, json.dumps(value)) for key, value in meta.items()],
                 )
+
+    def note(self, key: str, value: object) -> None:
+        """Say one thing more of the results, or another than before."""
+        with _writing(self.path), self._connection:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value))
+            )
 
     def add(self, records: Sequence[Record], stage: int, engine: str) -> None:
         """Write records: all of them, or none.
@@ -148,7 +162,7 @@ class Store:
 def _type(name: str) -> str:
     if name in ("stage", "number"):
         return "INTEGER NOT NULL"
-    return "TEXT" if name in _FIRST else "REAL" if name in RESULTS else ""
+    return "TEXT" if name in _FIRST else "REAL" if name in ALL_RESULTS else ""
 
 
 def _locked(folder: Path) -> IO[str]:
@@ -233,12 +247,13 @@ class Results:
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
-        return [*_FIRST, *self.meta["keys"], *RESULTS]
+        return [*_FIRST, *self.meta["keys"], *self.meta["results"]]
 
     @property
     def units(self) -> dict[str, str]:
         """Name of a column to its unit, nothing for plain numbers and words."""
-        return {**self.meta["units"], **RESULTS}
+        own = {name: ALL_RESULTS[name] for name in self.meta["results"]}
+        return {**self.meta["units"], **own}
 
     def rows(
         self,

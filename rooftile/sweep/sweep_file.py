@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from accel.spec_file import spec_of
 from accel.spec_file import to_yaml as hardware_yaml
 from foundation.document import Document, Path_, read
 from foundation.errors import RooftileError, SweepError, nearest
@@ -19,19 +17,22 @@ from mapper.splits import CHOICES
 from rooftile.sources import find_hardware, find_network, is_there
 from rooftile.sweep.axes import axis_values
 from rooftile.sweep.expressions import Expression, parse_expression
-from rooftile.sweep.names import RESULTS
+from rooftile.sweep.measures import no_number
+from rooftile.sweep.names import ALIASES, ALL_RESULTS, MORE_RESULTS, RESULTS, results_in
 from rooftile.sweep.quantities import Written
+from rooftile.sweep.sweep import (
+    MAPPING_KEYS,
+    WORKLOAD_KEYS,
+    Axis,
+    Best,
+    Sweep,
+    changed,
+    machine_of,
+    ordered,
+)
 from workloads.loaders.asked import Asked
 from workloads.loaders.yaml import to_yaml as network_yaml
 
-#: What a point may say besides keys of the machine, and what it is if nobody says it.
-WORKLOAD_KEYS: Mapping[str, Written | None] = {
-    "network": None,
-    "batch": None,
-    "dtype": None,
-    "phase": None,
-}
-MAPPING_KEYS: Mapping[str, Written | None] = {"objective": "latency", "split": "auto"}
 #: How points are priced: in closed form, and by the two engines of a run.
 ENGINES = ("estimate", "analytical", "cycle")
 MOST_POINTS = 10_000_000
@@ -39,95 +40,8 @@ MOST_POINTS = 10_000_000
 _MOST_TRIED = 100
 _KEYS = (
     *("name", "hardware", "networks", "grid", "zip", "derived", "constraints"),
-    *("engine", "best", "limit", "batch", "dtype", "phase", "objective", "split"),
+    *("engine", "results", "best", "limit", "batch", "dtype", "phase", "objective", "split"),
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """Keys that change together.
-
-    Parameters
-    ----------
-    keys
-        Such as ``array.rows``.
-    values
-        Of each step the values of all keys, as a file writes them.
-    """
-
-    keys: tuple[str, ...]
-    values: tuple[tuple[Written, ...], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Best:
-    """A second look at the best points.
-
-    Parameters
-    ----------
-    count
-        How many.
-    by
-        The result that is small in them.
-    engine
-        Prices them again.
-    """
-
-    count: int
-    by: str
-    engine: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sweep:
-    """What is swept. Sweeps of the same key are equal.
-
-    Parameters
-    ----------
-    name
-        Of the sweep.
-    machine
-        The machine that points change, as a file writes it, with every default.
-    fixed
-        Keys that have the same value in every point.
-    axes
-        What changes: every combination is a point.
-    derived
-        Key to the arithmetic that gives its value, in the order in which they are computed.
-    constraints
-        What points must satisfy, before they are priced or after.
-    engine, best
-        How points are priced; the second look, if there is one.
-    text
-        The file.
-    key
-        A digest of all that decides what points are worth: the file, the machine, the networks.
-    """
-
-    name: str
-    machine: Mapping[str, Any]
-    fixed: Mapping[str, Written]
-    axes: tuple[Axis, ...]
-    derived: Mapping[str, Expression]
-    constraints: tuple[Expression, ...]
-    engine: str
-    best: Best | None
-    text: str
-    key: str
-
-    def __eq__(self, other: object) -> bool:
-        """Whether two sweeps say the same."""
-        return isinstance(other, Sweep) and self.key == other.key
-
-    def __hash__(self) -> int:
-        """Return what is the same for equal sweeps."""
-        return hash(self.key)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """Keys that differ from point to point: those of the axes, then derived ones."""
-        own = [key for axis in self.axes for key in axis.keys]
-        return (*own, *self.derived)
 
 
 def load_sweep(path: Path) -> Sweep:
@@ -173,10 +87,14 @@ class _Reader:
             constraints=self._constraints(),
             engine=self._one_of(("engine",), ENGINES, self._data.get("engine", "estimate")),
             best=self._best(),
+            results=self._results(),
+            needed=frozenset(self._deciding()),
             text=text,
+            files=self._files(),
             key=digest(as_text([text, machine, networks])),
         )
         self._check_estimate(sweep)
+        self._check_numbers(sweep)
         self._check_count(sweep)
         self._check_values(sweep)
         return sweep
@@ -194,6 +112,12 @@ class _Reader:
             raise self._failure(("hardware",), str(error)) from None
         machine: dict[str, Any] = yaml.safe_load(hardware_yaml(spec))
         return machine
+
+    def _files(self) -> dict[str, str]:
+        """Return the paths of files that are named, by how they are."""
+        names = [self._data["hardware"], *map(str, self._data["networks"])]
+        paths = {name: self._beside(name) for name in names}
+        return {name: path for name, path in paths.items() if is_there(Path(path))}
 
     def _beside(self, name: str) -> str:
         """Return the path of a file that stands beside the sweep's, or the name of none."""
@@ -318,9 +242,10 @@ class _Reader:
         if not isinstance(own, list):
             raise self._failure(("constraints",), "must be a list of comparisons")
         found = []
+        names = {**self._known, **ALL_RESULTS, **ALIASES}
         for number, text in enumerate(own):
             try:
-                found.append(parse_expression(text, {**self._known, **RESULTS}, compares=True))
+                found.append(parse_expression(text, names, compares=True))
             except ValueError as error:
                 raise self._failure(("constraints", number), str(error)) from None
         return tuple(found)
@@ -345,9 +270,42 @@ class _Reader:
             raise self._failure(("best", "count"), f"must be from 1 to 10,000 but is '{count}'")
         return Best(
             count=count,
-            by=self._one_of(("best", "by"), tuple(RESULTS), own.get("by", "cycles")),
+            by=self._one_of(("best", "by"), tuple(ALL_RESULTS), own.get("by", "cycles")),
             engine=self._one_of(("best", "engine"), ENGINES[1:], own.get("engine", "cycle")),
         )
+
+    def _results(self) -> tuple[str, ...]:
+        """Return what is found out of every point: what is asked for, and what decides."""
+        own = self._data.get("results", [])
+        if not isinstance(own, list):
+            raise self._failure(
+                ("results",), f"must be a list of some of {', '.join(MORE_RESULTS)}"
+            )
+        for number, name in enumerate(own):
+            self._one_of(("results", number), tuple(ALL_RESULTS), name)
+        return ordered({*RESULTS, *own, *self._deciding()})
+
+    def _deciding(self) -> dict[str, Path_]:
+        """Return the results that decide what becomes of a point, and where the file says so."""
+        found: dict[str, Path_] = {
+            name: ("constraints", number)
+            for number, one in enumerate(self._constraints())
+            for name in results_in(one.names)
+        }
+        best = self._best()
+        return found if best is None else {best.by: ("best",), **found}
+
+    def _check_numbers(self, sweep: Sweep) -> None:
+        """Raise where something decides that no point has."""
+        machine = machine_of(sweep.machine)
+        for name, path in self._deciding().items():
+            engines = [sweep.engine]
+            if sweep.best is not None:
+                engines.append(sweep.best.engine)
+            for engine in engines:
+                why = no_number(machine, engine, [name])
+                if why:
+                    raise self._failure(path, f"'{name}' has no number: {why}")
 
     def _check_values(self, sweep: Sweep) -> None:
         """Try values of an axis on the machine, where its own key is what is wrong.
@@ -369,9 +327,8 @@ class _Reader:
     def _check_value(self, sweep: Sweep, key: str, value: Written) -> None:
         if key in WORKLOAD_KEYS or key in MAPPING_KEYS:
             return
-        machine = changed(sweep.machine, {key: value})
         try:
-            spec_of(Document(name="machine", data=machine, lines={}, error=SweepError))
+            machine_of(changed(sweep.machine, {key: value}))
         except RooftileError as error:
             message = str(error).partition(": ")[2]
             if message.startswith(f"{key}:"):
@@ -401,19 +358,6 @@ class _Reader:
             )
 
 
-def changed(machine: Mapping[str, Any], values: Mapping[str, Written]) -> dict[str, Any]:
-    """Return a machine's file with other values at some keys, such as ``array.rows``."""
-    result = dict(machine)
-    for key, value in values.items():
-        *parents, last = key.split(".")
-        place = result
-        for step in parents:
-            place[step] = dict(place[step])
-            place = place[step]
-        place[last] = value
-    return result
-
-
 def _flat(machine: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     """Return the keys of a machine's file, such as ``array.rows``, to their values."""
     found: dict[str, Any] = {}
@@ -423,13 +367,3 @@ def _flat(machine: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         else:
             found[before + key] = value
     return found
-
-
-def with_value(sweep: Sweep, key: str) -> Written | None:
-    """Return the value of a key that no axis changes."""
-    if key in sweep.fixed:
-        return sweep.fixed[key]
-    place: Any = sweep.machine
-    for step in key.split("."):
-        place = place.get(step) if isinstance(place, dict) else None
-    return place if isinstance(place, int | float | str) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ from accel.units import FS_PER_SECOND, format_time
 from foundation.errors import SweepError
 from reports.files import digest
 from reports.quantities import Quantity
-from rooftile.sweep.names import LARGER_IS_BETTER, RESULTS
+from reports.run_record import MAX_INPUT_CHARACTERS
+from rooftile.sweep.names import ALL_RESULTS, LARGER_IS_BETTER
 from rooftile.sweep.quantities import KIND_OF, Amount
+from rooftile.sweep.results import notes
 from rooftile.sweep.store import Results
 
 #: Points of a page: the fastest of those that are ok.
@@ -22,6 +25,11 @@ _MEANINGS = {
     "inferences_per_s": "The batch over the time.",
     "dram_bytes": "Bytes that cross main memories' ports.",
     "mac_utilization": "Multiply-accumulates of the network over those that all PEs could do.",
+    "compulsory_bytes": "Main-memory bytes if everything crosses once.",
+    "area_mm2": "Area of all parts of the machine that have a number.",
+    "energy": "Energy of an inference.",
+    "power": "Energy over time.",
+    "ops_per_joule": "Operations for a joule, two for each multiply-accumulate.",
 }
 _LABELS = {
     "cycles": "Cycles",
@@ -29,8 +37,18 @@ _LABELS = {
     "inferences_per_s": "Throughput",
     "dram_bytes": "Main memory",
     "mac_utilization": "MAC util",
+    "compulsory_bytes": "Compulsory",
+    "area_mm2": "Area",
+    "energy": "Energy",
+    "power": "Power",
+    "ops_per_joule": "Efficiency",
 }
-_UNITS = {"dram_bytes": "bytes", "inferences_per_s": "inferences/s", "mac_utilization": "share"}
+_UNITS = {
+    "dram_bytes": "bytes",
+    "compulsory_bytes": "bytes",
+    "inferences_per_s": "inferences/s",
+    "mac_utilization": "share",
+}
 #: The first two are the axes of the Pareto front, until somebody chooses others.
 _ORDER = ("time", "dram_bytes", "cycles", "inferences_per_s", "mac_utilization")
 
@@ -53,8 +71,10 @@ def sweep_view(folder: Path) -> dict[str, Any]:
             )
         names, meta, units = results.columns, results.meta, results.units
     columns = [_label(), *(_column(key, units, rows[0][names.index(key)]) for key in meta["keys"])]
-    columns += [_result(key) for key in _ORDER]
-    places = [names.index(key) for key in ("number", *meta["keys"], *_ORDER)]
+    more = [name for name in meta["results"] if name not in _ORDER]
+    order = [*_ORDER, *(name for name in more if _is_known(name, names, rows))]
+    columns += [_result(key) for key in order]
+    places = [names.index(key) for key in ("number", *meta["keys"], *order)]
     words = [key for key in meta["keys"] if isinstance(rows[0][names.index(key)], str)]
     shown = (
         f"The page shows the {len(rows):,} fastest of its {meta['points']:,} points."
@@ -69,7 +89,7 @@ def sweep_view(folder: Path) -> dict[str, Any]:
         "title": f"sweep {meta['name']}",
         "subtitle": f"{len(meta['keys'])} parameters, on {meta['machine']['name']}",
         "sentences": [shown, f"The fastest takes {time}: {setting}."],
-        "warnings": [],
+        "warnings": notes(results, rows),
         "numbers": [],
         "table": {
             "columns": columns,
@@ -81,19 +101,32 @@ def sweep_view(folder: Path) -> dict[str, Any]:
         "panels": [{"kind": "parallel"}, {"kind": "pareto"}, {"kind": "table"}],
         "configuration": {
             "version": meta["version"],
-            "hash": digest({"sweep.yaml": meta["sweep"]}),
-            "command": "rooftile sweep sweep.yaml -o ../again",
+            "hash": digest(meta["files"]),
+            "command": meta["command"],
             "options": [],
-            "files": [
-                {
-                    "name": "sweep.yaml",
-                    "sha256": digest({"sweep.yaml": meta["sweep"]}),
-                    "text": meta["sweep"],
-                    "characters": len(meta["sweep"]),
-                }
-            ],
+            "files": [_file(folder, name, sha) for name, sha in meta["files"].items()],
         },
     }
+
+
+def _file(folder: Path, name: str, sha: str) -> dict[str, Any]:
+    """Return what a page shows of a file of the folder: its text, unless it is long, or none."""
+    try:
+        text = (folder / name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        text = None
+    return {
+        "name": name,
+        "sha256": sha,
+        "text": text if text is not None and len(text) <= MAX_INPUT_CHARACTERS else None,
+        "characters": (folder / name).stat().st_size if text is None else len(text),
+    }
+
+
+def _is_known(name: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bool:
+    """Whether a result has a number in every row; the notes say why it hasn't."""
+    place = names.index(name)
+    return all(row[place] is not None for row in rows)
 
 
 def _shown(value: object, unit: str) -> str:
@@ -132,7 +165,7 @@ def _result(key: str) -> dict[str, Any]:
     one = Quantity(
         key=key,
         label=_LABELS[key],
-        unit=_UNITS.get(key, RESULTS[key]),
+        unit=_UNITS.get(key, ALL_RESULTS[key]),
         meaning=_MEANINGS[key],
         is_shown=True,
         role="result",

@@ -4,6 +4,7 @@ const DECIMAL = ["", "k", "M", "G", "T", "P", "E"];
 const BINARY = ["", "Ki", "Mi", "Gi", "Ti", "Pi"];
 const BELOW_PICO = ["p", "n", "µ", "m", "", "k", "M", "G"];
 const PS_PER_S = 1e12;
+const PER_PICO = 1e12;
 const FS_PER_PS = 1e3;
 
 const digits = (value, count) =>
@@ -41,6 +42,9 @@ const FORMATS = {
   "OP/s": (value) => scaled(value, 1000, DECIMAL, "OP/s"),
   "OP/B": (value) => digits(value, 4),
   "inferences/s": (value) => `${digits(value, 4)} /s`,
+  J: (value) => scaled(value * PER_PICO, 1000, BELOW_PICO, "J"),
+  W: (value) => scaled(value * PER_PICO, 1000, BELOW_PICO, "W"),
+  "OP/J": (value) => scaled(value, 1000, DECIMAL, "OP/J"),
   pJ: (value) => scaled(value, 1000, BELOW_PICO, "J"),
   "B/s": (value) => scaled(value, 1000, DECIMAL, "B/s"),
   Hz: (value) => scaled(value, 1000, DECIMAL, "Hz"),

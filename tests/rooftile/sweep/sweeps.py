@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from rooftile.sweep.store import Results
-from rooftile.sweep.sweep_file import Sweep, load_sweep
+from rooftile.sweep.sweep import Sweep
+from rooftile.sweep.sweep_file import load_sweep
 
 NETWORK = """\
 name: gemm

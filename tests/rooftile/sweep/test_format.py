@@ -16,11 +16,13 @@ PAGE = (FOLDER / "FORMAT.md").read_text()
 
 
 def test_the_pages_commands_run(rooftile: Command) -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    Path("array_shapes.sweep.yaml").write_text(example)
+    examples = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    files = ("array_shapes.sweep.yaml", "edge_45nm.yaml", "small.sweep.yaml")
+    for name, example in zip(files, examples, strict=True):
+        Path(name).write_text(example)
     Path("out").mkdir()
-    (block,) = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
-    for line in block.splitlines():
+    blocks = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
+    for line in "".join(blocks).splitlines():
         command = line.removeprefix("$ rooftile ").partition(">")[0]
         done = rooftile(*shlex.split(command))
         assert done.status == 0, done.err

@@ -205,7 +205,7 @@ def test_results_of_another_version(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "out" / FILE) as connection:
         connection.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
     connection.close()
-    with pytest.raises(SweepError, match="format 99 but this version reads 1"):
+    with pytest.raises(SweepError, match="format 99 but this version reads 2"):
         Results(tmp_path / "out")
     with pytest.raises(SweepError, match="results of another version"):
         run_sweep(loaded(tmp_path, SMALL), tmp_path / "out", resume=True)
