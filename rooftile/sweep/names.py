@@ -13,3 +13,5 @@ RESULTS = {
 LARGER_IS_BETTER = ("inferences_per_s", "mac_utilization")
 #: Who proposes points of a search.
 SAMPLERS = ("nsga2", "tpe", "random")
+#: How points are priced: in closed form, and by the two engines of a run, each more exact.
+ENGINES = ("estimate", "analytical", "cycle")

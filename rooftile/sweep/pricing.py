@@ -204,7 +204,9 @@ class Pricer:
         own = {
             key: value
             for key, value in point.values.items()
-            if key not in WORKLOAD_KEYS and key not in MAPPING_KEYS
+            if key not in WORKLOAD_KEYS
+            and key not in MAPPING_KEYS
+            and key not in self._sweep.labels
         }
         data = changed(self._sweep.machine, own)
         return spec_of(Document(name="machine", data=data, lines={}, error=SpecError))

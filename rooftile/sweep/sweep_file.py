@@ -19,7 +19,8 @@ from mapper.splits import CHOICES
 from rooftile.sources import find_hardware, find_network, is_there
 from rooftile.sweep.axes import axis_values
 from rooftile.sweep.expressions import Expression, parse_expression
-from rooftile.sweep.names import RESULTS
+from rooftile.sweep.names import ENGINES, RESULTS
+from rooftile.sweep.nni import Variable, all_of, load_space
 from rooftile.sweep.quantities import Written
 from workloads.loaders.asked import Asked
 from workloads.loaders.yaml import to_yaml as network_yaml
@@ -32,13 +33,11 @@ WORKLOAD_KEYS: Mapping[str, Written | None] = {
     "phase": None,
 }
 MAPPING_KEYS: Mapping[str, Written | None] = {"objective": "latency", "split": "auto"}
-#: How points are priced: in closed form, and by the two engines of a run.
-ENGINES = ("estimate", "analytical", "cycle")
 MOST_POINTS = 10_000_000
 #: Values of an axis that are all tried when a sweep is read: each takes half a millisecond.
 _MOST_TRIED = 100
 _KEYS = (
-    *("name", "hardware", "networks", "grid", "zip", "derived", "constraints"),
+    *("name", "hardware", "networks", "grid", "zip", "space", "derived", "constraints"),
     *("engine", "best", "limit", "batch", "dtype", "phase", "objective", "split"),
 )
 
@@ -92,6 +91,10 @@ class Sweep:
         Keys that have the same value in every point.
     axes
         What changes: every combination is a point.
+    space
+        Variables that change besides: values are drawn of each, so that there is no last point.
+    labels
+        Keys of the space that only name what was chosen.
     derived
         Key to the arithmetic that gives its value, in the order in which they are computed.
     constraints
@@ -108,6 +111,8 @@ class Sweep:
     machine: Mapping[str, Any]
     fixed: Mapping[str, Written]
     axes: tuple[Axis, ...]
+    space: tuple[Variable, ...] = ()
+    labels: frozenset[str] = frozenset()
     derived: Mapping[str, Expression]
     constraints: tuple[Expression, ...]
     engine: str
@@ -125,9 +130,10 @@ class Sweep:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Keys that differ from point to point: those of the axes, then derived ones."""
+        """Keys that differ from point to point: of the axes, of the space, then derived ones."""
         own = [key for axis in self.axes for key in axis.keys]
-        return (*own, *self.derived)
+        drawn = dict.fromkeys(variable.key for variable in all_of(self.space))
+        return (*own, *drawn, *self.derived)
 
 
 def load_sweep(path: Path) -> Sweep:
@@ -160,8 +166,11 @@ class _Reader:
                 )
         machine = self._machine()
         self._known = {**_flat(machine), **WORKLOAD_KEYS, **MAPPING_KEYS}
+        self._machine_data = machine
         axes = self._axes()
-        derived = self._derived(axes)
+        space, space_text = self._space(axes)
+        varied = {variable.key for variable in all_of(space)}
+        derived = self._derived({*varied, *(key for axis in axes for key in axis.keys)})
         text = self._path.read_text(encoding="utf-8")
         networks = [network_yaml(find_network(name, self._asked())) for name in self._networks()]
         sweep = Sweep(
@@ -169,12 +178,14 @@ class _Reader:
             machine=machine,
             fixed=self._fixed(),
             axes=axes,
+            space=space,
+            labels=frozenset(varied - self._known.keys()),
             derived=derived,
             constraints=self._constraints(),
             engine=self._one_of(("engine",), ENGINES, self._data.get("engine", "estimate")),
             best=self._best(),
             text=text,
-            key=digest(as_text([text, machine, networks])),
+            key=digest(as_text([text, machine, networks, *space_text])),
         )
         self._check_estimate(sweep)
         self._check_count(sweep)
@@ -210,11 +221,9 @@ class _Reader:
 
     def _check_kind(self, path: Path_, key: str, value: object) -> None:
         """Raise unless a key that is none of the machine's has a value of its kind."""
-        if key == "batch":
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise self._failure(path, f"must be a whole number, at least 1, but is '{value}'")
-        elif (key in WORKLOAD_KEYS or key in MAPPING_KEYS) and not isinstance(value, str):
-            raise self._failure(path, f"must be a word but is '{value}'")
+        wrong = _wrong_kind(key, value)
+        if wrong:
+            raise self._failure(path, wrong)
 
     def _axes(self) -> tuple[Axis, ...]:
         found = [Axis(keys=("network",), values=tuple((name,) for name in self._networks()))]
@@ -252,14 +261,13 @@ class _Reader:
 
     def _check_estimate(self, sweep: Sweep) -> None:
         """Raise where something is asked for that estimates don't know."""
-        if sweep.engine != "estimate":
-            return
-        for key, usual in MAPPING_KEYS.items():
-            if sweep.fixed.get(key, usual) != usual or key in sweep.keys:
-                raise self._failure(
-                    (key,) if key in self._data else self._place(key),
-                    f"estimates have '{key}' {usual} only; write 'engine: analytical' for others",
-                )
+        key = beyond_estimates(sweep) if sweep.engine == "estimate" else ""
+        if key:
+            raise self._failure(
+                (key,) if key in self._data else self._place(key),
+                f"estimates have '{key}' {MAPPING_KEYS[key]} only; write 'engine: analytical' for"
+                " others",
+            )
 
     def _zipped(self, number: int, block: object) -> Axis:
         path: Path_ = ("zip", number) if isinstance(self._data["zip"], list) else ("zip",)
@@ -295,14 +303,27 @@ class _Reader:
             raise self._failure((key,), "must be a mapping of keys to what they are")
         return own
 
-    def _derived(self, axes: tuple[Axis, ...]) -> dict[str, Expression]:
-        swept = {key for axis in axes for key in axis.keys}
+    def _space(self, axes: tuple[Axis, ...]) -> tuple[tuple[Variable, ...], list[str]]:
+        """Return the variables of the search space, and the text of its file, if there is one."""
+        if "space" not in self._data:
+            return (), []
+        name = self._data["space"]
+        if not isinstance(name, str):
+            raise self._failure(("space",), "must name a JSON file of a search space")
+        path = Path(self._beside(name))
+        found = load_space(path, self._known, self._mistake)
+        for variable in all_of(found):
+            if any(variable.key in axis.keys for axis in axes):
+                raise self._failure(("space",), f"'{variable.key}' is on an axis, too; keep one")
+        return found, [path.read_text(encoding="utf-8-sig")]
+
+    def _derived(self, swept: set[str]) -> dict[str, Expression]:
         found: dict[str, Expression] = {}
         for key, text in self._mapping("derived").items():
             path = ("derived", key)
             self._check_key(path)
             if key in swept:
-                raise self._failure(path, "is on an axis, too; keep one")
+                raise self._failure(path, "is on an axis, too, or in the space; keep one")
             try:
                 found[key] = parse_expression(text, self._known, compares=False)
             except ValueError as error:
@@ -358,7 +379,9 @@ class _Reader:
             few = len(axis.values) <= _MOST_TRIED
             for step in axis.values if few else (axis.values[0], axis.values[-1]):
                 for key, value in zip(axis.keys, step, strict=True):
-                    self._check_value(sweep, key, value)
+                    wrong = self._mistake(key, value)
+                    if wrong:
+                        raise self._failure(self._place(key), wrong)
         if "split" in self._data:
             self._one_of(("split",), tuple(CHOICES), self._data["split"])
         try:
@@ -366,23 +389,28 @@ class _Reader:
         except RooftileError as error:
             raise self._failure(("objective",), str(error)) from None
 
-    def _check_value(self, sweep: Sweep, key: str, value: Written) -> None:
+    def _mistake(self, key: str, value: Written) -> str:
+        """Return what is wrong with a value, where its own key is; nothing if it is right."""
         if key in WORKLOAD_KEYS or key in MAPPING_KEYS:
-            return
-        machine = changed(sweep.machine, {key: value})
+            return _wrong_kind(key, value)
+        machine = changed(self._machine_data, {key: value})
         try:
             spec_of(Document(name="machine", data=machine, lines={}, error=SweepError))
         except RooftileError as error:
             message = str(error).partition(": ")[2]
             if message.startswith(f"{key}:"):
-                raise self._failure(self._place(key), message.removeprefix(f"{key}: ")) from None
+                return message.removeprefix(f"{key}: ")
+        return ""
 
     def _place(self, key: str) -> Path_:
-        if key in self._mapping("grid"):
-            return ("grid", key)
+        for name in ("grid", "derived"):
+            if key in self._mapping(name):
+                return (name, key)
         zips = self._data.get("zip", [])
         blocks = zips if isinstance(zips, list) else [zips]
-        number = next(n for n, block in enumerate(blocks) if key in block)
+        number = next((n for n, block in enumerate(blocks) if key in block), None)
+        if number is None:
+            return ("space",)
         return ("zip", number, key) if isinstance(zips, list) else ("zip", key)
 
     def _check_count(self, sweep: Sweep) -> None:
@@ -399,6 +427,24 @@ class _Reader:
                 f"has {count:,} points ({shown}) but at most {limit:,} are allowed; write"
                 " 'limit: N' to allow N, or leave some out",
             )
+
+
+def beyond_estimates(sweep: Sweep) -> str:
+    """Return a key of the sweep that estimates don't know, nothing if they know all."""
+    for key, usual in MAPPING_KEYS.items():
+        if sweep.fixed.get(key, usual) != usual or key in sweep.keys:
+            return key
+    return ""
+
+
+def _wrong_kind(key: str, value: object) -> str:
+    """Return why a key that is none of the machine's can't have a value; nothing if it can."""
+    if key == "batch":
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            return f"must be a whole number, at least 1, but is '{value}'"
+    elif (key in WORKLOAD_KEYS or key in MAPPING_KEYS) and not isinstance(value, str):
+        return f"must be a word but is '{value}'"
+    return ""
 
 
 def changed(machine: Mapping[str, Any], values: Mapping[str, Written]) -> dict[str, Any]:
