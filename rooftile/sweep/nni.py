@@ -362,6 +362,6 @@ class _Reader:
         except ValueError as error:
             wrong = str(error)
         if wrong:
-            whole = "; quniform with q = 1 and randint give whole numbers"
-            more = whole if isinstance(variable.values, Distribution) else ""
+            is_fraction = isinstance(variable.values, Distribution) and "whole number" in wrong
+            more = "; use quniform with a whole q, or randint" if is_fraction else ""
             raise self._failure((*path, "_value"), wrong + more)

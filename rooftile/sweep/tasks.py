@@ -26,6 +26,8 @@ from rooftile.sweep.sweep_file import Sweep
 
 #: Seconds that a task should take: what it takes besides, to be sent and kept, is milliseconds.
 _TASK_S = 1.0
+#: Of these the least part that is worth the sending, when little is left.
+_LEAST_PART = 0.1
 #: Tasks that are there for each process: enough that none has to wait for the next.
 _AHEAD = 2
 #: Parts into which what is left is cut for each process: the last tasks end at nearly one time.
@@ -123,7 +125,8 @@ class Size:
     """How many points a task should have.
 
     So many that it takes a second at the rate of late, but at most twice as many as the largest
-    before it, and of what is left no more than a part for each process [1]_.
+    before it, and of what is left no more than a part for each process [1]_, down to a tenth of
+    a second.
     """
 
     def __init__(self, total: int, jobs: int) -> None:
@@ -143,7 +146,7 @@ class Size:
         if not self._largest:
             return 1
         in_time = _TASK_S * self._points / max(self._seconds, 1e-9)
-        part = self._left / (_PARTS * self._jobs)
+        part = max(self._left / (_PARTS * self._jobs), _LEAST_PART * in_time)
         return max(1, int(min(in_time, part, 2 * self._largest)))
 
     def take(self, points: int) -> None:
