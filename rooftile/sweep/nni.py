@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -268,7 +267,7 @@ class _Reader:
             amount = amount_of(value)
             if amount is None:
                 return value
-            if not isfinite(amount.value) or abs(amount.value) > LARGEST:
+            if not abs(amount.value) <= LARGEST:  # infinite ones, too
                 raise ValueError(f"'{value}' is beyond the {LARGEST:,} allowed")
             return value if isinstance(value, str) else Amount(amount.value, own).written()
         except ValueError as error:

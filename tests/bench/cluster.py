@@ -1,8 +1,9 @@
 """`python -m tests.bench.cluster [PART]`: what a cluster costs beside the work that it does.
 
-A Dask scheduler and workers of this machine run sweeps of ten seconds and more, beside the same number
-of processes; of a slow or busy machine a part of their points is enough, such as 0.2. The overhead is the part of the workers' time, from start to end of the sweep, in which they
-price no points. Needs the extra ``dask``.
+A Dask scheduler and workers of this machine run sweeps of ten seconds and more, beside the same
+number of processes; on a slow or busy machine a part of their points is enough, such as 0.2. The
+overhead is the part of the workers' time, from start to end of the sweep, in which they price no
+points. Needs the extra ``dask``.
 """
 
 from __future__ import annotations

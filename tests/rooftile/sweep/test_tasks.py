@@ -39,6 +39,6 @@ def test_dear_points_go_one_by_one() -> None:
 
 def test_neighbours_are_sent_as_one_range() -> None:
     size = Size(100, 1)
-    size.note(100, 0.001)
+    size.note(100, 10)
     first = next(batches((range(n, n + 5) for n in range(0, 100, 5)), size))
-    assert first == [range(25)]
+    assert first == [range(10)]
