@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import exp, isfinite, log
 from statistics import NormalDist
 
-# Approximation: a normal variable ends 8.2 deviations from its mean: quantiles of 0 and 1 are infinite.
+# Approximation: a normal variable ends 8.2 deviations from its mean; others have no end.
 _LEAST, _MOST = 2.0**-53, 1 - 2.0**-53
 #: Whole numbers are kept in 64 bits.
 LARGEST = 2**63 - 1
