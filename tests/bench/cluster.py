@@ -3,8 +3,8 @@
 A Dask scheduler and workers of this machine run sweeps of ten seconds and more, beside the same
 number of processes; on a slow or busy machine a part of their points is enough, such as 0.2. The
 overhead is the part of the workers' time, from start to end of the sweep, in which they price no
-points. That points take longer in a worker's thread, beside its event loop and its profiler, isn't in
-it: the ratio of times has that, on a machine that does nothing else. Needs the extra ``dask``.
+points. That points take longer in a worker's thread, beside its event loop and its profiler, isn't
+in it: the ratio of times has that, on a machine that does nothing else. Needs the extra ``dask``.
 """
 
 from __future__ import annotations
