@@ -72,6 +72,7 @@ bench: setup
 	@$(BIN)/python -m tests.bench.mapping
 	@$(BIN)/python -m tests.bench.zoo
 	@$(BIN)/python -m tests.bench.sweep
+	@$(BIN)/python -m tests.bench.cluster
 	@$(BIN)/python -m tests.bench.dram
 	@$(BIN)/python -m tests.bench.loading
 	@$(BIN)/python -m tests.bench.explore

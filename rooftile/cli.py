@@ -20,7 +20,8 @@ from rooftile.explore.command import explore
 from rooftile.pictures import plot, roofline
 from rooftile.progress import progress_line
 from rooftile.report import report
-from rooftile.sweep.commands import optimize, results, sweep
+from rooftile.sweep.commands import results, sweep
+from rooftile.sweep.optimize_command import optimize
 from rooftile.technology import COMMANDS as TECHNOLOGY_COMMANDS
 from rooftile.validate.commands import validate
 

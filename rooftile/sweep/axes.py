@@ -59,7 +59,7 @@ def _range(given: dict[str, object]) -> tuple[Written, ...]:
         raise ValueError("'scale' is log or linear, and goes with 'count'")
     numbers = _numbers(given, ways[0], start, stop)
     # Neighbours may be rounded to the same value.
-    return tuple(dict.fromkeys(_rounded(Amount(number, start.kind)) for number in numbers))
+    return tuple(dict.fromkeys(rounded(Amount(number, start.kind)) for number in numbers))
 
 
 def _numbers(given: dict[str, object], way: str, start: Amount, stop: Amount) -> list[float]:
@@ -103,8 +103,8 @@ def _amount(given: dict[str, object], key: str) -> Amount:
     return amount
 
 
-def _rounded(amount: Amount) -> Written:
-    """Return an amount as a file writes it; numbers between are rounded to 12 digits."""
+def rounded(amount: Amount) -> Written:
+    """Return an amount as a file writes it: 12 digits, and whole bytes, hertz and femtoseconds."""
     value = float(f"{amount.value:.12g}")
     if amount.kind is not None and amount.kind.is_whole:
         value = round(value)

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from rooftile.progress import progress_line
-from rooftile.sweep.names import ALL_RESULTS, SAMPLERS
 
 
 @click.command()
@@ -64,89 +63,6 @@ def sweep(
         )
     click.echo(summary.text)
     click.echo(f"written to {folder}; see rooftile results {folder}")
-
-
-@click.command()
-@click.argument("file", metavar="SWEEP", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder of the results.",
-)
-@click.option(
-    "--objective",
-    "objectives",
-    multiple=True,
-    default=("time",),
-    show_default=True,
-    type=click.Choice(list(ALL_RESULTS)),
-    help="A result that is to be good; several make a front.",
-)
-@click.option(
-    "--sampler",
-    default="nsga2",
-    show_default=True,
-    type=click.Choice(SAMPLERS),
-    help="Who proposes points.",
-)
-@click.option(
-    "--trials",
-    default=200,
-    show_default=True,
-    type=click.IntRange(1, 1_000_000),
-    help="Points that are proposed.",
-)
-@click.option("--seed", default=0, show_default=True, help="Of the proposals.")
-@click.option(
-    "-j", "--jobs", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes."
-)
-@click.option("--resume", is_flag=True, help="Go on with what the folder has.")
-@click.option("--no-mapping-cache", is_flag=True, help="Neither read nor keep what searches found.")
-def optimize(
-    file: Path,
-    folder: Path,
-    objectives: tuple[str, ...],
-    sampler: str,
-    trials: int,
-    seed: int,
-    jobs: int,
-    resume: bool,
-    no_mapping_cache: bool,
-) -> None:
-    """Look for the best points of a SWEEP file without pricing all of them."""
-    from mapper.search.cache import user_folder
-    from rooftile.sweep import results as texts
-    from rooftile.sweep.optimize import optimize as search
-    from rooftile.sweep.published import find_sweep
-    from rooftile.sweep.store import Results
-    from rooftile.sweep.sweep_file import load_sweep
-
-    asked = load_sweep(find_sweep(file))
-    with progress_line() as progress:
-        found = search(
-            asked,
-            folder,
-            objectives=objectives,
-            sampler=sampler,
-            trials=trials,
-            seed=seed,
-            jobs=jobs,
-            resume=resume,
-            cache_folder=None if no_mapping_cache else user_folder(),
-            progress=progress,
-        )
-    with closing(Results(folder)) as results:
-        rows = [row for row in results.rows() if row[2] in found.front]
-        click.echo(texts.table(results, rows[: texts.SHOWN]))
-        for note in texts.notes(results, rows[: texts.SHOWN]):
-            click.echo(note)
-    click.echo(
-        f"{found.trials:,} points proposed, {found.priced:,} priced now; no other surpasses"
-        f" {len(found.front):,} of them in {', '.join(objectives)}"
-    )
 
 
 @click.command()

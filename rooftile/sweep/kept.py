@@ -19,7 +19,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][\w./-]*", re.ASCII)
 #: A value as it stands in a file: what others refer to it by, itself, lines' ends behind it.
 _WRITTEN = re.compile(r"((?:&\S+\s+)?)(.*?)(\s*)", re.DOTALL)
 #: Keys of a sweep, and of a network, whose values may name files.
-_IN_SWEEPS, _IN_NETWORKS = ("hardware", "networks"), ("graph",)
+_IN_SWEEPS, _IN_NETWORKS = ("hardware", "networks", "space"), ("graph",)
 
 
 def keep(sweep: Sweep, folder: Path) -> dict[str, str]:

@@ -29,6 +29,8 @@ ALIASES = {"area": "area_mm2"}
 LARGER_IS_BETTER = ("inferences_per_s", "mac_utilization", "ops_per_joule")
 #: Who proposes points of a search.
 SAMPLERS = ("nsga2", "tpe", "random")
+#: How points are priced: in closed form, and by the two engines of a run, each more exact.
+ENGINES = ("estimate", "analytical", "cycle")
 
 
 def results_in(names: Iterable[str]) -> list[str]:

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from random import Random
-from typing import Any, Protocol
 
 import numpy as np
 
 from foundation.errors import SweepError
 from mapper.search.pareto import on_front
+from rooftile.sweep.halving import promoted
 from rooftile.sweep.kept import FILE, keep
-from rooftile.sweep.names import LARGER_IS_BETTER
-from rooftile.sweep.pricing import OK, Record
-from rooftile.sweep.run import meta_of, priced, workers_of
-from rooftile.sweep.space import Space
+from rooftile.sweep.names import ENGINES, LARGER_IS_BETTER
+from rooftile.sweep.pricing import FAILED, OK, Record, Row
+from rooftile.sweep.run import meta_of
+from rooftile.sweep.samplers import GENERATION, Values, sampler_of
+from rooftile.sweep.space import Point, Space
 from rooftile.sweep.store import Store, made
-from rooftile.sweep.sweep import Sweep
-
-#: Points that are priced at once: a generation.
-GENERATION = 16
+from rooftile.sweep.sweep import MAPPING_KEYS, Sweep, beyond_estimates
+from rooftile.sweep.tasks import Tasks, workers_of
 
 Progress = Callable[[str], None]
-#: Of a point the values of the objectives, None if it isn't ok.
-Values = list[float] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,24 +34,18 @@ class Optimum:
     Parameters
     ----------
     trials, priced
-        Points that were asked for, and those of them that weren't known.
+        Points that were asked for, and prices of them that weren't known.
+    looks
+        Of each engine its name, and how many points it has priced for this search.
     front
-        Numbers of the points that no other surpasses in all objectives, in ascending order.
+        Numbers of the points that no other surpasses in all objectives, in ascending order, as the
+        last engine prices them.
     """
 
     trials: int
     priced: int
+    looks: tuple[tuple[str, int], ...]
     front: tuple[int, ...]
-
-
-class Sampler(Protocol):
-    """Proposes points, and learns from what they are worth."""
-
-    def ask(self, count: int) -> list[tuple[int, ...]]:
-        """Return the places along all axes of some points."""
-
-    def tell(self, values: Sequence[Values]) -> None:
-        """Take what the points were worth that were asked for last: all to be made small."""
 
 
 def optimize(
@@ -65,6 +56,8 @@ def optimize(
     sampler: str = "nsga2",
     trials: int = 200,
     seed: int = 0,
+    engines: Sequence[str] = (),
+    eta: int = 3,
     jobs: int = 1,
     resume: bool = False,
     cache_folder: Path | None = None,
@@ -82,6 +75,9 @@ def optimize(
         Results that are to be good: small, or large where that is better.
     sampler, trials, seed
         One of ``SAMPLERS``; how many points it proposes; of its draws.
+    engines, eta
+        Price points one after another, by default the sweep's engine alone: the first prices all
+        that are proposed, each other one the best of those before, one of ``eta``.
     sweep, folder, jobs, resume, cache_folder, executor, progress
         As in `rooftile.sweep.run.run_sweep`.
 
@@ -92,121 +88,162 @@ def optimize(
     OutputError
         When the folder can't be written.
     """
-    sweep = sweep.deciding(objectives)
+    engines = tuple(engines) or (sweep.engine,)
+    sweep = sweep.deciding(objectives, engines)
+    _check_engines(sweep, engines)
     space = Space(sweep)
-    signs = [-1.0 if name in LARGER_IS_BETTER else 1.0 for name in objectives]
-    places = [3 + len(sweep.keys) + sweep.results.index(name) for name in objectives]
-    proposes = sampler_of(sampler, [len(axis.values) for axis in space.axes], len(objectives), seed)
+    goals = _Goals(sweep, objectives)
+    proposes = sampler_of(sampler, space, len(objectives), seed)
     made(folder, resume=resume)
     store = Store(folder, sweep.keys, sweep.results)
     try:
-        store.begin({**meta_of(sweep), "key": f"{sampler} {seed} {objectives} {sweep.key}"})
-        known = {int(str(record[0])): record for record in store.records(0)}
+        several = f" {engines}" if len(engines) > 1 else ""
+        store.begin(
+            {**meta_of(sweep), "key": f"{sampler} {seed} {objectives}{several} {sweep.key}"}
+        )
         store.note("files", keep(sweep, folder))
-        store.note("command", _command(objectives, sampler, trials, seed))
-        new = asked = 0
+        halving = ["--engines", ",".join(engines), "--eta", str(eta)] if several else []
+        store.note("command", _command(objectives, sampler, trials, seed, halving))
         with workers_of(jobs, executor) as workers:
+            tasks = Tasks(sweep, workers, jobs, cache_folder)
+            looks = [_Look(store, tasks, stage, engine) for stage, engine in enumerate(engines)]
+            first = looks[0]
+            proposed: dict[int, Point] = {}
+            named = _Names(sweep, first.known)
+            asked = 0
             while asked < trials:
-                points = proposes.ask(min(GENERATION, trials - asked))
+                points = [named.point(one) for one in proposes.ask(min(GENERATION, trials - asked))]
                 asked += len(points)
-                numbers = [space.number(point) for point in points]
-                missing = [n for n in dict.fromkeys(numbers) if n not in known]
-                tasks = (range(number, number + 1) for number in missing)
-                for records in priced(sweep, tasks, sweep.engine, workers, jobs, cache_folder):
-                    store.add(records, 0, sweep.engine)
-                    known.update({int(str(record[0])): record for record in records})
-                    new += len(records)
-                proposes.tell([_values(known[number], places, signs) for number in numbers])
+                proposed.update((point.number, point) for point in points)
+                first.price(points)
+                proposes.tell([goals.of(first.known[point.number]) for point in points])
                 if progress is not None:
-                    progress(f"{asked:,} of {trials:,} points proposed, {new:,} priced")
-        found = {n: values for n, r in known.items() if (values := _values(r, places, signs))}
-        if not found:
-            raise SweepError("no point that was proposed is ok; see rooftile results")
-        is_best = on_front(np.array(list(found.values())))
-        front = sorted(n for n, best in zip(found, is_best.tolist(), strict=True) if best)
-        return Optimum(trials=asked, priced=new, front=tuple(front))
+                    progress(f"{asked:,} of {trials:,} points proposed, {first.new:,} priced")
+            chosen = list(proposed)
+            counts = [len(chosen)]
+            for before, look in pairwise(looks):
+                values = {n: own for n in chosen if (own := goals.of(before.known[n])) is not None}
+                chosen = promoted(values, eta)
+                counts.append(len(chosen))
+                if progress is not None:
+                    progress(f"the best {len(chosen):,} points by the engine {look.engine}")
+                look.price([proposed[number] for number in chosen])
+        front = goals.front(looks[-1].known)
+        if not front:
+            why = store.message(FAILED)
+            raise SweepError(
+                "no point that was proposed is ok; "
+                + (f"the first that failed: {why}" if why else "see rooftile results")
+            )
+        return Optimum(
+            trials=asked,
+            priced=sum(look.new for look in looks),
+            looks=tuple(zip(engines, counts, strict=True)),
+            front=front,
+        )
     finally:
         store.close()
 
 
-def _command(objectives: Sequence[str], sampler: str, trials: int, seed: int) -> str:
+def _command(
+    objectives: Sequence[str], sampler: str, trials: int, seed: int, halving: Sequence[str]
+) -> str:
     """Return the command that searches once more, inside the folder."""
     words = ["rooftile", "optimize", FILE, "-o", "../again", "--sampler", sampler]
     words += [word for name in objectives for word in ("--objective", name)]
-    return shlex.join([*words, "--trials", str(trials), "--seed", str(seed)])
+    return shlex.join([*words, "--trials", str(trials), "--seed", str(seed), *halving])
 
 
-def _values(record: Record, places: Sequence[int], signs: Sequence[float]) -> Values:
-    """Return the objectives of a record, all to be made small; None unless it is ok."""
-    if record[1] != OK:
-        return None
-    return [sign * float(str(record[place])) for sign, place in zip(signs, places, strict=True)]
-
-
-def sampler_of(name: str, sizes: Sequence[int], objectives: int, seed: int) -> Sampler:
-    """Return a sampler by its name: one of ``SAMPLERS``."""
-    return _Draws(sizes, seed) if name == "random" else _Study(name, sizes, objectives, seed)
-
-
-class _Draws:
-    """Draws points evenly, none of them twice until all were there."""
-
-    def __init__(self, sizes: Sequence[int], seed: int) -> None:
-        self._sizes = sizes
-        self._draws = Random(seed)
-        self._seen: set[tuple[int, ...]] = set()
-
-    def ask(self, count: int) -> list[tuple[int, ...]]:
-        found = []
-        for _ in range(count):
-            point = self._drawn()
-            for _ in range(1000):
-                if point not in self._seen:
-                    break
-                point = self._drawn()
-            self._seen.add(point)
-            found.append(point)
-        return found
-
-    def _drawn(self) -> tuple[int, ...]:
-        return tuple(self._draws.randrange(size) for size in self._sizes)
-
-    def tell(self, values: Sequence[Values]) -> None:
-        """Nothing is learned."""
-
-
-class _Study:
-    """Optuna's samplers, a generation at a time."""
-
-    def __init__(self, name: str, sizes: Sequence[int], objectives: int, seed: int) -> None:
-        try:
-            import optuna
-        except ImportError:
-            raise SweepError(
-                f"sampler '{name}' needs the package optuna; install it with pip install"
-                " 'rooftile[optuna]', or use --sampler random"
-            ) from None
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        own = (
-            optuna.samplers.NSGAIISampler(seed=seed, population_size=GENERATION)
-            if name == "nsga2"
-            else optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+def _check_engines(sweep: Sweep, engines: Sequence[str]) -> None:
+    order = [ENGINES.index(engine) for engine in engines]
+    if sorted(set(order)) != order:
+        raise SweepError(
+            f"engines {', '.join(engines)}: each must be more exact than the one before; the order"
+            f" is {', '.join(ENGINES)}"
         )
-        self._study: Any = optuna.create_study(sampler=own, directions=["minimize"] * objectives)
-        self._failed = optuna.trial.TrialState.FAIL
-        self._sizes = sizes
-        self._open: list[Any] = []
+    key = beyond_estimates(sweep) if engines[0] == "estimate" else ""
+    if key:
+        raise SweepError(
+            f"engines {', '.join(engines)}: estimates have '{key}' {MAPPING_KEYS[key]} only; leave"
+            " estimate out"
+        )
 
-    def ask(self, count: int) -> list[tuple[int, ...]]:
-        self._open = [self._study.ask() for _ in range(count)]
-        return [
-            tuple(one.suggest_int(str(axis), 0, size - 1) for axis, size in enumerate(self._sizes))
-            for one in self._open
-        ]
 
-    def tell(self, values: Sequence[Values]) -> None:
-        for trial, own in zip(self._open, values, strict=True):
-            if own is None:
-                self._study.tell(trial, state=self._failed)
-            else:
-                self._study.tell(trial, own)
+class _Goals:
+    """What is to be good of a record."""
+
+    def __init__(self, sweep: Sweep, objectives: Sequence[str]) -> None:
+        self._signs = [-1.0 if name in LARGER_IS_BETTER else 1.0 for name in objectives]
+        first = 3 + len(sweep.keys)
+        self._places = [first + sweep.results.index(name) for name in objectives]
+
+    def of(self, record: Record) -> Values:
+        """Return the objectives of a record, all to be made small; None unless it is ok."""
+        if record[1] != OK:
+            return None
+        pairs = zip(self._signs, self._places, strict=True)
+        return [sign * float(str(record[place])) for sign, place in pairs]
+
+    def front(self, known: dict[int, Record]) -> tuple[int, ...]:
+        """Return the numbers of the records that no other surpasses."""
+        found = {n: own for n, record in known.items() if (own := self.of(record)) is not None}
+        if not found:
+            return ()
+        is_best = on_front(np.array(list(found.values())))
+        return tuple(sorted(n for n, best in zip(found, is_best.tolist(), strict=True) if best))
+
+
+class _Names:
+    """Gives points their numbers.
+
+    Those of a grid have them. Others are known by their values, and numbered in the order in which
+    they are proposed first, which is the same whenever a search goes on.
+    """
+
+    def __init__(self, sweep: Sweep, known: dict[int, Record]) -> None:
+        self._sweep = sweep
+        self._known = known
+        self._numbers: dict[Record, int] = {}
+
+    def point(self, point: Point) -> Point:
+        """Return a point with its number.
+
+        Raises
+        ------
+        SweepError
+            When the results have another one of this number.
+        """
+        if not self._sweep.space:
+            return point
+        keys = self._sweep.keys
+        row = Row(0, OK, "", tuple(point.values.get(key) for key in keys), ())
+        values = row.record()[3:]
+        number = self._numbers.setdefault(values, len(self._numbers))
+        if number in self._known and self._known[number][3 : 3 + len(keys)] != values:
+            raise SweepError(
+                f"point {number} isn't the one that is proposed now: the results are of another"
+                " version of the sampler; use another folder"
+            )
+        return replace(point, number=number)
+
+
+class _Look:
+    """Prices points by an engine, those that the folder doesn't know yet."""
+
+    def __init__(self, store: Store, tasks: Tasks, stage: int, engine: str) -> None:
+        self._store = store
+        self._tasks = tasks
+        self._stage = stage
+        self.engine = engine
+        #: Number of a point to its record.
+        self.known = {int(str(record[0])): record for record in store.records(stage)}
+        #: Points that were priced now.
+        self.new = 0
+
+    def price(self, points: Iterable[Point]) -> None:
+        """Price some points."""
+        missing = {one.number: one for one in points if one.number not in self.known}
+        for task in self._tasks.priced(missing.values(), self.engine, len(missing)):
+            self._store.add(task.records, self._stage, self.engine)
+            self.known.update({int(str(record[0])): record for record in task.records})
+            self.new += len(task.records)

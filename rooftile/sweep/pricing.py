@@ -243,7 +243,9 @@ class Pricer:
         own = {
             key: value
             for key, value in point.values.items()
-            if key not in WORKLOAD_KEYS and key not in MAPPING_KEYS
+            if key not in WORKLOAD_KEYS
+            and key not in MAPPING_KEYS
+            and key not in self._sweep.labels
         }
         return machine_of(changed(self._sweep.machine, own))
 

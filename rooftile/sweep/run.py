@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 import shlex
-import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 
 from foundation.errors import SweepError
-from mapper.search.cache import MappingCache
 from rooftile import __version__
 from rooftile.sweep.kept import FILE, keep
-from rooftile.sweep.pricing import EXCLUDED, FAILED, OK, Pricer, Record
+from rooftile.sweep.pricing import EXCLUDED, FAILED, OK
 from rooftile.sweep.quantities import amount_of
 from rooftile.sweep.space import Space
 from rooftile.sweep.store import FORMAT, Store, made
 from rooftile.sweep.sweep import Sweep, with_value
+from rooftile.sweep.tasks import Priced, Tasks, workers_of
 
-#: Tasks that wait for each process: enough that none has to wait for the next.
-_AHEAD = 2
 #: Seconds between two lines of progress.
 _PAUSE_S = 0.2
 
@@ -42,8 +35,8 @@ class Summary:
         Points in all, and by status.
     new
         Those that were priced now.
-    seconds
-        That it took.
+    busy_s, seconds
+        That all workers together priced points, and that it took.
     failure
         The message of the first point that failed.
     """
@@ -53,6 +46,7 @@ class Summary:
     excluded: int
     failed: int
     new: int
+    busy_s: float
     seconds: float
     failure: str
 
@@ -101,6 +95,11 @@ def run_sweep(
     OutputError
         When the folder can't be written.
     """
+    if sweep.space:
+        raise SweepError(
+            f"sweep '{sweep.name}': values of its 'space' are drawn, there is no last one; use"
+            " rooftile optimize"
+        )
     start = time.monotonic()
     made(folder, resume=resume)
     store = Store(folder, sweep.keys, sweep.results)
@@ -109,8 +108,8 @@ def run_sweep(
         store.note("files", keep(sweep, folder))
         store.note("command", shlex.join(["rooftile", "sweep", FILE, "-o", "../again"]))
         with workers_of(jobs, executor) as workers:
-            new = _first_look(sweep, store, workers, jobs, cache_folder, progress)
-            new += _second_look(sweep, store, workers, jobs, cache_folder, progress)
+            tasks = Tasks(sweep, workers, jobs, cache_folder)
+            looks = [look(sweep, store, tasks, progress) for look in (_first_look, _second_look)]
         found = store.statuses(0)
         for status, what in ((FAILED, "has a result"), (EXCLUDED, "meets the constraints")):
             if found.get(status) == len(Space(sweep)):
@@ -120,7 +119,8 @@ def run_sweep(
             ok=found.get(OK, 0),
             excluded=found.get(EXCLUDED, 0),
             failed=found.get(FAILED, 0),
-            new=new,
+            new=sum(new for new, _ in looks),
+            busy_s=sum(busy_s for _, busy_s in looks),
             seconds=time.monotonic() - start,
             failure=store.message(FAILED),
         )
@@ -147,103 +147,39 @@ def meta_of(sweep: Sweep) -> dict[str, object]:
         "units": units,
         "version": __version__,
         "machine": sweep.machine,
-        "points": len(Space(sweep)),
+        "points": None if sweep.space else len(Space(sweep)),
     }
 
 
-@contextmanager
-def workers_of(jobs: int, executor: Executor | None) -> Iterator[Executor | None]:
-    """Yield what runs tasks; None for this process."""
-    if executor is not None or jobs == 1:
-        with nullcontext(executor) as given:
-            yield given
-        return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("fork"), initializer=_begin) as pool:
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _begin() -> None:
-    """Leave Ctrl-C to the process that waits."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.freeze()  # what was there before needs no looking through, which would copy its pages
-
-
 def _first_look(
-    sweep: Sweep,
-    store: Store,
-    workers: Executor | None,
-    jobs: int,
-    cache_folder: Path | None,
-    progress: Progress | None,
-) -> int:
-    """Price all points; return how many were priced now."""
+    sweep: Sweep, store: Store, tasks: Tasks, progress: Progress | None
+) -> tuple[int, float]:
+    """Price all points; return how many were priced now, and the seconds that workers took."""
     space = Space(sweep)
     done = store.count(0, range(len(space)))
-    tasks = (task for task in space.tasks() if not done or store.count(0, task) < len(task))
+    pieces = space.pieces(sweep.engine)
+    missing = (own for own in pieces if not done or store.count(0, own) < len(own))
     show = _Show(progress, len(space), done)
-    for records in priced(sweep, tasks, sweep.engine, workers, jobs, cache_folder):
-        store.add(records, 0, sweep.engine)
-        show.add(len(records))
-    return show.new
+    for task in tasks.priced(missing, sweep.engine, len(space) - done):
+        store.add(task.records, 0, sweep.engine)
+        show.add(task)
+    return show.new, show.busy_s
 
 
 def _second_look(
-    sweep: Sweep,
-    store: Store,
-    workers: Executor | None,
-    jobs: int,
-    cache_folder: Path | None,
-    progress: Progress | None,
-) -> int:
-    """Price the best points again; return how many were priced now."""
+    sweep: Sweep, store: Store, tasks: Tasks, progress: Progress | None
+) -> tuple[int, float]:
+    """Price the best points again; return the same."""
     if sweep.best is None:
-        return 0
+        return 0, 0.0
     numbers = store.best(sweep.best.by, sweep.best.count)
     best = [number for number in numbers if not store.count(1, range(number, number + 1))]
     show = _Show(progress, len(best), 0)
-    tasks = (range(number, number + 1) for number in best)
-    for records in priced(sweep, tasks, sweep.best.engine, workers, jobs, cache_folder):
-        store.add(records, 1, sweep.best.engine)
-        show.add(len(records))
-    return show.new
-
-
-def priced(
-    sweep: Sweep,
-    tasks: Iterable[range],
-    engine: str,
-    workers: Executor | None,
-    jobs: int,
-    cache_folder: Path | None,
-) -> Iterator[list[Record]]:
-    """Yield the records of tasks as they come: few wait at any time, however many there are."""
-    if workers is None:
-        yield from (price(sweep, task, engine, cache_folder) for task in tasks)
-        return
-    waiting: set[Future[list[Record]]] = set()
-    for task in tasks:
-        waiting.add(workers.submit(price, sweep, task, engine, cache_folder))
-        if len(waiting) >= jobs * _AHEAD:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            yield from (one.result() for one in done)
-    while waiting:
-        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-        yield from (one.result() for one in done)
-
-
-def price(sweep: Sweep, task: range, engine: str, cache_folder: Path | None) -> list[Record]:
-    """Return the records of a task: what a worker does."""
-    return [row.record() for row in _pricer(sweep, cache_folder).rows(task, engine)]
-
-
-@lru_cache(maxsize=4)
-def _pricer(sweep: Sweep, cache_folder: Path | None) -> Pricer:
-    """Return what prices a sweep's points: made once in a process."""
-    return Pricer(sweep, None if cache_folder is None else MappingCache(cache_folder))
+    pieces = (range(number, number + 1) for number in best)
+    for task in tasks.priced(pieces, sweep.best.engine, len(best)):
+        store.add(task.records, 1, sweep.best.engine)
+        show.add(task)
+    return show.new, show.busy_s
 
 
 class _Show:
@@ -254,12 +190,13 @@ class _Show:
         self._total = total
         self._done = done
         self._start = self._last = time.monotonic()
-        #: Points that were added.
-        self.new = 0
+        #: Points that were added, and the seconds that they took their workers.
+        self.new, self.busy_s = 0, 0.0
 
-    def add(self, count: int) -> None:
-        """Note some points."""
-        self.new += count
+    def add(self, task: Priced) -> None:
+        """Note what a task found."""
+        self.new += len(task.records)
+        self.busy_s += task.seconds
         now = time.monotonic()
         if self._progress is None or now - self._last < _PAUSE_S:
             return

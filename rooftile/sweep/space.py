@@ -9,13 +9,12 @@ from types import MappingProxyType
 
 from rooftile.sweep.expressions import Expression
 from rooftile.sweep.names import OF_AREA, results_in
+from rooftile.sweep.nni import Draw, drawn
 from rooftile.sweep.quantities import Amount, Written, amount_of
 from rooftile.sweep.sweep import Axis, Sweep, with_value
 
 #: Points that are priced together: they share what is searched for one kind of machine.
 LARGEST_UNIT = 4096
-#: Points that are sent to a process, and written, at once.
-_TASK = 512
 
 
 def is_pace(key: str) -> bool:
@@ -85,13 +84,15 @@ class Space:
             yield range(start, end)
             start = end
 
-    def tasks(self) -> Iterator[range]:
-        """Yield ranges of all points, whole units each."""
-        start = 0
-        for unit in self.units(range(len(self))):
-            if unit.stop - start >= _TASK or unit.stop == len(self):
-                yield range(start, unit.stop)
-                start = unit.stop
+    def pieces(self, engine: str) -> Iterator[range]:
+        """Yield all points in the smallest parts that an engine may price apart.
+
+        Estimates of a unit's points depend on each other.
+        """
+        everything = range(len(self))
+        if engine == "estimate":
+            return self.units(everything)
+        return (range(number, number + 1) for number in everything)
 
     def point(self, number: int) -> Point:
         """Return a point by its number."""
@@ -100,6 +101,27 @@ class Space:
         for axis in reversed(self.axes):
             rest, place = divmod(rest, len(axis.values))
             values.update(zip(axis.keys, axis.values[place], strict=True))
+        return self.made(number, values)
+
+    def drawn(self, draw: Draw) -> Point:
+        """Return a point that something draws: places along the axes, and values of the space.
+
+        Where there is a space, the point has the number -1.
+        """
+        places = [draw.place(str(n), len(axis.values)) for n, axis in enumerate(self.axes)]
+        if not self.sweep.space:
+            return self.point(self.number(places))
+        values: dict[str, Written] = {}
+        for axis, place in zip(self.axes, places, strict=True):
+            values.update(zip(axis.keys, axis.values[place], strict=True))
+        try:
+            values.update(drawn(self.sweep.space, draw))
+        except ValueError as error:
+            return Point(number=-1, values=self._ordered(values), problem=str(error))
+        return self.made(-1, values)
+
+    def made(self, number: int, values: dict[str, Written]) -> Point:
+        """Return a point with what is derived from its values."""
         try:
             excluded = self._derive(values)
         except ValueError as error:

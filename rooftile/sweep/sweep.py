@@ -14,6 +14,7 @@ from mapper.search.encoding import as_text, digest
 from rooftile.sweep.expressions import Expression
 from rooftile.sweep.measures import no_number
 from rooftile.sweep.names import ALL_RESULTS
+from rooftile.sweep.nni import Variable, all_of
 from rooftile.sweep.quantities import Written
 
 #: What a point may say besides keys of the machine, and what it is if nobody says it.
@@ -75,6 +76,10 @@ class Sweep:
         Keys that have the same value in every point.
     axes
         What changes: every combination is a point.
+    space
+        Variables that change besides: values are drawn of each, so that there is no last point.
+    labels
+        Keys of the space that only name what was chosen.
     derived
         Key to the arithmetic that gives its value, in the order in which they are computed.
     constraints
@@ -95,6 +100,8 @@ class Sweep:
     machine: Mapping[str, Any]
     fixed: Mapping[str, Written]
     axes: tuple[Axis, ...]
+    space: tuple[Variable, ...] = ()
+    labels: frozenset[str] = frozenset()
     derived: Mapping[str, Expression]
     constraints: tuple[Expression, ...]
     engine: str
@@ -115,21 +122,28 @@ class Sweep:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Keys that differ from point to point: those of the axes, then derived ones."""
+        """Keys that differ from point to point: of the axes, of the space, then derived ones."""
         own = [key for axis in self.axes for key in axis.keys]
-        return (*own, *self.derived)
+        drawn = dict.fromkeys(variable.key for variable in all_of(self.space))
+        return (*own, *drawn, *self.derived)
 
-    def deciding(self, names: Collection[str]) -> Sweep:
+    def deciding(self, names: Collection[str], engines: Collection[str]) -> Sweep:
         """Return the same sweep with results that decide, and that every point must have.
+
+        Parameters
+        ----------
+        names, engines
+            The results, and who prices points.
 
         Raises
         ------
         SweepError
             When no point has one of them.
         """
-        why = no_number(machine_of(self.machine), self.engine, names)
-        if why:
-            raise SweepError(f"{', '.join(names)}: {why}")
+        for engine in engines:
+            why = no_number(machine_of(self.machine), engine, names)
+            if why:
+                raise SweepError(f"{', '.join(names)}: {why}")
         results = ordered({*self.results, *names})
         needed = self.needed | set(names)
         key = digest(as_text([self.key, results, sorted(needed)]))
@@ -157,6 +171,14 @@ def changed(machine: Mapping[str, Any], values: Mapping[str, Written]) -> dict[s
             place = place[step]
         place[last] = value
     return result
+
+
+def beyond_estimates(sweep: Sweep) -> str:
+    """Return a key of the sweep that estimates don't know, nothing if they know all."""
+    for key, usual in MAPPING_KEYS.items():
+        if sweep.fixed.get(key, usual) != usual or key in sweep.keys:
+            return key
+    return ""
 
 
 def with_value(sweep: Sweep, key: str) -> Written | None:

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from accel.spec_file import to_yaml as hardware_yaml
-from foundation.document import Document, Path_, read
+from foundation.document import Document, Path_, parse, read
 from foundation.errors import RooftileError, SweepError, nearest
 from mapper.search.encoding import as_text, digest
 from mapper.search.objective import objective_of
@@ -18,7 +16,8 @@ from rooftile.sources import find_hardware, find_network, is_there
 from rooftile.sweep.axes import axis_values
 from rooftile.sweep.expressions import Expression, parse_expression
 from rooftile.sweep.measures import no_number
-from rooftile.sweep.names import ALIASES, ALL_RESULTS, MORE_RESULTS, RESULTS, results_in
+from rooftile.sweep.names import ALIASES, ALL_RESULTS, ENGINES, MORE_RESULTS, RESULTS, results_in
+from rooftile.sweep.nni import Variable, all_of, load_space
 from rooftile.sweep.quantities import Written
 from rooftile.sweep.sweep import (
     MAPPING_KEYS,
@@ -26,6 +25,7 @@ from rooftile.sweep.sweep import (
     Axis,
     Best,
     Sweep,
+    beyond_estimates,
     changed,
     machine_of,
     ordered,
@@ -33,13 +33,11 @@ from rooftile.sweep.sweep import (
 from workloads.loaders.asked import Asked
 from workloads.loaders.yaml import to_yaml as network_yaml
 
-#: How points are priced: in closed form, and by the two engines of a run.
-ENGINES = ("estimate", "analytical", "cycle")
 MOST_POINTS = 10_000_000
 #: Values of an axis that are all tried when a sweep is read: each takes half a millisecond.
 _MOST_TRIED = 100
 _KEYS = (
-    *("name", "hardware", "networks", "grid", "zip", "derived", "constraints"),
+    *("name", "hardware", "networks", "grid", "zip", "space", "derived", "constraints"),
     *("engine", "results", "best", "limit", "batch", "dtype", "phase", "objective", "split"),
 )
 
@@ -74,8 +72,11 @@ class _Reader:
                 )
         machine = self._machine()
         self._known = {**_flat(machine), **WORKLOAD_KEYS, **MAPPING_KEYS}
+        self._machine_data = machine
         axes = self._axes()
-        derived = self._derived(axes)
+        space, space_text = self._space(axes)
+        varied = {variable.key for variable in all_of(space)}
+        derived = self._derived({*varied, *(key for axis in axes for key in axis.keys)})
         text = self._path.read_text(encoding="utf-8")
         networks = [network_yaml(find_network(name, self._asked())) for name in self._networks()]
         sweep = Sweep(
@@ -83,6 +84,8 @@ class _Reader:
             machine=machine,
             fixed=self._fixed(),
             axes=axes,
+            space=space,
+            labels=frozenset(varied - self._known.keys()),
             derived=derived,
             constraints=self._constraints(),
             engine=self._one_of(("engine",), ENGINES, self._data.get("engine", "estimate")),
@@ -91,7 +94,7 @@ class _Reader:
             needed=frozenset(self._deciding()),
             text=text,
             files=self._files(),
-            key=digest(as_text([text, machine, networks])),
+            key=digest(as_text([text, machine, networks, *space_text])),
         )
         self._check_estimate(sweep)
         self._check_numbers(sweep)
@@ -110,12 +113,13 @@ class _Reader:
             spec = find_hardware(self._beside(name))
         except RooftileError as error:
             raise self._failure(("hardware",), str(error)) from None
-        machine: dict[str, Any] = yaml.safe_load(hardware_yaml(spec))
+        machine: dict[str, Any] = parse(hardware_yaml(spec), name, SweepError).data
         return machine
 
     def _files(self) -> dict[str, str]:
         """Return the paths of files that are named, by how they are."""
         names = [self._data["hardware"], *map(str, self._data["networks"])]
+        names += [self._data["space"]] if "space" in self._data else []
         paths = {name: self._beside(name) for name in names}
         return {name: path for name, path in paths.items() if is_there(Path(path))}
 
@@ -134,11 +138,9 @@ class _Reader:
 
     def _check_kind(self, path: Path_, key: str, value: object) -> None:
         """Raise unless a key that is none of the machine's has a value of its kind."""
-        if key == "batch":
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise self._failure(path, f"must be a whole number, at least 1, but is '{value}'")
-        elif (key in WORKLOAD_KEYS or key in MAPPING_KEYS) and not isinstance(value, str):
-            raise self._failure(path, f"must be a word but is '{value}'")
+        wrong = _wrong_kind(key, value)
+        if wrong:
+            raise self._failure(path, wrong)
 
     def _axes(self) -> tuple[Axis, ...]:
         found = [Axis(keys=("network",), values=tuple((name,) for name in self._networks()))]
@@ -176,14 +178,13 @@ class _Reader:
 
     def _check_estimate(self, sweep: Sweep) -> None:
         """Raise where something is asked for that estimates don't know."""
-        if sweep.engine != "estimate":
-            return
-        for key, usual in MAPPING_KEYS.items():
-            if sweep.fixed.get(key, usual) != usual or key in sweep.keys:
-                raise self._failure(
-                    (key,) if key in self._data else self._place(key),
-                    f"estimates have '{key}' {usual} only; write 'engine: analytical' for others",
-                )
+        key = beyond_estimates(sweep) if sweep.engine == "estimate" else ""
+        if key:
+            raise self._failure(
+                (key,) if key in self._data else self._place(key),
+                f"estimates have '{key}' {MAPPING_KEYS[key]} only; write 'engine: analytical' for"
+                " others",
+            )
 
     def _zipped(self, number: int, block: object) -> Axis:
         path: Path_ = ("zip", number) if isinstance(self._data["zip"], list) else ("zip",)
@@ -219,14 +220,27 @@ class _Reader:
             raise self._failure((key,), "must be a mapping of keys to what they are")
         return own
 
-    def _derived(self, axes: tuple[Axis, ...]) -> dict[str, Expression]:
-        swept = {key for axis in axes for key in axis.keys}
+    def _space(self, axes: tuple[Axis, ...]) -> tuple[tuple[Variable, ...], list[str]]:
+        """Return the variables of the search space, and the text of its file, if there is one."""
+        if "space" not in self._data:
+            return (), []
+        name = self._data["space"]
+        if not isinstance(name, str):
+            raise self._failure(("space",), "must name a JSON file of a search space")
+        path = Path(self._beside(name))
+        found = load_space(path, self._known, self._mistake)
+        for variable in all_of(found):
+            if any(variable.key in axis.keys for axis in axes):
+                raise self._failure(("space",), f"'{variable.key}' is on an axis, too; keep one")
+        return found, [path.read_text(encoding="utf-8-sig")]
+
+    def _derived(self, swept: set[str]) -> dict[str, Expression]:
         found: dict[str, Expression] = {}
         for key, text in self._mapping("derived").items():
             path = ("derived", key)
             self._check_key(path)
             if key in swept:
-                raise self._failure(path, "is on an axis, too; keep one")
+                raise self._failure(path, "is on an axis, too, or in the space; keep one")
             try:
                 found[key] = parse_expression(text, self._known, compares=False)
             except ValueError as error:
@@ -316,7 +330,9 @@ class _Reader:
             few = len(axis.values) <= _MOST_TRIED
             for step in axis.values if few else (axis.values[0], axis.values[-1]):
                 for key, value in zip(axis.keys, step, strict=True):
-                    self._check_value(sweep, key, value)
+                    wrong = self._mistake(key, value)
+                    if wrong:
+                        raise self._failure(self._place(key), wrong)
         if "split" in self._data:
             self._one_of(("split",), tuple(CHOICES), self._data["split"])
         try:
@@ -324,22 +340,27 @@ class _Reader:
         except RooftileError as error:
             raise self._failure(("objective",), str(error)) from None
 
-    def _check_value(self, sweep: Sweep, key: str, value: Written) -> None:
+    def _mistake(self, key: str, value: Written) -> str:
+        """Return what is wrong with a value, where its own key is; nothing if it is right."""
         if key in WORKLOAD_KEYS or key in MAPPING_KEYS:
-            return
+            return _wrong_kind(key, value)
         try:
-            machine_of(changed(sweep.machine, {key: value}))
+            machine_of(changed(self._machine_data, {key: value}))
         except RooftileError as error:
             message = str(error).partition(": ")[2]
             if message.startswith(f"{key}:"):
-                raise self._failure(self._place(key), message.removeprefix(f"{key}: ")) from None
+                return message.removeprefix(f"{key}: ")
+        return ""
 
     def _place(self, key: str) -> Path_:
-        if key in self._mapping("grid"):
-            return ("grid", key)
+        for name in ("grid", "derived"):
+            if key in self._mapping(name):
+                return (name, key)
         zips = self._data.get("zip", [])
         blocks = zips if isinstance(zips, list) else [zips]
-        number = next(n for n, block in enumerate(blocks) if key in block)
+        number = next((n for n, block in enumerate(blocks) if key in block), None)
+        if number is None:
+            return ("space",)
         return ("zip", number, key) if isinstance(zips, list) else ("zip", key)
 
     def _check_count(self, sweep: Sweep) -> None:
@@ -356,6 +377,16 @@ class _Reader:
                 f"has {count:,} points ({shown}) but at most {limit:,} are allowed; write"
                 " 'limit: N' to allow N, or leave some out",
             )
+
+
+def _wrong_kind(key: str, value: object) -> str:
+    """Return why a key that is none of the machine's can't have a value; nothing if it can."""
+    if key == "batch":
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            return f"must be a whole number, at least 1, but is '{value}'"
+    elif (key in WORKLOAD_KEYS or key in MAPPING_KEYS) and not isinstance(value, str):
+        return f"must be a word but is '{value}'"
+    return ""
 
 
 def _flat(machine: Mapping[str, Any], before: str = "") -> dict[str, Any]:

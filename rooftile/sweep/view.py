@@ -70,20 +70,31 @@ def sweep_view(folder: Path) -> dict[str, Any]:
                 f"folder '{folder}': no point of the sweep is ok; see rooftile results"
             )
         names, meta, units = results.columns, results.meta, results.units
-    columns = [_label(), *(_column(key, units, rows[0][names.index(key)]) for key in meta["keys"])]
+    # Of some points of a search a key has no value: variables that come with other options.
+    some = {
+        key: next(
+            (row[names.index(key)] for row in rows if row[names.index(key)] is not None), None
+        )
+        for key in meta["keys"]
+    }
+    columns = [_label(), *(_column(key, units, some[key]) for key in meta["keys"])]
     more = [name for name in meta["results"] if name not in _ORDER]
     order = [*_ORDER, *(name for name in more if _is_known(name, names, rows))]
     columns += [_result(key) for key in order]
     places = [names.index(key) for key in ("number", *meta["keys"], *order)]
-    words = [key for key in meta["keys"] if isinstance(rows[0][names.index(key)], str)]
+    words = [key for key in meta["keys"] if isinstance(some[key], str)]
     shown = (
         f"The page shows the {len(rows):,} fastest of its {meta['points']:,} points."
-        if len(rows) < meta["points"]
+        if len(rows) < (meta["points"] or 0)
         else f"It has {len(rows):,} points."
     )
     best = dict(zip(names, rows[0], strict=True))
     time = format_time(round(best["time"] * FS_PER_SECOND))
-    setting = ", ".join(f"{key} {_shown(best[key], units.get(key, ''))}" for key in meta["keys"])
+    setting = ", ".join(
+        f"{key} {_shown(best[key], units.get(key, ''))}"
+        for key in meta["keys"]
+        if best[key] is not None
+    )
     return {
         "name": meta["name"],
         "title": f"sweep {meta['name']}",

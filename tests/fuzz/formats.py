@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from random import Random
 
 import numpy as np
 
@@ -336,6 +337,48 @@ best: {count: 3, by: time, engine: analytical}
 limit: 1000
 """
 
+_NNI = """\
+{
+  "array.rows": {"_type": "choice", "_value": [8, 16, 32]},
+  "batch": {"_type": "randint", "_value": [1, 4]},
+  "clock": {"_type": "uniform", "_value": ["500MHz", 2e9]},
+  "vector.lanes": {"_type": "quniform", "_value": [8, 64, 8]},
+  "scratchpads.input.capacity": {"_type": "qloguniform", "_value": ["16KiB", "1MiB", "1KiB"]},
+  "scratchpads.weight.capacity": {"_type": "qlognormal", "_value": [11.5, 0.5, 1024]},
+  "memories.dram.latency": {"_type": "qnormal", "_value": ["100ns", "10ns", "1ns"]},
+  "dram": {"_type": "choice", "_value": [
+    {"_name": "slow", "memories.dram.bandwidth": {"_type": "lognormal", "_value": [22.5, 0.1]}},
+    {"_name": "fast",
+     "memories.dram.bandwidth": {"_type": "loguniform", "_value": ["16GB/s", "64GB/s"]},
+     "array.columns": {"_type": "choice", "_value": [{"_name": 16}, {"_name": 32}]}}]}
+}
+"""
+
+
+def _space(path: Path, number: int) -> object:
+    """Load a search space, and draw points from it."""
+    sweep = path.with_suffix(".sweep.yaml")
+    sweep.write_text(f"hardware: edge_32x32\nnetworks: [lenet]\nspace: {path.name}\n")
+    space = Space(load_sweep(sweep))
+    draws = Random(number)
+    return [space.drawn(_Evenly(draws)) for _ in range(3)]
+
+
+class _Evenly:
+    """Draws from a search space."""
+
+    def __init__(self, draws: Random) -> None:
+        self._draws = draws
+
+    def place(self, _: str, count: int, /) -> int:
+        return self._draws.randrange(count)
+
+    option = place
+
+    def quantile(self, _: str, /) -> float:
+        return self._draws.random()
+
+
 FORMATS = (
     Format(
         name="network",
@@ -379,6 +422,7 @@ FORMATS = (
         victims=lambda: [*_files("rooftile/sweep/examples/*.yaml"), _SWEEP.encode()],
         load=lambda path, _: Space(load_sweep(path)).point(0),
     ),
+    Format(name="nni", suffix=".json", victims=lambda: [_NNI.encode()], load=_space),
     Format(
         name="prices",
         suffix=".yaml",

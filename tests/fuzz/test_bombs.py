@@ -166,6 +166,22 @@ _CFG = {
     "keys twice": "ArrayHeight: 1\n" * 50_000,
     "a NUL": "run_name: \0\n",
 }
+_CHOICE = '"%s": {"_type": "choice", "_value": [%s]}'
+_NNI = {
+    "nested lists": _nested("[", "]", 100_000),
+    "nested options": '{"a": {"_type": "choice", "_value": [{"_name": 1, ' * 20_000,
+    "many options": f"{{{_CHOICE % ('clock', ', '.join(map(str, range(10**9, 10**9 + 80_000))))}}}",
+    "many labels": "{" + ", ".join(_CHOICE % (f"a{n}", '{"_name": 1}') for n in range(9000)) + "}",
+    "many keys of an option": "{"
+    + _CHOICE
+    % ("a", ", ".join(f'{{"_name": {n}, {_CHOICE % ("clock", n + 1)}}}' for n in range(9000)))
+    + "}",
+    "digits": f"{{{_CHOICE % ('clock', '9' * 4000)}}}",
+    "a large number": f"{{{_CHOICE % ('clock', '1e999')}}}",
+    "a large range": '{"batch": {"_type": "randint", "_value": [1, 9000000000000000000]}}',
+    "a small step": '{"clock": {"_type": "quniform", "_value": [1, 2e9, 1e-320]}}',
+    "a long word": f"{{{_CHOICE % ('phase', chr(34) + 'x' * 900_000 + chr(34))}}}",
+}
 _TEXTS = {
     "network": _NETWORKS,
     "hardware": _HARDWARE,
@@ -173,6 +189,7 @@ _TEXTS = {
     "caffe": _CAFFE,
     "mapping": _MAPPINGS,
     "constraints": _CONSTRAINTS,
+    "nni": _NNI,
     "scalesim": _CSV,
     "scalesim_cfg": _CFG,
 }

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from foundation.errors import SweepError
-from rooftile.sweep import space as space_module
+from rooftile.sweep import tasks as tasks_module
 from rooftile.sweep.cluster import cluster
 from rooftile.sweep.run import run_sweep
 from tests.rooftile.sweep.sweeps import SMALL, loaded, table
@@ -20,7 +20,7 @@ distributed = pytest.importorskip("distributed")
 
 @pytest.mark.slow
 def test_a_killed_worker_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space_module, "_TASK", 2)
+    monkeypatch.setattr(tasks_module, "_TASK_S", 0.0)
     grid: dict[str, Any] = {**SMALL["grid"], "array.rows": [4, 8, 16, 32]}
     sweep = loaded(tmp_path, {**SMALL, "grid": grid})
     run_sweep(sweep, tmp_path / "here")

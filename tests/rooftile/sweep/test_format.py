@@ -28,6 +28,20 @@ def test_the_pages_commands_run(rooftile: Command) -> None:
         assert done.status == 0, done.err
 
 
+def test_the_pages_search_space_is_searched(rooftile: Command) -> None:
+    (space,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    Path("space.json").write_text(space)
+    text = "hardware: edge_32x32\nnetworks: [dqn]\nspace: space.json\n"
+    Path("own.sweep.yaml").write_text(text)
+    (options,) = re.findall(r"`(--engines estimate.*?)`", PAGE)
+    done = rooftile(
+        *("optimize", "own.sweep.yaml", "-o", "out", "--trials", "4", "--sampler", "random"),
+        *shlex.split(options),
+    )
+    assert done.status == 0, done.err
+    assert "4 by estimate, 2 by analytical, 1 by cycle" in done.out
+
+
 @pytest.mark.parametrize("path", sorted((FOLDER / "examples").glob("*.sweep.yaml")), ids=str)
 def test_shipped_sweeps_are_valid(path: Path) -> None:
     assert load_sweep(path).axes

@@ -20,6 +20,7 @@ from mapper.planner import make_plan
 from rooftile.simulation import simulate
 from rooftile.sources import find_network
 from rooftile.sweep import space as space_module
+from rooftile.sweep import tasks as tasks_module
 from rooftile.sweep.run import run_sweep
 from rooftile.sweep.store import FILE, Results, Store
 from rooftile.sweep.sweep_file import load_sweep
@@ -54,7 +55,7 @@ def test_engines_are_those_of_a_run(tmp_path: Path, engine: str) -> None:
 
 
 def test_processes_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space_module, "_TASK", 5)
+    monkeypatch.setattr(tasks_module, "_TASK_S", 0.0)
     sweep = loaded(tmp_path, SMALL)
     run_sweep(sweep, tmp_path / "one")
     run_sweep(sweep, tmp_path / "two", jobs=2)
@@ -214,7 +215,7 @@ def test_results_of_another_version(tmp_path: Path) -> None:
 def test_a_full_disk_stops_with_an_error_and_the_results_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(space_module, "_TASK", 20)
+    monkeypatch.setattr(tasks_module, "_TASK_S", 0.0)
     monkeypatch.setattr(space_module, "LARGEST_UNIT", 20)
     grid: dict[str, Any] = {"clock": {"from": "1GHz", "to": "2GHz", "count": 600}}
     sweep = loaded(tmp_path, {**SMALL, "grid": grid})
@@ -238,10 +239,10 @@ def test_a_full_disk_stops_with_an_error_and_the_results_open(
 KILLED = """\
 import sys
 from pathlib import Path
-from rooftile.sweep import space
+from rooftile.sweep import tasks
 from rooftile.sweep.run import run_sweep
 from rooftile.sweep.sweep_file import load_sweep
-space._TASK = 2
+tasks._TASK_S = 0.0
 run_sweep(load_sweep(Path(sys.argv[1])), Path(sys.argv[2]), jobs=2, resume=True)
 """
 
@@ -249,7 +250,7 @@ run_sweep(load_sweep(Path(sys.argv[1])), Path(sys.argv[2]), jobs=2, resume=True)
 @pytest.mark.slow
 def test_killed_sweeps_resume_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed at 20 random moments."""
-    monkeypatch.setattr(space_module, "_TASK", 2)
+    monkeypatch.setattr(tasks_module, "_TASK_S", 0.0)
     path = write(tmp_path, {**SMALL, "grid": {**SMALL["grid"], "array.rows": [4, 8, 16, 32]}})
     draws, start = Random(0), time.monotonic()
     command = [sys.executable, "-c", KILLED, str(path)]
