@@ -93,7 +93,7 @@ class Expression:
         tree = self._tree
         assert isinstance(tree, ast.Compare), "that was parsed"
         parts = [self._amount(part, values) for part in (tree.left, *tree.comparators)]
-        return ", ".join(f"{part.value:g} {part.unit}".strip() for part in parts)
+        return ", ".join(part.text for part in parts)
 
     def _amount(self, tree: ast.expr, values: Mapping[str, Amount]) -> Amount:
         match tree:

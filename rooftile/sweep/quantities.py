@@ -54,6 +54,15 @@ class Amount(NamedTuple):
             return ""
         return next(unit for unit, size in self.kind.units.items() if size == 1)
 
+    @property
+    def text(self) -> str:
+        """For people: four digits in the unit that needs the fewest signs."""
+        if self.kind is None:
+            return f"{self.value:g}"
+        units = {unit: size for unit, size in self.kind.units.items() if size <= abs(self.value)}
+        texts = [f"{self.value / size:.4g} {unit}" for unit, size in units.items()]
+        return min(texts or [f"{self.value:.4g} {self.unit}"], key=len)
+
     def written(self) -> Written:
         """Return the value as a file writes it.
 

@@ -159,16 +159,18 @@ def write_parquet(results: Results, rows: Iterator[Sequence[Any]], path: Path) -
 
 
 def table(results: Results, rows: Sequence[Sequence[Any]]) -> str:
-    """Return rows as a table: columns that are the same in all of them are left out."""
+    """Return rows as a table; what is the same in all of them stands once, in a line below."""
     names = heads(results)
-    kept = [
-        place
-        for place, name in enumerate(results.columns)
-        if name not in ("stage", "message") and len({row[place] for row in rows}) > 1
-    ]
-    kept = kept or list(range(len(names)))
-    body = [[_cell(row[place]) for place in kept] for row in rows]
-    return "\n".join(aligned_columns([names[place] for place in kept], body))
+    known = [p for p, name in enumerate(results.columns) if name not in ("stage", "message")]
+    same = [p for p in known if len({row[p] for row in rows}) == 1 < len(rows)]
+    shown = [p for p in known if p not in same]
+    body = [[_cell(row[place]) for place in shown] for row in rows]
+    text = "\n".join(aligned_columns([names[place] for place in shown], body))
+    if not same:
+        return text
+    columns = [(results.columns[place], _cell(rows[0][place])) for place in same]
+    said = (f"{name} {value} {results.units.get(name, '')}".strip() for name, value in columns)
+    return f"{text}\nthe same in all {len(rows)} rows: {', '.join(said)}"
 
 
 def notes(results: Results, rows: Sequence[Sequence[Any]]) -> list[str]:

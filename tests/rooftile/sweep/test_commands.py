@@ -27,7 +27,10 @@ def test_a_table_of_the_best(rooftile: Command, swept: Path) -> None:
     assert shown[0].split()[0] == "number"
     assert "time [s]" in shown[0]
     assert "networks" not in shown[0]
-    assert len(shown) == 2 + 3, "heads, a rule, and three rows"
+    assert len(shown) == 2 + 3 + 1, "heads, a rule, three rows, and what is the same in all"
+    assert shown[-1].startswith("the same in all 3 rows: engine ")
+    assert "status ok" in shown[-1]
+    assert "dram_bytes 12,544 B" in shown[-1]
 
 
 def test_more_rows_are_counted(rooftile: Command, swept: Path) -> None:

@@ -105,3 +105,19 @@ def test_whole_numbers_are_those_of_python(a: int, b: int) -> None:
             found.value
             == {"+": a + b, "-": a - b, "*": a * b, "//": a // b, "%": a % b}[text.split()[1]]
         )
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ("64KiB", "64 KiB"),
+        ("10GB/s", "10 GB/s"),
+        ("476.412us", "476.4 us"),
+        ("0.5mJ", "500 uJ"),
+        (0.25, "0.25"),
+    ],
+)
+def test_amounts_are_said_in_units_that_people_use(written: Written, text: str) -> None:
+    amount = amount_of(written)
+    assert amount is not None
+    assert amount.text == text

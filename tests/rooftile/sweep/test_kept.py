@@ -47,6 +47,7 @@ def original(tmp_path: Path) -> Path:
         "nets/two/gemm.yaml": NETWORK.replace("out: 64", "out: 128"),
         "nets/graph.yaml": GRAPH,
         "graphs/edges.txt": "0 1\n1 2\n2 3\n",
+        "spaces/rows.json": '{"array.rows": {"_type": "choice", "_value": [16, 32]}}',
     }
     for name, text in texts.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -63,11 +64,15 @@ def prices(folder: Path) -> list[tuple[Any, ...]]:
         ]
 
 
+SEARCH = ["optimize", "--objective", "time", "--sampler", "random", "--trials", "9", "--seed", "3"]
+
+
 @pytest.mark.parametrize(
-    "command",
+    ("more", "command"),
     [
-        ["sweep"],
-        ["optimize", "--objective", "time", "--sampler", "random", "--trials", "9", "--seed", "3"],
+        ("", ["sweep"]),
+        ("", SEARCH),
+        ("space: spaces/rows.json\n", [*SEARCH, "--engines", "estimate,analytical", "--eta", "4"]),
     ],
 )
 def test_the_command_of_a_moved_folder(
@@ -75,8 +80,10 @@ def test_the_command_of_a_moved_folder(
     original: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    more: str,
     command: list[str],
 ) -> None:
+    original.write_text(original.read_text() + more)
     done = rooftile(command[0], original, "-o", tmp_path / "out", *command[1:])
     assert done.status == 0, done.err
     (tmp_path / "elsewhere").mkdir()
@@ -142,3 +149,10 @@ def test_names_are_replaced_where_they_stand(text: str, name: str) -> None:
     new = renamed(text, ("hardware", "networks"), {"a b.yaml": name})
     data = yaml.safe_load(new)
     assert data == {**yaml.safe_load(text), "hardware": name, "networks": [name]}
+
+
+def test_small_numbers_of_a_machine_stay_numbers(original: Path) -> None:
+    machine = original.parent / "machines" / "slow.yaml"
+    machine.write_text(MACHINE + "vector: {cycles_per_element: {requantize: 1.0e-6}}\n")
+    own = load_sweep(original).machine["vector"]["cycles_per_element"]["requantize"]
+    assert own == 1e-6
