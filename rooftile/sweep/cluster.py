@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from importlib import import_module
 from typing import NamedTuple
 
 from foundation.errors import SweepError
+from rooftile import __version__
 
 _TIMEOUT_S = 10
 
@@ -48,4 +51,22 @@ def cluster(address: str | None) -> Iterator[Workers | None]:
         processes = sum(client.nthreads().values())
         if not processes:
             raise SweepError(f"--scheduler '{address}': has no workers; start some")
+        for worker, version in client.run(settle).items():
+            if version != __version__:
+                raise SweepError(
+                    f"--scheduler '{address}': worker {worker} has Rooftile {version} but"
+                    f" {__version__} is needed, as here; install it there"
+                )
         yield Workers(client.get_executor(retries=3), processes)
+
+
+def settle() -> str:
+    """Return a worker's version of Rooftile, all of which it has imported.
+
+    What is there by now stays: looking through all of Dask's objects for garbage would take a
+    tenth of the time.
+    """
+    import_module("rooftile.sweep.tasks")
+    gc.collect()
+    gc.freeze()
+    return __version__

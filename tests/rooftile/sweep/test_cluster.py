@@ -33,6 +33,14 @@ def test_a_killed_worker_changes_nothing(tmp_path: Path, monkeypatch: pytest.Mon
             while victims:
                 os.kill(victims.pop(), signal.SIGKILL)
 
+        with monkeypatch.context() as newer:
+            newer.setattr("rooftile.sweep.cluster.__version__", "9.9")
+            told = r"has Rooftile .* but 9\.9 is needed, as here; install it there"
+            with (
+                pytest.raises(SweepError, match=told),
+                cluster(machines.scheduler_address),
+            ):
+                pass
         monkeypatch.setattr("rooftile.sweep.run._PAUSE_S", 0.0)
         with cluster(machines.scheduler_address) as workers:
             assert workers is not None
