@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite, log
+from typing import NamedTuple
 
 from rooftile.sweep.quantities import Amount, Written, amount_of
 
@@ -25,7 +26,12 @@ def axis_values(given: object) -> tuple[Written, ...]:
         What is wrong with it.
     """
     if isinstance(given, dict):
-        return _range(given)
+        own = _range(given)
+        if own.size() > MOST_VALUES:
+            raise ValueError(f"has {own.size():,} values but at most {MOST_VALUES:,} are allowed")
+        # Neighbours may be rounded to the same value.
+        numbers = (rounded(Amount(number, own.start.kind)) for number in own.numbers())
+        return tuple(dict.fromkeys(numbers))
     if not isinstance(given, list):
         raise ValueError(
             f"must be a list of values, or a range such as {{from: 1, to: 8, step: 1}}, but is"
@@ -41,7 +47,12 @@ def axis_values(given: object) -> tuple[Written, ...]:
     return tuple(given)
 
 
-def _range(given: dict[str, object]) -> tuple[Written, ...]:
+def axis_size(given: object) -> int:
+    """Return how many values an axis would have, without making them; raises as `axis_values`."""
+    return _range(given).size() if isinstance(given, dict) else len(axis_values(given))
+
+
+def _range(given: dict[str, object]) -> _Range:
     for key in given:
         if key not in RANGE_KEYS:
             raise ValueError(f"unknown key '{key}' of a range; use {', '.join(RANGE_KEYS)}")
@@ -57,42 +68,53 @@ def _range(given: dict[str, object]) -> tuple[Written, ...]:
         raise ValueError(f"needs one of step, factor and count but has {len(ways)} of them")
     if "scale" in given and (given["scale"] not in ("log", "linear") or ways != ["count"]):
         raise ValueError("'scale' is log or linear, and goes with 'count'")
-    numbers = _numbers(given, ways[0], start, stop)
-    # Neighbours may be rounded to the same value.
-    return tuple(dict.fromkeys(rounded(Amount(number, start.kind)) for number in numbers))
+    return _Range(start, stop, _amount(given, ways[0]), ways[0], is_log=given.get("scale") == "log")
 
 
-def _numbers(given: dict[str, object], way: str, start: Amount, stop: Amount) -> list[float]:
-    low, high = start.value, stop.value
-    amount = _amount(given, way)
-    if way == "count":
-        return _counted(amount, low, high, is_log=given.get("scale") == "log")
-    if way == "factor":
-        if amount.kind is not None or amount.value <= 1 or low <= 0:
-            raise ValueError("'factor' must be a number greater than 1, and 'from' positive")
-        count = int(log(high / low) / log(amount.value) + 1e-9) + 1
-        return [low * amount.value**number for number in range(count)]
-    if amount.kind != start.kind or amount.value <= 0:
-        raise ValueError("'step' must be positive and of the same kind of unit as 'from'")
-    count = int((high - low) / amount.value + 1e-9) + 1
-    if count > MOST_VALUES:
-        raise ValueError(f"has {count:,} values but at most {MOST_VALUES:,} are allowed")
-    return [low + amount.value * number for number in range(count)]
+class _Range(NamedTuple):
+    """Values from ``start`` to ``stop``, as far apart or as many as ``amount`` says."""
 
+    start: Amount
+    stop: Amount
+    amount: Amount
+    way: str
+    is_log: bool
 
-def _counted(amount: Amount, low: float, high: float, *, is_log: bool) -> list[float]:
-    if amount.kind is not None or amount.value != int(amount.value) or amount.value < 1:
-        raise ValueError("'count' must be a whole number of values, at least 1")
-    count = int(amount.value)
-    if count > MOST_VALUES:
-        raise ValueError(f"has {count:,} values but at most {MOST_VALUES:,} are allowed")
-    if is_log and low <= 0:
-        raise ValueError("'from' must be positive where the scale is log")
-    if count == 1:
-        return [low]
-    if is_log:
-        return [low * (high / low) ** (number / (count - 1)) for number in range(count)]
-    return [low + (high - low) * number / (count - 1) for number in range(count)]
+    def size(self) -> int:
+        """Return how many values there are.
+
+        Raises
+        ------
+        ValueError
+            What is wrong with the step, factor or count.
+        """
+        low, high, amount = self.start.value, self.stop.value, self.amount
+        if self.way == "count":
+            if amount.kind is not None or amount.value != int(amount.value) or amount.value < 1:
+                raise ValueError("'count' must be a whole number of values, at least 1")
+            if self.is_log and low <= 0:
+                raise ValueError("'from' must be positive where the scale is log")
+            return int(amount.value)
+        if self.way == "factor":
+            if amount.kind is not None or amount.value <= 1 or low <= 0:
+                raise ValueError("'factor' must be a number greater than 1, and 'from' positive")
+            return int(log(high / low) / log(amount.value) + 1e-9) + 1
+        if amount.kind != self.start.kind or amount.value <= 0:
+            raise ValueError("'step' must be positive and of the same kind of unit as 'from'")
+        return int((high - low) / amount.value + 1e-9) + 1
+
+    def numbers(self) -> list[float]:
+        """Return the values."""
+        low, high, amount = self.start.value, self.stop.value, self.amount.value
+        places = range(self.size())
+        if self.way == "factor":
+            return [low * amount**place for place in places]
+        if self.way == "step":
+            return [low + amount * place for place in places]
+        last = max(1, len(places) - 1)
+        if self.is_log:
+            return [low * (high / low) ** (place / last) for place in places]
+        return [low + (high - low) * place / last for place in places]
 
 
 def _amount(given: dict[str, object], key: str) -> Amount:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from mapper.search.encoding import as_text, digest
 from mapper.search.objective import objective_of
 from mapper.splits import CHOICES
 from rooftile.sources import find_hardware, find_network, is_there
-from rooftile.sweep.axes import axis_values
+from rooftile.sweep.axes import axis_size, axis_values
 from rooftile.sweep.expressions import Expression, parse_expression
 from rooftile.sweep.measures import no_number
 from rooftile.sweep.names import ALIASES, ALL_RESULTS, ENGINES, MORE_RESULTS, RESULTS, results_in
@@ -98,7 +99,6 @@ class _Reader:
         )
         self._check_estimate(sweep)
         self._check_numbers(sweep)
-        self._check_count(sweep)
         self._check_values(sweep)
         return sweep
 
@@ -143,6 +143,7 @@ class _Reader:
             raise self._failure(path, wrong)
 
     def _axes(self) -> tuple[Axis, ...]:
+        self._check_count()
         found = [Axis(keys=("network",), values=tuple((name,) for name in self._networks()))]
         for number, name in enumerate(self._networks()):
             try:
@@ -154,9 +155,7 @@ class _Reader:
             Axis(keys=(key,), values=tuple((value,) for value in self._values(("grid", key), own)))
             for key, own in grid.items()
         ]
-        zips = self._data.get("zip", [])
-        for number, block in enumerate(zips if isinstance(zips, list) else [zips]):
-            found.append(self._zipped(number, block))
+        found += [self._zipped(path, block) for path, block in self._zips()]
         seen: set[str] = set()
         for axis in found:
             for key in axis.keys:
@@ -186,10 +185,16 @@ class _Reader:
                 " others",
             )
 
-    def _zipped(self, number: int, block: object) -> Axis:
-        path: Path_ = ("zip", number) if isinstance(self._data["zip"], list) else ("zip",)
-        if not isinstance(block, dict) or not block:
-            raise self._failure(path, "must be a mapping of keys to lists that go together")
+    def _zips(self) -> Iterator[tuple[Path_, dict[str, Any]]]:
+        """Yield the blocks of keys that go together, and where they stand."""
+        own = self._data.get("zip", [])
+        for number, block in enumerate(own if isinstance(own, list) else [own]):
+            path: Path_ = ("zip", number) if isinstance(own, list) else ("zip",)
+            if not isinstance(block, dict) or not block:
+                raise self._failure(path, "must be a mapping of keys to lists that go together")
+            yield path, block
+
+    def _zipped(self, path: Path_, block: dict[str, Any]) -> Axis:
         columns = {key: self._values((*path, key), own) for key, own in block.items()}
         lengths = {key: len(own) for key, own in columns.items()}
         if len(set(lengths.values())) > 1:
@@ -363,20 +368,34 @@ class _Reader:
             return ("space",)
         return ("zip", number, key) if isinstance(zips, list) else ("zip", key)
 
-    def _check_count(self, sweep: Sweep) -> None:
-        count = 1
-        for axis in sweep.axes:
-            count *= len(axis.values)
+    def _check_count(self) -> None:
+        """Raise where there are too many points, before there are any."""
+        grid, zips = self._mapping("grid"), list(self._zips())
+        sizes = [
+            len(self._networks()),
+            *(self._size(("grid", key), own) for key, own in grid.items()),
+        ]
+        for path, block in zips:
+            key, own = next(iter(block.items()))
+            sizes.append(self._size((*path, key), own))
+        count = prod(sizes)
         limit = self._data.get("limit", MOST_POINTS)
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise self._failure(("limit",), f"must be a number of points but is '{limit}'")
         if count > limit:
-            shown = " x ".join(f"{len(axis.values):,}" for axis in sweep.axes)
+            shown = " x ".join(f"{size:,}" for size in sizes)
             raise self._failure(
                 ("limit",) if "limit" in self._data else (),
                 f"has {count:,} points ({shown}) but at most {limit:,} are allowed; write"
                 " 'limit: N' to allow N, or leave some out",
             )
+
+    def _size(self, path: Path_, own: object) -> int:
+        self._check_key(path)
+        try:
+            return axis_size(own)
+        except ValueError as error:
+            raise self._failure(path, str(error)) from None
 
 
 def _wrong_kind(key: str, value: object) -> str:

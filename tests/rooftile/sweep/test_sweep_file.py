@@ -50,6 +50,12 @@ def failure(folder: Path, text: str) -> str:
             + "  array.columns: {from: 1, to: 65536, step: 1}\n",
             "has 4,294,967,296 points (1 x 65,536 x 65,536) but at most 10,000,000 are allowed",
         ),
+        (
+            GOOD.replace("[16, 32]", "{from: 1, to: 1000000, step: 1}")
+            + "  array.columns: {from: 1, to: 1000000, step: 1}\n",
+            "has 1,000,000,000,000 points (1 x 1,000,000 x 1,000,000) but at most 10,000,000 are"
+            " allowed; write 'limit: N' to allow N, or leave some out",
+        ),
         (GOOD + "limit: 1\n", "s.yaml:5: limit: has 2 points (1 x 2) but at most 1 are allowed"),
         (GOOD + "derived: {array.columns: array.rws}\n", "'array.rws' is unknown"),
         (GOOD + "derived: {array.rows: '2'}\n", "is on an axis, too"),
