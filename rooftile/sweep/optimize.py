@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -18,7 +18,7 @@ from rooftile.sweep.kept import FILE, keep
 from rooftile.sweep.names import ENGINES, LARGER_IS_BETTER
 from rooftile.sweep.pricing import FAILED, OK, Record, Row
 from rooftile.sweep.run import meta_of
-from rooftile.sweep.samplers import GENERATION, Values, sampler_of
+from rooftile.sweep.samplers import GENERATION, Sampler, Values, sampler_of
 from rooftile.sweep.space import Point, Space
 from rooftile.sweep.store import Store, made
 from rooftile.sweep.sweep import MAPPING_KEYS, Sweep, beyond_estimates
@@ -92,7 +92,7 @@ def optimize(
     sweep = sweep.deciding(objectives, engines)
     _check_engines(sweep, engines)
     space = Space(sweep)
-    goals = _Goals(sweep, objectives)
+    goals, say = _Goals(sweep, objectives), progress or (lambda _: None)
     proposes = sampler_of(sampler, space, len(objectives), seed)
     made(folder, resume=resume)
     store = Store(folder, sweep.keys, sweep.results)
@@ -107,27 +107,10 @@ def optimize(
         with workers_of(jobs, executor) as workers:
             tasks = Tasks(sweep, workers, jobs, cache_folder)
             looks = [_Look(store, tasks, stage, engine) for stage, engine in enumerate(engines)]
-            first = looks[0]
-            proposed: dict[int, Point] = {}
-            named = _Names(sweep, first.known)
-            asked = 0
-            while asked < trials:
-                points = [named.point(one) for one in proposes.ask(min(GENERATION, trials - asked))]
-                asked += len(points)
-                proposed.update((point.number, point) for point in points)
-                first.price(points)
-                proposes.tell([goals.of(first.known[point.number]) for point in points])
-                if progress is not None:
-                    progress(f"{asked:,} of {trials:,} points proposed, {first.new:,} priced")
-            chosen = list(proposed)
-            counts = [len(chosen)]
-            for before, look in pairwise(looks):
-                values = {n: own for n in chosen if (own := goals.of(before.known[n])) is not None}
-                chosen = promoted(values, eta)
-                counts.append(len(chosen))
-                if progress is not None:
-                    progress(f"the best {len(chosen):,} points by the engine {look.engine}")
-                look.price([proposed[number] for number in chosen])
+            proposed = _proposed(
+                proposes, trials, looks[0], _Names(sweep, looks[0].known), goals, say
+            )
+            counts = [len(proposed), *_halved(proposed, looks, eta, goals, say)]
         front = goals.front(looks[-1].known)
         if not front:
             why = store.message(FAILED)
@@ -136,13 +119,40 @@ def optimize(
                 + (f"the first that failed: {why}" if why else "see rooftile results")
             )
         return Optimum(
-            trials=asked,
+            trials=trials,
             priced=sum(look.new for look in looks),
             looks=tuple(zip(engines, counts, strict=True)),
             front=front,
         )
     finally:
         store.close()
+
+
+def _proposed(
+    sampler: Sampler, trials: int, look: _Look, named: _Names, goals: _Goals, say: Progress
+) -> dict[int, Point]:
+    """Return the points that a sampler proposes, by number; all of them are priced."""
+    found: dict[int, Point] = {}
+    for first in range(0, trials, GENERATION):
+        points = [named.point(one) for one in sampler.ask(min(GENERATION, trials - first))]
+        found.update((point.number, point) for point in points)
+        look.price(points)
+        sampler.tell([goals.of(look.known[point.number]) for point in points])
+        say(f"{first + len(points):,} of {trials:,} points proposed, {look.new:,} priced")
+    return found
+
+
+def _halved(
+    points: dict[int, Point], looks: Sequence[_Look], eta: int, goals: _Goals, say: Progress
+) -> Iterator[int]:
+    """Price the best points by each engine behind the first, and yield how many they are."""
+    chosen = list(points)
+    for before, look in pairwise(looks):
+        values = {n: own for n in chosen if (own := goals.of(before.known[n])) is not None}
+        chosen = promoted(values, eta)
+        say(f"the best {len(chosen):,} points by the engine {look.engine}")
+        look.price([points[number] for number in chosen])
+        yield len(chosen)
 
 
 def _command(
