@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,11 @@ def sweep_view(folder: Path) -> dict[str, Any]:
                 f"folder '{folder}': no point of the sweep is ok; see rooftile results"
             )
         names, meta, units = results.columns, results.meta, results.units
+        sentences = [
+            _count(len(rows), meta["points"]),
+            f"The fastest takes {_best(results, rows[0])}.",
+            *_second_look(results),
+        ]
     # Of some points of a search a key has no value: variables that come with other options.
     some = {
         key: next(
@@ -83,23 +88,11 @@ def sweep_view(folder: Path) -> dict[str, Any]:
     columns += [_result(key) for key in order]
     places = [names.index(key) for key in ("number", *meta["keys"], *order)]
     words = [key for key in meta["keys"] if isinstance(some[key], str)]
-    shown = (
-        f"The page shows the {len(rows):,} fastest of its {meta['points']:,} points."
-        if len(rows) < (meta["points"] or 0)
-        else f"It has {len(rows):,} points."
-    )
-    best = dict(zip(names, rows[0], strict=True))
-    time = format_time(round(best["time"] * FS_PER_SECOND))
-    setting = ", ".join(
-        f"{key} {_shown(best[key], units.get(key, ''))}"
-        for key in meta["keys"]
-        if best[key] is not None
-    )
     return {
         "name": meta["name"],
         "title": f"sweep {meta['name']}",
         "subtitle": f"{len(meta['keys'])} parameters, on {meta['machine']['name']}",
-        "sentences": [shown, f"The fastest takes {time}: {setting}."],
+        "sentences": sentences,
         "warnings": notes(results, rows),
         "numbers": [],
         "table": {
@@ -120,6 +113,38 @@ def sweep_view(folder: Path) -> dict[str, Any]:
     }
 
 
+def _second_look(results: Results) -> Iterator[str]:
+    """Yield what is known of the best points, if they were priced again."""
+    order = [("stage", True), ("time", False)]
+    for row in results.rows([("status", "=", "ok"), ("stage", ">", 0)], order, 1):
+        engine = row[results.columns.index("engine")]
+        yield (
+            f"The best were priced again by the {engine} engine: the fastest of them takes"
+            f" {_best(results, row)}."
+        )
+
+
+def _count(shown: int, points: int | None) -> str:
+    if shown < (points or 0):
+        return f"The page shows the {shown:,} fastest of its {points:,} points."
+    return f"It has {shown:,} points."
+
+
+def _best(results: Results, row: Sequence[Any]) -> str:
+    """Return the time of a point, and its values."""
+    named = dict(zip(results.columns, row, strict=True))
+    setting = ", ".join(
+        f"{key} {_said(named[key], results.units.get(key, ''))}"
+        for key in results.meta["keys"]
+        if named[key] is not None
+    )
+    return f"{format_time(round(named['time'] * FS_PER_SECOND))}: {setting}"
+
+
+def _said(value: object, unit: str) -> str:
+    return Amount(value, KIND_OF.get(unit)).text if isinstance(value, int | float) else str(value)
+
+
 def _file(folder: Path, name: str, sha: str) -> dict[str, Any]:
     """Return what a page shows of a file of the folder: its text, unless it is long, or none."""
     try:
@@ -138,12 +163,6 @@ def _is_known(name: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) ->
     """Whether a result has a number in every row; the notes say why it hasn't."""
     place = names.index(name)
     return all(row[place] is not None for row in rows)
-
-
-def _shown(value: object, unit: str) -> str:
-    """Return a value as files write it."""
-    kind = KIND_OF.get(unit)
-    return str(Amount(value, kind).written()) if isinstance(value, int | float) else str(value)
 
 
 def _label() -> dict[str, Any]:

@@ -27,7 +27,7 @@ def test_a_view_has_what_the_results_have(tmp_path: Path) -> None:
     assert units["memories.dram.bandwidth"] == "B/s"
     assert units["array.rows"] == ""
     assert "It has 24 points." in view["sentences"]
-    assert "memories.dram.bandwidth 32GB/s" in view["sentences"][1]
+    assert "memories.dram.bandwidth 32 GB/s" in view["sentences"][1]
 
 
 def test_the_fastest_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,3 +51,10 @@ def test_a_sweep_without_results(tmp_path: Path) -> None:
         run_sweep(sweep, tmp_path / "out")
     with pytest.raises(SweepError, match="no point of the sweep is ok"):
         sweep_view(tmp_path / "out")
+
+
+def test_a_second_look_is_told(tmp_path: Path) -> None:
+    best = {"count": 3, "by": "time", "engine": "analytical"}
+    run_sweep(loaded(tmp_path, {**SMALL, "best": best}), tmp_path / "out")
+    (told,) = (one for one in sweep_view(tmp_path / "out")["sentences"] if "again" in one)
+    assert told.startswith("The best were priced again by the analytical engine: the fastest of")
