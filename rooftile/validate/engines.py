@@ -14,10 +14,11 @@ from accel.spec import AcceleratorSpec
 from accel.units import Clock
 from mapper.analytical import AnalyticalEngine, analytical_cycles
 from mapper.held import memory_of
-from mapper.kernel import Contraction, Kernel
+from mapper.kernel import Contraction, Kernel, Role
 from mapper.lower import lower
 from mapper.mapping import Mapping
 from mapper.operands import Placement, aligned
+from mapper.parts import piece_of
 from mapper.plan import Plan
 from mapper.planner import make_plan
 from mapper.search.sample import sample_mappings
@@ -194,7 +195,10 @@ def _total(engine: AnalyticalEngine, work: int) -> int:
 
 
 def _rank(plan: Plan, seed: int) -> float:
-    """Return the rank correlation over mappings of the network's middle layer with products."""
+    """Return the rank correlation over mappings of the network's middle layer with products.
+
+    Of a layer all of whose mappings have many tiles they are those of a part.
+    """
     kernels = [
         work.kernels[0]
         for work in plan.works
@@ -202,11 +206,22 @@ def _rank(plan: Plan, seed: int) -> float:
     ]
     if not kernels:
         return 1.0
-    kernel = kernels[len(kernels) // 2]
-    mappings = sample_mappings(kernel, plan.spec, SAMPLED, MOST_TILES, seed)
+    kernel, mappings = _sampled(kernels[len(kernels) // 2], plan.spec, seed)
     pairs = [_both(kernel, mapping, plan.spec) for mapping in mappings]
     first, second = zip(*pairs, strict=True)
     return spearman(first, second)
+
+
+def _sampled(kernel: Kernel, spec: AcceleratorSpec, seed: int) -> tuple[Kernel, Sequence[Mapping]]:
+    """Return mappings of a kernel, or of as large a part of it as has mappings of few tiles."""
+    while True:
+        mappings = sample_mappings(kernel, spec, SAMPLED, MOST_TILES, seed)
+        free = kernel.numbers(Role.GROUP, Role.M, Role.N)
+        largest = max(free, key=lambda d: kernel.extents[d])
+        are_few = all(mapping.tile_count(kernel.extents) <= MOST_TILES for mapping in mappings)
+        if are_few or kernel.extents[largest] == 1:
+            return kernel, mappings
+        kernel = piece_of(kernel, {largest: 0}, {largest: kernel.extents[largest] // 2})
 
 
 def _both(kernel: Kernel, mapping: Mapping, spec: AcceleratorSpec) -> tuple[int, int]:
