@@ -32,7 +32,7 @@ MOST_PERCENT, LEAST_S = 5.0, 10.0
 
 def sweeps(part: float) -> dict[str, dict[str, Any]]:
     """Return a sweep of many cheap points, and one of few dear ones."""
-    count = round(60 * part)
+    count = round(120 * part)
     dear = {
         "hardware": HARDWARE,
         "networks": ["lenet"],
