@@ -18,7 +18,6 @@ from math import ceil, gcd, prod, sqrt
 
 import numpy as np
 
-from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
 from accel.systolic import DATAFLOWS
 from accel.vector import pass_cycles
@@ -33,6 +32,7 @@ from mapper.kernel import (
     compulsory_bytes,
 )
 from mapper.mapping import Mapping
+from mapper.unit_cycles import product_work
 
 #: Traffic of a phase that is tried, as parts of the capacity.
 _PHASES = [2.0**i for i in range(-6, 5)]
@@ -121,15 +121,7 @@ def _cycles_of_dataflow(kernel: Kernel, spec: AcceleratorSpec) -> float:
         for role in (Role.GROUP, Role.M, Role.N, Role.K)
     }
     if spec.cores * array.count == 1:
-        work = matmul_work(
-            array,
-            groups=sizes[Role.GROUP.value],
-            m=sizes["M"],
-            n=sizes["N"],
-            k=sizes["K"],
-            accumulate=0,
-            reduction=kernel.reduction(array),
-        )
+        work = product_work(kernel, spec, kernel.extents)
         return float(work.timing.occupancy_cycles)
     sizes["K"] = kernel.reduction(array).steps(sizes["K"])
     folds = -(-sizes[flow.rows] // array.rows) * -(-sizes[flow.columns] // array.columns)

@@ -8,8 +8,6 @@ from math import prod
 
 import numpy as np
 
-from accel.scratchpad import port_cycles
-from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
 from accel.vector import vector_cycles
 from mapper.cost import CostEstimate
@@ -20,6 +18,7 @@ from mapper.held import memory_of
 from mapper.kernel import Contraction, Kernel, OperandMap, Role, VectorBody, box_bytes
 from mapper.mapping import Mapping, Tile, cut
 from mapper.nest import Counts, Nests
+from mapper.unit_cycles import feed_cycles, product_work
 
 
 def estimated(
@@ -108,33 +107,14 @@ def _product_times(
     kernel: Kernel, body: Contraction, size: tuple[int, ...], spec: AcceleratorSpec
 ) -> tuple[float, float, float]:
     """Return the cycles of one tile: of the array, behind it, and of the vector unit."""
-    groups, m, n, k = (
-        prod(size[d] for d in kernel.numbers(role)) for role in (Role.GROUP, Role.M, Role.N, Role.K)
-    )
-    work = matmul_work(
-        spec.array,
-        groups=groups,
-        m=m,
-        n=n,
-        k=k,
-        accumulate=0,
-        reduction=kernel.reduction(spec.array),
-    )
-    ports: dict[str, float] = {}
-    for operand, traffic in work.scratchpad_bytes(*kernel.factors).items():
-        name = spec.scratchpad_of(operand).name
-        ports[name] = ports.get(name, 0.0) + traffic
-    slowest = max(
-        port_cycles(ports[pad.name], pad.bandwidth_bytes_per_cycle)
-        for pad in spec.scratchpads
-        if pad.name in ports
-    )
+    work = product_work(kernel, spec, size)
+    slowest = float(feed_cycles(kernel, spec, work))
     sums = prod(-(-kernel.extents[d] // size[d]) for d in kernel.numbers(Role.K))
     emptied = vector_cycles(
         spec.vector,
         function=body.result_function,
         activation=body.activation,
-        elements=float(groups * m * n),
+        elements=float(prod(size[d] for d in kernel.numbers(Role.GROUP, Role.M, Role.N))),
     )
     timing = work.timing
     behind = timing.latency_cycles - timing.occupancy_cycles

@@ -15,20 +15,20 @@ from math import inf, log, prod
 from typing import NamedTuple
 
 from accel.energy_spec import EnergySpec
-from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError, SpecError
 from mapper.check import check
 from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import COSTS, CostEstimate, energies_pj
 from mapper.energy_counts import least_energy_pj
-from mapper.kernel import Contraction, Copy, Kernel, Role, box_bytes, touched_bytes
+from mapper.kernel import Contraction, Copy, Kernel, box_bytes, touched_bytes
 from mapper.mapping import Mapping
 from mapper.parts import Part, cut, whole
 from mapper.search.dataflows import dataflows_of
 from mapper.search.find import DEFAULT, Found, SearchOptions, find_mapping
 from mapper.search.objective import Bounds, Objective, objective_of
 from mapper.splits import PARTIAL, Split, divided, reduction, splits
+from mapper.unit_cycles import product_work
 
 #: How many splits are mapped, those with the lowest bounds.
 TRIED = 8
@@ -507,17 +507,5 @@ def _bound_cycles(
     memory *= max(1, sharing / split.parts)
     if not isinstance(kernel.body, Contraction):
         return 1 + max(memory, prod(extents) / spec.vector.lanes)
-    groups, m, n, k = (
-        prod(extents[number] for number in kernel.numbers(role))
-        for role in (Role.GROUP, Role.M, Role.N, Role.K)
-    )
-    work = matmul_work(
-        spec.array,
-        groups=groups,
-        m=m,
-        n=n,
-        k=k,
-        accumulate=0,
-        reduction=kernel.reduction(spec.array),
-    )
+    work = product_work(kernel, spec, extents)
     return max(memory, float(work.timing.occupancy_cycles))

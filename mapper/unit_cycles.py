@@ -43,7 +43,7 @@ def array_cycles(
             accumulate=np.zeros_like(m),
             reduction=kernel.reduction(spec.array),
         )
-        occupancy = larger(work.timing.occupancy_cycles, _port_cycles(kernel, spec, work))
+        occupancy = larger(work.timing.occupancy_cycles, feed_cycles(kernel, spec, work))
         return occupancy, work.timing.latency_cycles - work.timing.occupancy_cycles
 
     occupancy, latency = on_distinct(
@@ -56,7 +56,24 @@ def array_cycles(
     return (tiles * occupancy).astype(np.float64), latency.astype(np.float64)
 
 
-def _port_cycles(kernel: Kernel, spec: AcceleratorSpec, work: ArrayWork[Counts]) -> Counts:
+def product_work(kernel: Kernel, spec: AcceleratorSpec, sizes: Sequence[int]) -> ArrayWork[int]:
+    """Return a core's work for so many iterations of a product's dimensions: one instruction."""
+    groups, m, n, k = (
+        prod(sizes[d] for d in kernel.numbers(role))
+        for role in (Role.GROUP, Role.M, Role.N, Role.K)
+    )
+    return matmul_work(
+        spec.array,
+        groups=groups,
+        m=m,
+        n=n,
+        k=k,
+        accumulate=0,
+        reduction=kernel.reduction(spec.array),
+    )
+
+
+def feed_cycles(kernel: Kernel, spec: AcceleratorSpec, work: ArrayWork[Any]) -> Counts:
     """Return the cycles in which the scratchpads can feed one tile's product."""
     by_scratchpad: dict[str, Any] = {}
     for operand, size in work.scratchpad_bytes(*kernel.factors).items():
@@ -64,8 +81,7 @@ def _port_cycles(kernel: Kernel, spec: AcceleratorSpec, work: ArrayWork[Counts])
         by_scratchpad[name] = by_scratchpad.get(name, 0) + size
     bandwidth = {s.name: s.bandwidth_bytes_per_cycle for s in spec.scratchpads}
     cycles = [port_cycles(size, bandwidth[name]) for name, size in by_scratchpad.items()]
-    result: Counts = reduce(np.maximum, cycles).astype(np.int64)
-    return result
+    return np.asarray(reduce(np.maximum, cycles)).astype(np.int64)
 
 
 def vector_cycles(

@@ -167,20 +167,27 @@ def test_what_doesnt_fit_is_an_error_and_not_an_answer(known: Searched) -> None:
     assert "dtype" not in [knob.key for knob in space.knobs], "the machine has one type only"
 
 
-def test_layers_for_which_there_is_no_time_change_as_the_others(known: Searched) -> None:
-    spec = replace(SPEC, array=replace(SPEC.array, rows=16))
+def test_the_machine_that_was_searched_takes_what_it_took(known: Searched) -> None:
+    same = pricing(Asked(), SPEC, known).go_on(budget_s=1000)
+    assert same.report.total_cycles == known.report.total_cycles
+
+
+@pytest.mark.parametrize("rows", [16, 64])
+def test_layers_for_which_there_is_no_time_change_as_the_others(known: Searched, rows: int) -> None:
+    spec = replace(SPEC, array=replace(SPEC.array, rows=rows))
     times = iter([0.0, *(0.01 * n for n in range(1000))])
     partly = pricing(Asked(), spec, known, lambda: next(times))
-    quick = partly.go_on(budget_s=0.05)
+    quick = partly.go_on(budget_s=0.03)
     assert 0 < quick.priced < quick.layers
     assert not quick.is_over
     assert not quick.is_bound
     assert quick.report.total_macs == known.report.total_macs
     least = pricing(Asked(), spec, known).go_on(budget_s=1000)
-    assert quick.report.total_cycles == pytest.approx(least.report.total_cycles, rel=0.2)
+    assert quick.report.total_cycles == pytest.approx(least.report.total_cycles, rel=0.05)
     none = pricing(Asked(), spec, known, lambda: 0.0).go_on(budget_s=0)
     assert none.priced == 0
-    assert none.report.total_cycles >= known.report.total_cycles
+    if rows < SPEC.array.rows:
+        assert none.report.total_cycles >= known.report.total_cycles
     while not quick.is_over:
         quick = partly.go_on(budget_s=0.05)
     assert quick.report.total_cycles == least.report.total_cycles
