@@ -8,61 +8,27 @@ from pathlib import Path
 
 import click
 
-from rooftile.progress import progress_line
+from rooftile.sweep.running import Running, running
 
 
 @click.command()
 @click.argument("file", metavar="SWEEP", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder of the results.",
-)
-@click.option(
-    "-j", "--jobs", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes."
-)
-@click.option("--resume", is_flag=True, help="Go on with what the folder has.")
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="A Dask scheduler, such as tcp://host:8786, that runs it.",
-)
-@click.option("--no-mapping-cache", is_flag=True, help="Neither read nor keep what searches found.")
-def sweep(
-    file: Path,
-    folder: Path,
-    jobs: int,
-    resume: bool,
-    scheduler: str | None,
-    no_mapping_cache: bool,
-) -> None:
+@running
+def sweep(file: Path, running: Running) -> None:
     """Price every point of a SWEEP file (rooftile/sweep/FORMAT.md), and keep all results.
 
     SWEEP is a file, or the name of a published study that comes with Rooftile
     (rooftile/sweep/PUBLISHED.md).
     """
-    from mapper.search.cache import user_folder
-    from rooftile.sweep.cluster import cluster
     from rooftile.sweep.published import find_sweep
     from rooftile.sweep.run import run_sweep
     from rooftile.sweep.sweep_file import load_sweep
 
     asked = load_sweep(find_sweep(file))
-    with progress_line() as progress, cluster(scheduler) as workers:
-        summary = run_sweep(
-            asked,
-            folder,
-            jobs=jobs if workers is None else workers.processes,
-            resume=resume,
-            cache_folder=None if no_mapping_cache else user_folder(),
-            executor=None if workers is None else workers.executor,
-            progress=progress,
-        )
+    with running.started() as how:
+        summary = run_sweep(asked, running.folder, **how)
     click.echo(summary.text)
-    click.echo(f"written to {folder}; see rooftile results {folder}")
+    click.echo(f"written to {running.folder}; see rooftile results {running.folder}")
 
 
 @click.command()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from rooftile.progress import progress_line
 from rooftile.sweep.names import ALL_RESULTS, ENGINES, SAMPLERS
+from rooftile.sweep.running import Running, running
 
 
 def _engines(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...]:
@@ -22,14 +22,7 @@ def _engines(_: click.Context, __: click.Parameter, text: str | None) -> tuple[s
 
 @click.command()
 @click.argument("file", metavar="SWEEP", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--output",
-    "folder",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder of the results.",
-)
+@running
 @click.option(
     "--objective",
     "objectives",
@@ -68,57 +61,37 @@ def _engines(_: click.Context, __: click.Parameter, text: str | None) -> tuple[s
     type=click.IntRange(2, 1000),
     help="With --engines: one of so many points goes on.",
 )
-@click.option(
-    "-j", "--jobs", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes."
-)
-@click.option("--resume", is_flag=True, help="Go on with what the folder has.")
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS",
-    help="A Dask scheduler, such as tcp://host:8786, that runs it.",
-)
-@click.option("--no-mapping-cache", is_flag=True, help="Neither read nor keep what searches found.")
 def optimize(
     file: Path,
-    folder: Path,
+    running: Running,
     objectives: tuple[str, ...],
     sampler: str,
     trials: int,
     seed: int,
     engines: tuple[str, ...],
     eta: int,
-    jobs: int,
-    resume: bool,
-    scheduler: str | None,
-    no_mapping_cache: bool,
 ) -> None:
     """Look for the best points of a SWEEP file without pricing all of them."""
-    from mapper.search.cache import user_folder
     from rooftile.sweep import results as texts
-    from rooftile.sweep.cluster import cluster
     from rooftile.sweep.optimize import optimize as search
     from rooftile.sweep.published import find_sweep
     from rooftile.sweep.store import Results
     from rooftile.sweep.sweep_file import load_sweep
 
     asked = load_sweep(find_sweep(file))
-    with progress_line() as progress, cluster(scheduler) as workers:
+    with running.started() as how:
         found = search(
             asked,
-            folder,
+            running.folder,
             objectives=objectives,
             sampler=sampler,
             trials=trials,
             seed=seed,
             engines=engines,
             eta=eta,
-            jobs=jobs if workers is None else workers.processes,
-            resume=resume,
-            cache_folder=None if no_mapping_cache else user_folder(),
-            executor=None if workers is None else workers.executor,
-            progress=progress,
+            **how,
         )
-    with closing(Results(folder)) as results:
+    with closing(Results(running.folder)) as results:
         last = [("stage", "=", len(found.looks) - 1)]
         rows = [row for row in results.rows(last) if row[2] in found.front]
         click.echo(texts.table(results, rows[: texts.SHOWN]))
