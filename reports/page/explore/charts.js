@@ -43,7 +43,8 @@ function rooflinePanel(parent) {
       yAxis: logAxis(limits.y, (value) => scaled(value, 1000, DECIMAL, "OP/s", 3)),
       tooltip: tooltip({ formatter: ({ data }) => dotNote(data.dot) }),
       series: [
-        roofs(answer.ceilings, limits, width < NARROW_PX),
+        roofSeries(answer.ceilings.filter((one) => one.is_main || one.ops_per_s !== null), limits,
+          roofNames(width < NARROW_PX)),
         ...bounds.map((bound, number) => ({
           name: bound, type: "scatter", symbol: SYMBOLS[number % SYMBOLS.length], z: 3,
           data: answer.dots.filter((dot) => dot.bound_by === bound).map((dot) => ({
@@ -81,27 +82,14 @@ function dotNote(dot) {
   ]);
 }
 
-/** Return main roofs as lines with their names along them, short ones where there is little room. */
-function roofs(ceilings, { x, y }, isNarrow) {
-  const peak = Math.max(...ceilings.map((one) => one.ops_per_s ?? 0));
+/** Say of each roof where its name stands, and what it is: short where there is little room. */
+function roofNames(isNarrow) {
   let slopes = 0;
-  const lines = ceilings.filter((one) => one.is_main || one.ops_per_s !== null).map((one) => {
+  return (one) => {
     const along = one.ops_per_s === null ? ALONG[slopes++ % ALONG.length] : one.is_main ? "Start" : "End";
     const name = isNarrow ? one.label.replace("main memories together", "together") : one.label;
-    const label = { formatter: name, color: colour("ink"), fontSize: 11, distance: 3,
-      position: `inside${along}Top`,
-      textBorderColor: colour("surface"), textBorderWidth: 3 };
-    const lineStyle = { color: colour("roof"), width: one.is_main ? 1.6 : 1, type: one.is_main ? "solid" : "dashed" };
-    if (one.ops_per_s !== null) {
-      return [{ coord: [x.min, one.ops_per_s], label, lineStyle }, { coord: [x.max, one.ops_per_s] }];
-    }
-    const start = Math.max(x.min, y.min / one.bytes_per_s);
-    const end = Math.min(x.max, peak / one.bytes_per_s);
-    if (start >= end) return null;
-    return [{ coord: [start, start * one.bytes_per_s], label, lineStyle }, { coord: [end, end * one.bytes_per_s] }];
-  });
-  return { name: "roofs", type: "scatter", data: [], silent: true,
-    markLine: { silent: true, symbol: "none", data: lines.filter((line) => line !== null) } };
+    return { position: `inside${along}Top`, formatter: name };
+  };
 }
 
 /** Leave out the middle of a long name: its end tells it from its neighbours. */

@@ -73,6 +73,25 @@ function axis(name, more = {}) {
   };
 }
 
+/** Return roofs as lines with their names along them: `nameOf` says of each where its label is. */
+function roofSeries(ceilings, { x, y }, nameOf) {
+  const peak = Math.max(...ceilings.map((one) => one.ops_per_s ?? 0));
+  const lines = ceilings.map((one) => {
+    const label = { formatter: one.label, color: colour("ink"), fontSize: 11, distance: 3,
+      textBorderColor: colour("surface"), textBorderWidth: 3, ...nameOf(one) };
+    const lineStyle = { color: colour("roof"), width: one.is_main ? 1.6 : 1, type: one.is_main ? "solid" : "dashed" };
+    if (one.ops_per_s !== null) {
+      return [{ coord: [x.min, one.ops_per_s], label, lineStyle }, { coord: [x.max, one.ops_per_s] }];
+    }
+    const start = Math.max(x.min, y.min / one.bytes_per_s);
+    const end = Math.min(x.max, peak / one.bytes_per_s);
+    if (start >= end) return null;
+    return [{ coord: [start, start * one.bytes_per_s], label, lineStyle }, { coord: [end, end * one.bytes_per_s] }];
+  });
+  return { name: "roofs", type: "scatter", data: [], silent: true,
+    markLine: { silent: true, symbol: "none", data: lines.filter((line) => line !== null) } };
+}
+
 /** Return how far ticks are apart where the library's choice reads badly: bytes, in powers of two. */
 function tickDistance(values, unit) {
   if (unit !== "bytes" || !values.length) return {};

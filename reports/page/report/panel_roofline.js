@@ -27,7 +27,7 @@ function rooflinePanel(view, spec) {
           formatter: (value) => scaled(value, 1000, DECIMAL, "OP/s", 3) } }),
       tooltip: tooltip({ formatter: ({ data }) => dotNote(view, data.dot) }),
       series: [
-        roofSeries(shown, limits, width),
+        roofSeries(shown, limits, roofNames(shown, width)),
         ...bounds.map((bound, number) => dotSeries(dots, bound, SYMBOLS[number % SYMBOLS.length], colourOf(bound))),
       ],
     };
@@ -117,25 +117,10 @@ function labelPlace({ ops_per_s: height, is_main: isMain }, slope) {
   return isMain ? "insideStartTop" : "insideEndTop";
 }
 
-/** Return roofs as lines with their names along them. */
-function roofSeries(ceilings, { x, y }, width) {
-  const peak = Math.max(...ceilings.map((one) => one.ops_per_s ?? 0));
+/** Say of each roof where its name stands; narrow pictures have none along the lesser slopes. */
+function roofNames(ceilings, width) {
   const slopes = ceilings.filter((one) => one.ops_per_s === null)
     .sort((one, other) => other.bytes_per_s - one.bytes_per_s);
-  const lines = ceilings.map((one) => {
-    const label = { formatter: one.label, color: colour("ink"), fontSize: 11, distance: 3,
-      position: labelPlace(one, slopes.indexOf(one)),
-      textBorderColor: colour("surface"), textBorderWidth: 3 };
-    const lineStyle = { color: colour("roof"), width: one.is_main ? 1.6 : 1, type: one.is_main ? "solid" : "dashed" };
-    if (one.ops_per_s !== null) {
-      return [{ coord: [x.min, one.ops_per_s], label, lineStyle }, { coord: [x.max, one.ops_per_s] }];
-    }
-    const start = Math.max(x.min, y.min / one.bytes_per_s);
-    const end = Math.min(x.max, peak / one.bytes_per_s);
-    if (start >= end) return null;
-    if (width < NARROW_PX && !one.is_main) label.show = false;
-    return [{ coord: [start, start * one.bytes_per_s], label, lineStyle }, { coord: [end, end * one.bytes_per_s] }];
-  });
-  return { name: "roofs", type: "scatter", data: [], silent: true,
-    markLine: { silent: true, symbol: "none", data: lines.filter((line) => line !== null) } };
+  return (one) => ({ position: labelPlace(one, slopes.indexOf(one)),
+    ...(width < NARROW_PX && one.ops_per_s === null && !one.is_main ? { show: false } : {}) });
 }
