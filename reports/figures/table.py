@@ -65,7 +65,7 @@ class Scale(NamedTuple):
     def text(self, value: float) -> str:
         """Return a number: ``1,234``, or ``1.234 ms``."""
         if not self.unit:
-            return f"{value:,g}"
+            return f"{value:,.10g}"
         from matplotlib.ticker import EngFormatter
 
         return str(EngFormatter(unit=self.unit)(value))

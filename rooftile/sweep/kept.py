@@ -84,7 +84,9 @@ def renamed(text: str, keys: Collection[str], names: Mapping[str, str]) -> str:
         if node.value in names
     }
     for (start, end), name in sorted(spans.items(), reverse=True):
-        anchor, _, tail = _WRITTEN.fullmatch(text[start:end]).groups()  # type: ignore[union-attr]
+        match = _WRITTEN.fullmatch(text[start:end])
+        assert match is not None, "all of its parts may be empty"
+        anchor, _, tail = match.groups()
         written = name if _PLAIN.fullmatch(name) else json.dumps(name)
         text = text[:start] + anchor + written + tail + text[end:]
     return text

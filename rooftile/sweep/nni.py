@@ -306,9 +306,8 @@ class _Reader:
         return Variable(name=dotted(path), key=str(path[-1]), kind=unit, values=values)
 
     def _amount(self, path: Path_, value: object, *, may_have_unit: bool) -> Amount:
-        is_usual = isinstance(value, int | float | str) and not isinstance(value, bool)
         try:
-            amount = amount_of(value) if is_usual else None  # type: ignore[arg-type]
+            amount = amount_of(value) if isinstance(value, int | float | str) else None
         except ValueError as error:
             raise self._failure(path, str(error)) from None
         if amount is None or (amount.kind is not None and not may_have_unit):

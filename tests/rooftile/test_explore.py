@@ -60,10 +60,10 @@ class Served:
     ) -> tuple[int, bytes]:
         """Return status and body of a request; a header that is None isn't sent."""
         connection = HTTPConnection("127.0.0.1", self.server.server_port, timeout=PATIENCE_S)
-        sent = {"Host": f"127.0.0.1:{self.server.server_port}"}
+        sent: dict[str, str | None] = {"Host": f"127.0.0.1:{self.server.server_port}"}
         if body is not None:
             sent |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
-        sent |= {name.replace("_", "-"): value for name, value in headers.items()}  # type: ignore[misc]
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in sent.items():
             if value is not None:
