@@ -221,6 +221,7 @@ def test_a_layer_of_eyeriss(tmp_path: Path) -> None:
     report = studies.eyeriss_report("conv5")
     (energy,) = (row for row in rows if row["objective"] == "energy")
     assert report.time_fs / 1e15 == pytest.approx(energy["time"], rel=1e-9)
+    assert report.energy_pj / 1e12 / 4 == pytest.approx(energy["energy"], rel=1e-9)
     assert studies.level_row("conv5", report) in PAGE
     ours, published = studies.by_level(report), studies.published_levels("conv5", report.total_macs)
     assert 5 < ours["buffer"] / published["buffer"] < 25
