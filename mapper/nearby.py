@@ -96,7 +96,7 @@ def nearby_prices(
     Inputs are held as they were, then tile by tile, each by itself and all; for each of these
     places, with as many buffers as there were and with one, the best few come, best first.
     """
-    mapping = _opened(kernel, mapping.canonical(extents))
+    mapping = opened(kernel, mapping.canonical(extents))
     dataflow = mapping.dataflow if mapping.dataflow in spec.array.dataflows else None
     machine = spec.with_dataflow(dataflow)
     nests = _nests(kernel, mapping, extents)
@@ -177,7 +177,7 @@ def _price(place: PlaceCosts, scores: Scores, number: int, mapping: Mapping) -> 
     )
 
 
-def _opened(kernel: Kernel, mapping: Mapping) -> Mapping:
+def opened(kernel: Kernel, mapping: Mapping) -> Mapping:
     """Return the same mapping with loops of one turn over outputs outside of those over K.
 
     ``mapping`` is canonical. Its psums don't wait, or it stays as it is.

@@ -18,10 +18,10 @@ from mapper.mapping import Loop, Mapping
 from mapper.nearby import (
     FACTORS,
     MOST_NESTS,
-    _opened,
     checked_cycles,
     nearby_price,
     nearby_prices,
+    opened,
 )
 from mapper.nest import nest_of
 from tests.reports.runs import small
@@ -103,8 +103,8 @@ def test_it_is_the_best_of_what_is_tried(spec: AcceleratorSpec) -> None:
         tried += 1
         price = nearby_price(kernel, spec, mapping, kernel.extents)
         assert price is not None
-        opened = _opened(kernel, mapping.canonical(kernel.extents))
-        assert price.cycles == pytest.approx(one_by_one(kernel, spec, opened))
+        own = opened(kernel, mapping.canonical(kernel.extents))
+        assert price.cycles == pytest.approx(one_by_one(kernel, spec, own))
         # With loops over outputs in another order there are more, and none of the others is lost.
         assert price.cycles <= one_by_one(kernel, spec, mapping) * (1 + 1e-9)
     assert tried >= 2
