@@ -13,7 +13,7 @@ from mapper.search.find import SearchOptions
 from rooftile.explore.ahead import neighbours
 from rooftile.explore.answer import answer_record
 from rooftile.explore.found import Searched
-from rooftile.explore.prepared import Preparer
+from rooftile.explore.prepared import Prepared, Preparer
 from rooftile.explore.pricing import BUDGET_S, Pricing
 from rooftile.explore.searcher import Job, Outcome, Searcher, searched
 from rooftile.explore.space import Setting, Space
@@ -156,7 +156,7 @@ class Session:
                     continue  # the page says so where it is asked for
         self._prepared(start)
 
-    def _prepared(self, setting: Setting) -> Any:
+    def _prepared(self, setting: Setting) -> Prepared:
         return self._preparer.prepared(self.space.asked_of(setting))
 
     def _priced(self, setting: Setting, start: float) -> dict[str, Any]:

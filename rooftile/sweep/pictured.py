@@ -25,7 +25,7 @@ from rooftile.sweep.names import LARGER_IS_BETTER
 from rooftile.sweep.quantities import KIND_OF, Amount, Written
 from rooftile.sweep.results import check_column, parse_where
 from rooftile.sweep.store import Results
-from rooftile.sweep.sweep import MAPPING_KEYS, WORKLOAD_KEYS, changed, machine_of
+from rooftile.sweep.sweep import MAPPING_KEYS, WORKLOAD_KEYS, changed, machine_of, own_value
 
 if TYPE_CHECKING:
     from rooftile.pictures import Columns
@@ -201,20 +201,13 @@ def tornado_table(swept: SweptRows, value: str) -> Table:
 def _base(swept: SweptRows, keys: Sequence[str]) -> dict[str, Any]:
     """Return where the base is on an axis."""
     settings = sorted({tuple(row[key] for key in keys) for row in swept.rows})
-    own = tuple(_own(swept.meta["machine"], key) for key in keys)
-    written = {
+    own = tuple(own_value(swept.meta["machine"], key) for key in keys)
+    written: dict[tuple[Written | None, ...], Any] = {
         tuple(swept.written(dict(zip(keys, one, strict=True)), key) for key in keys): one
         for one in settings
     }
     chosen = written.get(own, settings[len(settings) // 2])
     return dict(zip(keys, chosen, strict=True))
-
-
-def _own(machine: dict[str, Any], key: str) -> Any:
-    place: Any = machine
-    for step in key.split("."):
-        place = place.get(step) if isinstance(place, dict) else None
-    return place
 
 
 def _check_alone(swept: SweptRows, shown: Sequence[str]) -> None:

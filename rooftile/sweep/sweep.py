@@ -183,9 +183,12 @@ def beyond_estimates(sweep: Sweep) -> str:
 
 def with_value(sweep: Sweep, key: str) -> Written | None:
     """Return the value of a key that no axis changes."""
-    if key in sweep.fixed:
-        return sweep.fixed[key]
-    place: Any = sweep.machine
+    return sweep.fixed[key] if key in sweep.fixed else own_value(sweep.machine, key)
+
+
+def own_value(machine: Mapping[str, Any], key: str) -> Written | None:
+    """Return the value of a key such as ``array.rows`` in a machine's file; None if it has none."""
+    place: Any = machine
     for step in key.split("."):
         place = place.get(step) if isinstance(place, dict) else None
     return place if isinstance(place, int | float | str) else None
