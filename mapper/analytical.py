@@ -86,6 +86,7 @@ class AnalyticalEngine:
         operand_bytes: dict[Operand, int] = {}
         memory_bytes = dict.fromkeys((memory.name for memory in spec.memories), 0)
         names = list(memory_bytes)
+        amounts = [core.woven.amount for core in cores]
         for core in cores:
             for operand, size in core.woven.bytes_by_operand.items():
                 operand_bytes[operand] = operand_bytes.get(operand, 0) + size
@@ -97,8 +98,8 @@ class AnalyticalEngine:
             array_cycles=max(
                 queues.busy[len(Queue) * place + Queue.MATRIX] for place in range(len(cores))
             ),
-            vector_cycles=max(core.woven.amount.vector_cycles for core in cores),
-            amount=reduce(Amount.plus, (core.woven.amount for core in cores)),
+            vector_cycles=max(amount.vector_cycles for amount in amounts),
+            amount=reduce(Amount.plus, amounts),
             operand_bytes=operand_bytes,
             memory_bytes=memory_bytes,
         )

@@ -255,7 +255,7 @@ class NestCosts:
         if held[-1] == nests.depth:
             return operands
         tiles = self._operand(len(held) - 1, nests.depth)
-        operands[-1] = replace(tiles, traffic=operands[-1].traffic)
+        operands[-1] = tiles._replace(traffic=operands[-1].traffic)
         reduced = frozenset(kernel.numbers(Role.K))
         operands[2:-1] = [
             HeldOperand.of(nests, kernel.inputs[n], held[n], self.spec, reduced)

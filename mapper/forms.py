@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cached_property, reduce
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -96,3 +97,24 @@ class Form(NamedTuple):
                 row[1 + names.index(name)] += float(np.max(times)) * float(np.max(moved[name]))
             rows.append(share * row)
         return np.array(rows)
+
+
+class Largest:
+    """The largest of some forms on a machine.
+
+    Parameters
+    ----------
+    forms
+        At least one.
+    latency_cycles
+        The machine's.
+    """
+
+    def __init__(self, forms: Sequence[Form], latency_cycles: float) -> None:
+        self.forms = forms
+        self._latency_cycles = latency_cycles
+
+    @cached_property
+    def value(self) -> Reals:
+        """Their largest value."""
+        return reduce(np.maximum, [form.value(self._latency_cycles) for form in self.forms])

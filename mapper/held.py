@@ -6,9 +6,8 @@ Every function takes many loop nests at once, as `mapper.cost` does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +18,8 @@ from mapper.kernel import Contraction, Copy, Kernel, OperandMap, Role, axis_step
 from mapper.nest import Counts, Nests, Reals, Take, padding_of
 
 
-def required_bytes(
-    kernel: Kernel,
-    spec: AcceleratorSpec,
-    regions: Sequence[Counts],
-    psums: Counts | None,
-    buffers: Sequence[Counts],
-    waiting: Counts | None = None,
-) -> dict[str, Counts]:
-    """Return scratchpad name to the bytes that are needed in it.
+class Slots:
+    """What scratchpads hold: regions of operands, psums, and psums that wait.
 
     Parameters
     ----------
@@ -37,30 +29,49 @@ def required_bytes(
         For each operand the bytes of its region.
     psums
         Bytes of a tile's psums, if the kernel has any; they have as many slots as the output.
-    buffers
-        For each operand its slots.
     waiting
         Bytes of the psums that wait in the output's scratchpad, if any do.
     """
-    required: dict[str, Any] = {}
 
-    def hold(operand: str, size: Counts, slots: Counts) -> None:
-        pad = spec.scratchpad_of(operand)
-        aligned = -(-size // pad.alignment_bytes) * pad.alignment_bytes
-        required[pad.name] = required.get(pad.name, 0) + aligned * slots
+    def __init__(
+        self,
+        kernel: Kernel,
+        spec: AcceleratorSpec,
+        regions: Sequence[Counts],
+        psums: Counts | None,
+        waiting: Counts | None = None,
+    ) -> None:
+        last = len(regions) - 1
+        sizes: list[tuple[int | None, str, Counts]] = [
+            (number, what.scratchpad, region)
+            for number, (what, region) in enumerate(zip(kernel.operands, regions, strict=True))
+            if number < last or not is_copy(kernel)
+        ]
+        if psums is not None:
+            sizes.append((last, "psum", psums))
+        if waiting is not None:
+            sizes.append((None, "output", waiting))
+        #: Number of the operand that says how many slots there are, scratchpad, bytes of a slot.
+        self._slots = [
+            (number, pad.name, -(-size // pad.alignment_bytes) * pad.alignment_bytes)
+            for number, operand, size in sizes
+            for pad in (spec.scratchpad_of(operand),)
+        ]
 
-    for what, region, slots in zip(kernel.operands, regions, buffers, strict=True):
-        if what is not kernel.output or not is_copy(kernel):
-            hold(what.scratchpad, region, slots)
-    if psums is not None:
-        hold("psum", psums, buffers[-1])
-    if waiting is not None:
-        hold("output", waiting, np.ones((), dtype=np.int64))
-    return required
+    def required_bytes(self, buffers: Sequence[Counts | None]) -> dict[str, Counts]:
+        """Return scratchpad name to the bytes that are needed in it.
+
+        ``buffers`` are the slots of each operand, None for one.
+        """
+        required: dict[str, Any] = {}
+        for number, pad, size in self._slots:
+            slots = None if number is None else buffers[number]
+            whole = size if slots is None else size * slots
+            required[pad] = required[pad] + whole if pad in required else whole
+        return required
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldOperand:
+class HeldOperand(NamedTuple):
     """An operand of many nests, held at a depth.
 
     Parameters

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from math import gcd, prod
 
 import numpy as np
@@ -61,7 +62,7 @@ class Axis:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OperandMap:
     """An operand of a kernel.
 
@@ -94,9 +95,14 @@ class OperandMap:
     fill: int = 0
     is_kept: bool = False
 
+    @cached_property
+    def dimensions(self) -> frozenset[int]:
+        """Numbers of the dimensions along which the operand's elements change."""
+        return frozenset(number for axis in self.axes for number, _ in axis.terms)
+
     def depends_on(self, dimension: int) -> bool:
         """Whether the operand's elements change along a dimension."""
-        return any(dimension == number for axis in self.axes for number, _ in axis.terms)
+        return dimension in self.dimensions
 
     @property
     def tensor_bytes(self) -> int:
@@ -182,7 +188,7 @@ class Lookup:
 Body = Contraction | VectorBody | Copy | Lookup
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Kernel:
     """An iteration space, its operands and what is done at each point.
 
@@ -201,12 +207,12 @@ class Kernel:
     output: OperandMap
     body: Body
 
-    @property
+    @cached_property
     def operands(self) -> tuple[OperandMap, ...]:
         """Inputs and output."""
         return (*self.inputs, self.output)
 
-    @property
+    @cached_property
     def extents(self) -> tuple[int, ...]:
         """Size of the iteration space."""
         return tuple(dimension.extent for dimension in self.dimensions)
@@ -248,6 +254,9 @@ class Kernel:
 
 def axis_step(axis: Axis, extents: Sequence[int]) -> int:
     """Return the distance between neighbouring elements that are touched along an axis."""
+    if len(axis.terms) == 1:
+        ((d, c),) = axis.terms
+        return c if extents[d] > 1 else 1
     return gcd(*(c for d, c in axis.terms if extents[d] > 1)) or 1
 
 

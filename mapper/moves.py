@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -156,8 +156,8 @@ class Woven:
         Parts of the operands that are loaded, and of the one that is stored.
     operands
         What the loaded operands count as.
-    amount
-        What instructions do in all.
+    sum_up
+        Says what instructions do in all: not everybody asks.
     """
 
     script: Script
@@ -165,7 +165,12 @@ class Woven:
     loaded: tuple[Parts, ...]
     stored: Parts
     operands: tuple[Operand, ...]
-    amount: Amount = Amount()
+    sum_up: Callable[[], Amount] = Amount
+
+    @property
+    def amount(self) -> Amount:
+        """What instructions do in all."""
+        return self.sum_up()
 
     @property
     def bytes_by_operand(self) -> dict[Operand, int]:

@@ -127,6 +127,7 @@ class Nests:
         sizes = zip(*(column.shape for column in self.columns), strict=True)
         self.shape = tuple(map(max, sizes))
         self._extents = kernel.extents
+        self._whole = [_constant(extent) for extent in self._extents]
         #: Dimension to its loops: their numbers and steps. One of extent 1 is never cut.
         self._loops: dict[int, list[tuple[int, Counts]]] = {d: [] for d in self.dimensions}
         for number, (d, column) in enumerate(zip(self.dimensions, self.columns, strict=True)):
@@ -177,8 +178,10 @@ class Nests:
 
     def size(self, depth: int, dimension: int) -> Counts:
         """Return the iterations of a dimension inside the outer ``depth`` loops."""
-        outside = self._steps(depth, dimension)
-        return outside[-1] if outside else _constant(self._extents[dimension])
+        for number, column in reversed(self._loops[dimension]):
+            if number < depth:
+                return column
+        return self._whole[dimension]
 
     def parts(self, depth: int, dimension: int) -> Counts:
         """Return into how many parts the outer ``depth`` loops cut a dimension."""
@@ -187,7 +190,7 @@ class Nests:
             return _ONE
         key = ("parts", dimension, len(outside))
         if key not in self._known:
-            self._known[key] = parts(_constant(self._extents[dimension]), outside)
+            self._known[key] = parts(self._whole[dimension], outside)
         return self._known[key]
 
     def folds(
@@ -209,7 +212,7 @@ class Nests:
 
     def _tile_sizes(self, dimension: int) -> list[tuple[Counts, Counts]]:
         """Return the sizes of tiles along a dimension, and how many there are of each; 0 is one."""
-        extent, steps = _constant(self._extents[dimension]), self._steps(self.depth, dimension)
+        extent, steps = self._whole[dimension], self._steps(self.depth, dimension)
         if not steps:
             return [(extent, _ONE)]
         whole, ragged = _ragged_parts(extent, steps)
@@ -225,8 +228,8 @@ class Nests:
 
     def distinct(self, operand: OperandMap, depth: int) -> Counts:
         """Return the number of different parts of an operand at a depth."""
-        numbers = {d for axis in operand.axes for d, _ in axis.terms if self._extents[d] > 1}
-        return prod((self.parts(depth, d) for d in numbers), start=_ONE)
+        cut = (d for d in operand.dimensions if self._extents[d] > 1)
+        return prod((self.parts(depth, d) for d in cut), start=_ONE)
 
     def moves(
         self, operand: OperandMap, depth: int, without: frozenset[int] = frozenset()
@@ -251,8 +254,7 @@ class Nests:
         key = ("repeats", operand.role, depth, without)
         if key in self._known:
             return self._known[key]
-        repeats = _ONE
-        relevant = {d for axis in operand.axes for d, _ in axis.terms}
+        repeats, relevant = _ONE, operand.dimensions
         others: dict[int, None] = {}
         for number, dimension in enumerate(self.dimensions[:depth]):
             if self._extents[dimension] == 1:

@@ -23,7 +23,7 @@ from accel.script import QueueScript, Script
 from accel.spec import AcceleratorSpec
 from accel.units import FS_PER_SECOND
 from accel.vector import vector_operations
-from isa.instruction import Access, Vector
+from isa.instruction import Access, MatMul, Vector
 from mapper.boxes import OperandTiles
 from mapper.held import memory_of
 from mapper.instructions import Instructions, Place
@@ -124,7 +124,7 @@ class Pipeline:
             ),
             stored=TileParts(kernel, kernel.output, tiling, results),
             operands=tuple(operand.operand for operand in kernel.inputs),
-            amount=work.amount,
+            sum_up=work.amount,
         )
 
     def _copied(self, kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> Woven:
@@ -241,8 +241,6 @@ class _Work:
         The rows.
     cycles
         Of each result what its vector instruction takes.
-    amount
-        What all instructions do.
     """
 
     def __init__(
@@ -263,7 +261,9 @@ class _Work:
             _Reach(pipeline, kernel, mapping, number, tiling, own, uses)
             for number, own, uses in zip(range(len(strips)), strips, uses_of, strict=True)
         ]
-        self.amount = Amount()
+        #: Instructions and how often they come.
+        self._products: list[tuple[MatMul, int]] = []
+        self._functions: list[tuple[Vector, int]] = []
         self.products = array("q")
         self.rows: list[tuple[int, ...]] = []
         kinds, _ = kinds_of(tiling)
@@ -274,6 +274,17 @@ class _Work:
             vector_inputs = self._operands[2:]
             self._multiply(sizes, uses)
         self.cycles = self._apply(sizes[uses], vector_inputs, results)
+
+    def amount(self) -> Amount:
+        """Return what all instructions do."""
+        total = Amount()
+        for product, count in self._products:
+            work = self._pipeline.matmul_work(product)
+            done = Amount(macs=work.macs, folds=work.folds, mapped_pes=work.mapped_pes)
+            total = total.plus(done, times=count)
+        for instruction, count in self._functions:
+            total = total.plus(self._pipeline.vector_amount(instruction), times=count)
+        return total
 
     def _multiply(self, sizes: Numbers, results: Numbers) -> None:
         """Find the rows of matrix instructions."""
@@ -296,9 +307,7 @@ class _Work:
                 accumulate=bool(accumulates[tile]),
                 tag=0,
             )
-            work = self._pipeline.matmul_work(instruction)
-            done = Amount(macs=work.macs, folds=work.folds, mapped_pes=work.mapped_pes)
-            self.amount = self.amount.plus(done, times=count)
+            self._products.append((instruction, count))
             row_of.append(known.setdefault(self._pipeline.product_row(instruction), len(known)))
         self.rows = list(known)
         self.products = _column(np.array(row_of, dtype=np.int64)[numbers])
@@ -322,8 +331,7 @@ class _Work:
                 if is_product
                 else self._instructions.function(size, accesses, output, tag=0)
             )
-            done = self._pipeline.vector_amount(instruction)
-            self.amount = self.amount.plus(done, times=count)
+            self._functions.append((instruction, count))
             cycles.append(self._pipeline.served_cycles(instruction))
         return _column(np.array(cycles, dtype=np.int64)[numbers])
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from accel.energy import EnergyCounts, energy_pj, leakage_pj
 from accel.spec import AcceleratorSpec
 from mapper.energy_counts import moving_counts
-from mapper.forms import ONCE, Form, Transfers
-from mapper.held import HeldOperand, filled_bytes, required_bytes
+from mapper.forms import ONCE, Form, Largest, Transfers
+from mapper.held import HeldOperand, Slots, filled_bytes
 from mapper.kernel import Lookup, OperandMap
 from mapper.nest import Counts, Nests, Reals
 from mapper.unit_cycles import NOTHING
@@ -97,6 +97,8 @@ class PlaceCosts:
         self._gathered = (
             [(kernel.body.table, operands[-1].traffic)] if isinstance(kernel.body, Lookup) else []
         )
+        self._known_alone: dict[int, Largest] = {}
+        self._known_buffers: dict[int, Counts] = {}
 
     @cached_property
     def dram_bytes(self) -> Counts:
@@ -147,40 +149,41 @@ class PlaceCosts:
     def coefficients(self, doubled: Sequence[bool]) -> Reals:
         """Return the cycles of one nest as rows of numbers, as in `mapper.forms.Form`."""
         spec, last = self.costs.spec, float(np.max(self._last))
-        rows = np.concatenate([one.coefficients(spec) for one in self.forms(doubled)])
+        forms = [form for largest in self._limits(doubled) for form in largest.forms]
+        rows = np.concatenate([one.coefficients(spec) for one in forms])
         rows[:, 0] += last
         return rows
 
     @cached_property
     def bound_cycles(self) -> Reals:
         """Cycles that no number of buffers goes below."""
-        return self._most(self._unit_forms) + self._last
+        return self._units.value + self._last
 
-    def forms(self, doubled: Sequence[bool]) -> list[Form]:
+    def _cycles(self, doubled: Sequence[bool]) -> Reals:
+        return reduce(np.maximum, [one.value for one in self._limits(doubled)]) + self._last
+
+    def _limits(self, doubled: Sequence[bool]) -> list[Largest]:
         """Return forms of which the largest, and the last result's way out, are the cycles.
 
         ``doubled`` is as in `scores`.
         """
-        found = [*self._unit_forms, *self._turn_forms()]
-        for number, is_doubled in enumerate(doubled[:-1]):
-            if not is_doubled:
-                found += self._alone_forms(number)
+        found = [self._units, self._turns]
+        found += [self._alone(n) for n, is_doubled in enumerate(doubled[:-1]) if not is_doubled]
         if not doubled[-1] and self.costs.units.psums is not None:
-            found += self._psum_forms()
+            found.append(self._psums)
         return found
 
-    def _most(self, forms: Sequence[Form]) -> Reals:
-        latency_cycles = self.costs.latency_cycles
-        return reduce(np.maximum, [one.value(latency_cycles) for one in forms])
+    def _largest(self, *forms: Form) -> Largest:
+        return Largest(forms, self.costs.latency_cycles)
 
     @cached_property
-    def _unit_forms(self) -> tuple[Form, Form]:
+    def _units(self) -> Largest:
         """What units of unlimited buffers take, without the last tile's results."""
         units, waits = self.costs.units, self.costs.load_waits + self.costs.store_waits
         # The vector unit starts when the first result has left the array.
         vector_end = self.vector + (units.array - self.vector) / units.results
         everything = Transfers(self.costs.spec, (*self._loads.moved, *self._stores.moved))
-        return (
+        return self._largest(
             Form(
                 np.maximum(units.array, vector_end),
                 ((ONCE, self._fill), (ONCE, self._drain)),
@@ -219,7 +222,7 @@ class PlaceCosts:
         ``doubled`` says for each operand whether it has two buffers where it moves more than once.
         """
         costs = self.costs
-        cycles = self._most(self.forms(doubled)) + self._last
+        cycles = self._cycles(doubled)
         return Scores(
             cycles=_flat(cycles, costs.nests),
             dram_bytes=_flat(self.dram_bytes, costs.nests),
@@ -228,27 +231,36 @@ class PlaceCosts:
                 name: _flat(size, costs.nests)
                 for name, size in self.required_bytes(doubled).items()
             },
-            num_buffers=[_flat(count, costs.nests) for count in self._buffers(doubled)],
+            num_buffers=[
+                _flat(1 if count is None else count, costs.nests)
+                for count in self._buffers(doubled)
+            ],
             energy_pj=_flat(self.energy_pj(cycles), costs.nests) if with_energy else None,
         )
 
     def required_bytes(self, doubled: Sequence[bool]) -> dict[str, Counts]:
         """Return scratchpad name to the bytes that regions need in it, slots counted."""
+        return self._slots.required_bytes(self._buffers(doubled))
+
+    @cached_property
+    def _slots(self) -> Slots:
         costs = self.costs
         regions = [operand.region for operand in self._operands]
-        buffers = self._buffers(doubled)
-        return required_bytes(
-            costs.nests.kernel, costs.spec, regions, costs.units.psums, buffers, self._waiting
-        )
+        return Slots(costs.nests.kernel, costs.spec, regions, costs.units.psums, self._waiting)
 
-    def _buffers(self, doubled: Sequence[bool]) -> list[Counts]:
-        return [
-            1 + (operand.moves > 1) * np.int64(both)
-            for operand, both in zip(self._operands, doubled, strict=True)
-        ]
+    def _buffers(self, doubled: Sequence[bool]) -> list[Counts | None]:
+        """Return how many slots each operand has, None for one."""
+        return [self._most_buffers(n) if both else None for n, both in enumerate(doubled)]
 
-    def _turn_forms(self) -> list[Form]:
-        """Return the least time in which double buffers of loads and of stores are used in turn.
+    def _most_buffers(self, number: int) -> Counts:
+        """Return two slots for an operand where it moves more than once."""
+        if number not in self._known_buffers:
+            self._known_buffers[number] = (self._operands[number].moves > 1) + np.int64(1)
+        return self._known_buffers[number]
+
+    @cached_property
+    def _turns(self) -> Largest:
+        """The least time in which double buffers of loads and of stores are used in turn.
 
         It includes the first load, and the last store.
         """
@@ -259,28 +271,34 @@ class PlaceCosts:
         drain, fill = (ONCE, self._drain), (ONCE, self._fill)
         if not units.array.any() and not self.vector.any():  # a copy: loaded, then stored
             both = loads + stores + costs.store_waits
-            return [Form(NOTHING, (load, store, drain), both, several)]
+            return self._largest(Form(NOTHING, (load, store, drain), both, several))
         array = units.array + units.tiles * units.array_latency
         first_user = array if units.array.any() else self.vector
-        return [
+        return self._largest(
             Form(first_user / 2, (load, drain), loads + costs.store_waits, several),
             Form(self.vector / 2, (store, fill), stores + costs.load_waits, several),
-        ]
+        )
 
-    def _psum_forms(self) -> list[Form]:
-        """Return the least time in which the one buffer of psums, and of outputs, is used in turn.
+    @cached_property
+    def _psums(self) -> Largest:
+        """The least time in which the one buffer of psums, and of outputs, is used in turn.
 
         Psums are computed and emptied in turn, and so are outputs made and stored.
         """
         units, moves = self.costs.units, self._operands[-1].moves > 1
         array = units.array + units.results * units.array_latency
         fill, drain, stores = (ONCE, self._fill), (ONCE, self._drain), (ONCE, self._stores)
-        return [
+        return self._largest(
             Form(array + self.vector, (fill, drain), 0, moves),
             Form(self.vector, (stores, drain), 0, moves),
-        ]
+        )
 
-    def _alone_forms(self, number: int) -> list[Form]:
+    def _alone(self, number: int) -> Largest:
+        if number not in self._known_alone:
+            self._known_alone[number] = self._find_alone(number)
+        return self._known_alone[number]
+
+    def _find_alone(self, number: int) -> Largest:
         """Return the least time in which the one buffer of an operand is filled and used in turn.
 
         A strip is loaded when the one in its place was used for the last time, in the last of the
@@ -294,7 +312,7 @@ class PlaceCosts:
         sweeps = np.maximum(1, units.tiles / (operand.moves * operand.strips))
         waits = operand.moves * costs.load_waits
         moves, strips = operand.moves > 1, operand.strips
-        return [
+        return self._largest(
             Form(user, ((1 / strips, load), drain), waits / strips + costs.store_waits, moves),
             Form(
                 user - user / sweeps * (1 - 1 / strips),
@@ -302,11 +320,13 @@ class PlaceCosts:
                 waits + costs.store_waits,
                 moves,
             ),
-        ]
+        )
 
 
 def _flat(values: Any, nests: Nests) -> Any:
     """Return an array with one value for each nest."""
+    if np.shape(values) == ():
+        return np.full(len(nests), values)
     return np.broadcast_to(values, nests.shape).reshape(-1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations, product
@@ -113,8 +113,7 @@ def are_tiles(kernel: Kernel, nests: Nests, held: Sequence[int]) -> Rows:
     """Return in which nests all regions are tiles; broadcasts to the grid."""
     rows = np.ones((1,) * len(nests.shape), dtype=np.bool_)
     for depth, operand in zip(held, kernel.operands, strict=True):
-        needed = [d for d in range(len(kernel.dimensions)) if operand.depends_on(d)]
-        rows = rows & ~_differs(nests, depth, nests.depth, needed)
+        rows = rows & ~_differs(nests, depth, nests.depth, operand.dimensions)
     return rows
 
 
@@ -303,11 +302,13 @@ def _grid(
     return found
 
 
-def _differs(nests: Nests, outer: int, inner: int, dimensions: Sequence[int]) -> Rows:
+def _differs(nests: Nests, outer: int, inner: int, dimensions: Collection[int]) -> Rows:
     """Return in which nests dimensions are cut further between two depths."""
     result = np.zeros((1,) * len(nests.shape), dtype=np.bool_)
     for d in dimensions:
-        result = result | (nests.size(inner, d) < nests.size(outer, d))
+        inside, outside = nests.size(inner, d), nests.size(outer, d)
+        if inside is not outside:
+            result = result | (inside < outside)
     return result
 
 

@@ -23,6 +23,7 @@ cdef class Strips:
     cdef long long _held, _rank, _axes, _sliding
     cdef bint _comes_whole
     cdef long long[::1] _uses, _offset, _step, _first_term, _term_dimension, _coefficient
+    cdef long long[::1] _elements
     cdef long long[::1] _radix, _depends, _stay_of_strip, _region_low, _first_use, _first_strip
     cdef long long[::1] _last_departure, _seen_in, _seen_as, _newest_in, _newest
     cdef long long[::1] _part_first, _part_last, _leave, _before

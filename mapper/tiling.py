@@ -241,6 +241,8 @@ class Strips:
             self._first_term[number + 1] = self._first_term[number] + len(axis[2])
         self._term_dimension = array("q", [d for d, _ in terms])
         self._coefficient = array("q", [c for _, c in terms])
+        #: The same in elements that are touched: nothing is divided strip by strip.
+        self._elements = array("q", [c // axis[1] for axis in axes for _, c in axis[2]])
         self._radix = array("q", [0]) * tiling.rank
         keys = 1
         for d in depends:
@@ -339,9 +341,9 @@ class Strips:
         for axis in range(self._axes):
             first, extent = self._offset[axis], 1
             for term in range(self._first_term[axis], self._first_term[axis + 1]):
-                d, c = self._term_dimension[term], self._coefficient[term]
-                first += c * self._region_low[row + d]
-                extent += c // self._step[axis] * (self.region_size[row + d] - 1)
+                d = self._term_dimension[term]
+                first += self._coefficient[term] * self._region_low[row + d]
+                extent += self._elements[term] * (self.region_size[row + d] - 1)
             self.region_first[stay * self._axes + axis] = first
             self.region_extent[stay * self._axes + axis] = extent
 
@@ -351,10 +353,10 @@ class Strips:
         for axis in range(self._axes):
             first, extent = self._offset[axis], 1
             for term in range(self._first_term[axis], self._first_term[axis + 1]):
-                d, c = self._term_dimension[term], self._coefficient[term]
+                d = self._term_dimension[term]
                 part = tiling.first_part[d] + tiling.places[row + d]
-                first += c * tiling.lows[part]
-                extent += c // self._step[axis] * (tiling.sizes[part] - 1)
+                first += self._coefficient[term] * tiling.lows[part]
+                extent += self._elements[term] * (tiling.sizes[part] - 1)
             self.first[strip * self._axes + axis] = first
             self.extent[strip * self._axes + axis] = extent
 

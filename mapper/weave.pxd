@@ -8,6 +8,7 @@ cdef long long CODES, PRODUCT, SIGNAL, TRANSFER, VECTOR, WAIT
 cdef class Boxes:
     cdef long long _axes, _element_bytes
     cdef long long[::1] _offset, _step, _size, _first_term, _term_dimension, _coefficient
+    cdef long long[::1] _elements
 
     cpdef of_strips(self, Strips strips)
     cpdef of_tiles(self, Tiling tiling, long long[::1] tiles)

@@ -40,6 +40,7 @@ class Boxes:
             self._first_term[number + 1] = self._first_term[number] + len(axis[3])
         self._term_dimension = array("q", [d for d, _ in terms])
         self._coefficient = array("q", [c for _, c in terms])
+        self._elements = array("q", [c // axis[1] for axis in axes for _, c in axis[3]])
 
     def of_strips(self, strips: Strips) -> array[int]:
         """Return the bytes of each strip."""
@@ -67,10 +68,10 @@ class Boxes:
             for axis in range(self._axes):
                 first, extent = self._offset[axis], 1
                 for term in range(self._first_term[axis], self._first_term[axis + 1]):
-                    d, c = self._term_dimension[term], self._coefficient[term]
+                    d = self._term_dimension[term]
                     part = tiling.first_part[d] + tiling.places[row + d]
-                    first += c * tiling.lows[part]
-                    extent += c // self._step[axis] * (tiling.sizes[part] - 1)
+                    first += self._coefficient[term] * tiling.lows[part]
+                    extent += self._elements[term] * (tiling.sizes[part] - 1)
                 size *= self._inside(axis, first, extent)
             sizes[number] = size
 
@@ -79,8 +80,11 @@ class Boxes:
         step, size = self._step[axis], self._size[axis]
         if first >= size:
             return 0
-        before = (step - 1 - first) // step if first < 0 else 0
-        stop = (size - first + step - 1) // step
+        if step == 1:  # dividing takes long
+            before, stop = max(0, -first), size - first
+        else:
+            before = (step - 1 - first) // step if first < 0 else 0
+            stop = (size - first + step - 1) // step
         return max(0, min(extent, stop) - before)
 
 

@@ -12,7 +12,8 @@ from mapper.cost import NestCosts
 from mapper.kernel import Kernel
 from mapper.plan import Plan
 from mapper.search.dataflows import dataflows_of
-from mapper.search.problem import Problem, Site, problem_of
+from mapper.search.problem import Problem, problem_of
+from mapper.search.sites import Site
 from mapper.space import Family, Rows
 from mapper.stages import Stage, largest_part
 from mapper.works import PlannedLayer

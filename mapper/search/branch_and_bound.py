@@ -9,12 +9,13 @@ import numpy as np
 
 from mapper.cost import NestCosts
 from mapper.energy_counts import least_energy_pj
-from mapper.held import psum_bytes, required_bytes, waiting_bytes
+from mapper.held import Slots, psum_bytes, waiting_bytes
 from mapper.kernel import Role
 from mapper.nest import Counts, Reals
 from mapper.search.exhaustive import open_site, search_site
 from mapper.search.objective import Bounds
-from mapper.search.problem import Deadline, Effort, Problem, Result, Site
+from mapper.search.problem import Deadline, Effort, Problem, Result
+from mapper.search.sites import Site
 from mapper.space import Rows
 
 
@@ -125,10 +126,9 @@ def _can_fit(problem: Problem, site: Site, others: tuple[int, ...]) -> Rows:
         None if size is None else _least(size, others)
         for size in (psum_bytes(nests), waiting_bytes(nests, site.held[-1]))
     )
-    single = [np.ones((), dtype=np.int64)] * len(regions)
     fits = np.ones(nests.shape[site.axis], dtype=np.bool_)
-    required_of = required_bytes(kernel, problem.spec, regions, least, single, waiting)
-    for pad, required in required_of.items():
+    slots = Slots(kernel, problem.spec, regions, least, waiting)
+    for pad, required in slots.required_bytes([None] * len(regions)).items():
         fits &= required <= problem.capacity[pad]
     return fits
 

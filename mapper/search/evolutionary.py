@@ -7,9 +7,10 @@ from math import inf
 import numpy as np
 
 from mapper.nest import Counts
-from mapper.search.problem import Deadline, Effort, Problem, Result, Site
+from mapper.search.problem import Deadline, Effort, Problem, Result
 from mapper.search.random_draws import drawn, drawn_result
 from mapper.search.shortlist import Shortlist
+from mapper.search.sites import Site
 
 #: Parents that survive a generation, and children that it gets.
 _PARENTS = 32

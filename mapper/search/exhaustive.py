@@ -7,8 +7,9 @@ from math import inf
 import numpy as np
 
 from mapper.cost import NestCosts
-from mapper.search.problem import Deadline, Effort, OpenSite, Problem, Result, Site
+from mapper.search.problem import Deadline, Effort, Problem, Result
 from mapper.search.shortlist import Shortlist
+from mapper.search.sites import OpenSite, Site
 
 #: Nests that are scored at once: the first few set the mark for the others.
 _FIRST_BATCH = 256
@@ -48,12 +49,12 @@ def open_sites(problem: Problem, deadline: Deadline) -> tuple[list[OpenSite], bo
         if len(found.numbers):
             opened.append(found)
     else:
-        return sorted(opened, key=_first_bound), True
-    return sorted(opened, key=_first_bound), False
+        return sorted(opened, key=_least), True
+    return sorted(opened, key=_least), False
 
 
-def _first_bound(one: OpenSite) -> float:
-    return float(one.bounds.min())
+def _least(one: OpenSite) -> float:
+    return one.least
 
 
 def open_site(problem: Problem, site: Site, costs: NestCosts) -> OpenSite:
@@ -75,7 +76,7 @@ def search_site(
     Returns the number of scored mappings, and the bound of what was left when the time was up.
     """
     low, scored = -inf, 0
-    while low < best.cutoff:
+    while low < best.cutoff and one.least <= best.cutoff:
         # Most are never looked at: only those up to the mark are put in order, a first few for it.
         high = best.cutoff if best.cutoff < inf or low > -inf else one.lowest(_FIRST_BATCH)
         count, left = _search_in_order(problem, one.within(low, high), best, deadline)

@@ -24,10 +24,11 @@ from mapper.search.evolutionary import evolutionary
 from mapper.search.exhaustive import exhaustive
 from mapper.search.objective import Objective, objective_of
 from mapper.search.price import can_price, exact_cycles
-from mapper.search.problem import Coverage, Effort, Problem, Site, Strategy, problem_of
+from mapper.search.problem import Coverage, Effort, Problem, Strategy, problem_of
 from mapper.search.random_draws import random_draws
 from mapper.search.refine import Refine, refined
 from mapper.search.shortlist import Candidate
+from mapper.search.sites import Site
 from mapper.search.stored import key_of, restored, stored
 
 #: By the name that users write.

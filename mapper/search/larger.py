@@ -10,8 +10,9 @@ import numpy as np
 
 from mapper.cost import NestCosts, estimate
 from mapper.nest import Counts, Reals
-from mapper.search.problem import Problem, Site
+from mapper.search.problem import Problem
 from mapper.search.shortlist import Candidate, Scored
+from mapper.search.sites import Site
 
 #: Nests that are scored at once.
 _BATCH = 1 << 12

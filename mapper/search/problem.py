@@ -18,9 +18,11 @@ from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import COSTS, COSTS_WITH_ENERGY, NestCosts
 from mapper.energy_counts import least_energy_pj
 from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes, touched_bytes
-from mapper.nest import Counts, Narrowed, Nests, Reals
+from mapper.nest import Counts, Nests
+from mapper.place_costs import PlaceCosts
 from mapper.search.objective import Bounds, Objective, objective_of
 from mapper.search.shortlist import Scored, Shortlist
+from mapper.search.sites import OpenSite, Site
 from mapper.space import Family, Rows, buffer_choices, map_space
 
 #: Nests whose columns stay in a core's cache: 512 KiB of 8 bytes each.
@@ -96,70 +98,6 @@ class Coverage:
     def gap(self) -> float:
         """By what part of its value the least that was found could be too large, at most."""
         return 0.0 if self.is_proved else min(1.0, 1 - self.bound / self.least)
-
-
-class Site(NamedTuple):
-    """Some nests of a family, with operands held at one place.
-
-    Parameters
-    ----------
-    number
-        Tells the places of a map space, and chunks of their nests, apart.
-    nests
-        A grid.
-    held
-        As in `mapper.mapping.Mapping`.
-    rows
-        Which nests that is tried for: broadcasts to the grid.
-    """
-
-    number: int
-    nests: Nests
-    held: tuple[int, ...]
-    rows: Rows
-
-    @property
-    def axis(self) -> int:
-        """The axis of the grid that has the most choices."""
-        return int(np.argmax(self.nests.shape))
-
-    def within(self, axis: int, choices: slice) -> Site:
-        """Return the part that has some of the choices along an axis of the grid."""
-        where = (*(slice(None),) * axis, choices)
-        rows = self.rows[where] if self.rows.shape[axis] > 1 else self.rows
-        return self._replace(nests=self.nests.within(axis, choices), rows=rows)
-
-    def narrowed(self, costs: NestCosts, rows: Rows) -> tuple[Site, NestCosts]:
-        """Return the part that has all of the nests that are true, as a smaller grid.
-
-        ``costs`` are those of its nests, ``rows`` broadcasts to the grid.
-        """
-        take = Narrowed.to(rows)
-        if take is None:
-            return self._replace(rows=rows), costs
-        costs = costs.taken(take)
-        return self._replace(nests=costs.nests, rows=take(rows)), costs
-
-
-class OpenSite(NamedTuple):
-    """Nests of a site that fit: their numbers in its grid, their bounds, and the grid's costs."""
-
-    site: Site
-    numbers: Counts
-    bounds: Reals
-    costs: NestCosts
-
-    def within(self, low: float, high: float) -> OpenSite:
-        """Return those with bounds above ``low`` and up to ``high``, the lowest first."""
-        rows = np.flatnonzero((self.bounds > low) & (self.bounds <= high))
-        rows = rows[np.argsort(self.bounds[rows], kind="stable")]
-        return self._replace(numbers=self.numbers[rows], bounds=self.bounds[rows])
-
-    def lowest(self, count: int) -> float:
-        """Return the bound up to which there are ``count``, or all."""
-        if count >= len(self.bounds):
-            return inf
-        return float(np.partition(self.bounds, count - 1)[count - 1])
 
 
 class Result(NamedTuple):
@@ -285,8 +223,11 @@ class Problem:
 
     def fitting(self, site: Site, costs: NestCosts) -> Rows:
         """Return which nests of a site fit with as few buffers as there may be."""
-        rows = site.rows
-        for pad, required in costs.at(site.held).required_bytes(self.buffers[-1]).items():
+        return self._that_fit(site.rows, costs.at(site.held), self.buffers[-1])
+
+    def _that_fit(self, rows: Rows, place: PlaceCosts, doubled: tuple[bool, ...]) -> Rows:
+        """Return which of the nests that are true fit with so many buffers."""
+        for pad, required in place.required_bytes(doubled).items():
             rows = rows & (required <= self.capacity[pad])
         return rows
 
@@ -317,19 +258,21 @@ class Problem:
         """
         nests, place = costs.nests, costs.at(held)
         needs_energy = self.objective.needs_energy
+        fits = self._that_fit(np.ones(len(nests), dtype=np.bool_), place, self.buffers[0])
         first = place.scores(self.buffers[0], with_energy=needs_energy)
-        fits = first.fits(self.spec)
         value = np.where(fits, self.objective.value(first), inf)
         columns = {name: getattr(first, name) for name in self.costs}
         buffers = np.array(first.num_buffers)
         scored, is_open = len(nests), ~fits
         if is_open.any():
             for doubled in self.buffers[1:]:
-                scores = place.scores(doubled, with_energy=needs_energy)
                 scored += int(is_open.sum())
-                is_better = is_open & scores.fits(self.spec)
+                is_better = self._that_fit(is_open, place, doubled)
+                if not is_better.any():
+                    continue
+                scores = place.scores(doubled, with_energy=needs_energy)
                 found = self.objective.value(scores)
-                is_better &= found < value
+                is_better = is_better & (found < value)
                 value = np.where(is_better, found, value)
                 for name in self.costs:
                     columns[name] = np.where(is_better, getattr(scores, name), columns[name])

@@ -7,8 +7,9 @@ from math import inf
 import numpy as np
 
 from mapper.nest import Counts
-from mapper.search.problem import Deadline, Effort, Problem, Result, Site
+from mapper.search.problem import Deadline, Effort, Problem, Result
 from mapper.search.shortlist import Shortlist
+from mapper.search.sites import Site
 
 #: Nests that are drawn and scored at once.
 _BATCH = 256

@@ -11,8 +11,9 @@ from mapper.kernel import Kernel
 from mapper.layouts import with_layouts
 from mapper.mapping import Mapping
 from mapper.search.exhaustive import open_sites, search_site
-from mapper.search.problem import Deadline, Effort, OpenSite, Problem, Result, Site
+from mapper.search.problem import Deadline, Effort, Problem, Result
 from mapper.search.shortlist import Candidate
+from mapper.search.sites import OpenSite, Site
 from mapper.space import are_tiles
 
 #: The cycles of mappings with their layouts, by a more exact model than the closed form.
@@ -64,6 +65,8 @@ def best_tile_by_tile(problem: Problem, result: Result, effort: Effort) -> tuple
     )
     best = twice.shortlist()
     for one in result.opened or open_sites(problem, deadline)[0]:
+        if one.least > best.cutoff:
+            break
         search_site(twice, _tile_by_tile(one), best, deadline)
     return best.chosen()[:1]
 
