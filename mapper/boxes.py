@@ -58,9 +58,8 @@ class OperandTiles:
         self._layout = layout
         #: Distance of neighbouring elements, along each axis.
         self.steps = tuple(axis_step(axis, extents) for axis in operand.axes)
-        self._depends = tuple(
-            number for number in range(len(kernel.dimensions)) if operand.depends_on(number)
-        )
+        self._axes = [(axis.offset, axis.terms) for axis in operand.axes]
+        self._depends = tuple(sorted(operand.dimensions))
         self._dimensions = len(kernel.dimensions)
         self._tensor_strides = row_major_strides(
             [axis.size for axis in operand.axes], operand.dtype.size_bytes
@@ -80,11 +79,12 @@ class OperandTiles:
 
     def span(self, tile: Tile) -> Span:
         """Return what a tile needs."""
-        low = tile.low
-        first = tuple(
-            axis.offset + sum(c * low[d] for d, c in axis.terms) for axis in self.operand.axes
-        )
-        return Span(first, self.shape(tile.size))
+        low, first = tile.low, []
+        for index, terms in self._axes:
+            for d, c in terms:
+                index += c * low[d]
+            first.append(index)
+        return Span(tuple(first), self.shape(tile.size))
 
     def box(self, span: Span) -> Box:
         """Return which elements of a span exist."""
