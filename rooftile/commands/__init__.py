@@ -1,0 +1,1 @@
+"""Commands, by theme. Each imports what it needs when it runs, so that help is quick."""
