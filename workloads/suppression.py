@@ -25,9 +25,10 @@ def add_suppression(
     """Add the greedy choice of boxes: the best one, then the best of those that overlap it little.
 
     The overlaps of all pairs (intersection over union) are computed once, in the boxes' type, which
-    may be another than the scores'; whether a box may stay is cast to the scores' type. Each of ``count`` steps
-    takes the box with the highest score, and sets its own and the scores of those that overlap it
-    by more than ``threshold`` to 0. Where nothing is left the choice is box 0, with score 0.
+    may be another than the scores'; whether a box may stay is cast to the scores' type. Each of
+    ``count`` steps takes the box with the highest score, and sets its own and the scores of those
+    that overlap it by more than ``threshold`` to 0. Where nothing is left the choice is box 0, with
+    score 0.
 
     # Approximation: a step is seven layers, which go through main memory, for a whole row of
     overlaps; software stops where no box is left, and looks at boxes that are left only.

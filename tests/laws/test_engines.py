@@ -101,7 +101,7 @@ def test_chains(graph: Graph, spec: AcceleratorSpec) -> None:
     "operator",
     [
         *("conv", "conv_transpose", "pool", "concat", "embedding", "normalize", "matmul"),
-        *("conv_gradient", "pool_gradient", "tied_conv", "flip", "one_hot"),
+        *("conv_gradient", "pool_gradient", "tied_conv", "flip", "one_hot", "cast"),
     ],
 )
 @settings(max_examples=15, parent=relaxed)
