@@ -187,9 +187,15 @@ def equal(left: Array, right: Array, dtype: Dtype) -> Array:
 
 
 def cast(values: Array, dtype: Dtype) -> Array:
-    """Return floating-point numbers, or whole ones, rounded to another floating-point type."""
+    """Return real numbers, fixed-point or whole ones rounded to ``dtype``.
+
+    To int8 they are rounded half up and saturate; NaN is 0.
+    """
+    numbers = _numbers(values)
+    if dtype.is_integer:
+        numbers = np.floor(_without_nan(numbers) * _one(dtype) + 0.5)
     with np.errstate(over="ignore"):
-        return saturate(values.astype(np.float64), dtype)
+        return saturate(numbers, dtype)
 
 
 def batch_norm(values: Array, scale: Array, shift: Array, dtype: Dtype) -> Array:
@@ -202,11 +208,8 @@ def batch_norm(values: Array, scale: Array, shift: Array, dtype: Dtype) -> Array
 
 def floor_int32(values: Array) -> Array:
     """Return the largest int32 numbers that aren't above real ones; 0 for NaN."""
-    real_values = values.astype(np.float64)
-    if values.dtype.kind == "i":
-        real_values /= ONE
     limits_ = np.iinfo(np.int32)
-    whole = np.nan_to_num(np.floor(real_values), posinf=np.inf, neginf=-np.inf)
+    whole = np.floor(_without_nan(_numbers(values)))
     result: Array = np.clip(whole, limits_.min, limits_.max).astype(np.int32)
     return result
 
@@ -331,6 +334,17 @@ def wide(dtype: Dtype) -> np.dtype[Any]:
 def _widened(values: Array, dtype: Dtype) -> Any:
     """Return ``values`` in the type in which they are computed on."""
     return values.astype(wide(dtype))
+
+
+def _numbers(values: Array) -> Array:
+    """Return the numbers that elements stand for, in fp64: int8 is fixed point."""
+    wide_values: Array = values.astype(np.float64)
+    return wide_values / ONE if values.dtype == np.int8 else wide_values
+
+
+def _without_nan(values: Array) -> Array:
+    """Return numbers with 0 in the place of each NaN."""
+    return np.where(np.isnan(values), 0.0, values)
 
 
 def _rounded_shift(product: Any) -> Any:

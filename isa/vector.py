@@ -7,7 +7,7 @@ from typing import assert_never
 import numpy as np
 
 from foundation import numerics
-from foundation.dtype import Dtype
+from foundation.dtype import ACTIVATION_DTYPES, Dtype
 from foundation.errors import nearest
 from foundation.functions import FUNCTIONS, INDEXING, OF_PSUMS, SORTS, FunctionKind, names
 from foundation.numerics import Array
@@ -82,10 +82,10 @@ def _check_types(queue: QueueState, vector: Vector, kind: FunctionKind) -> None:
         raise queue.error(f"'{name}' to {dtype} reads {expected} but has {vector.input_dtype}")
     if name in INDEXING and dtype.name != "int32":
         raise queue.error(f"'{name}' makes int32 but has {dtype}")
-    if name == "cast" and (dtype.is_integer or vector.input_dtype.name in ("int4", "int8")):
+    if name == "cast" and not _is_cast(vector.input_dtype, dtype):
         raise queue.error(
-            f"'cast' goes from floats or int32 to floats but not from {vector.input_dtype} to"
-            f" {dtype}"
+            "'cast' goes from floats or int8 to floats or int8, and from int32 to floats, but not"
+            f" from {vector.input_dtype} to {dtype}"
         )
     tabled = kind in (FunctionKind.UNARY, FunctionKind.ROW) and name not in ("identity", *SORTS)
     for function in (name if tabled else "identity", vector.activation):
@@ -94,6 +94,14 @@ def _check_types(queue: QueueState, vector: Vector, kind: FunctionKind) -> None:
     limit = _MAX_SHIFT if name in OF_PSUMS and dtype.is_integer else 0
     if not 0 <= vector.shift <= limit:
         raise queue.error(f"shift {vector.shift} of '{name}' to {dtype} must lie in 0..{limit}")
+
+
+def _is_cast(source: Dtype, dtype: Dtype) -> bool:
+    """Whether numbers of one type can be cast to another."""
+    holds_numbers = dtype.name in ACTIVATION_DTYPES
+    if source.name == "int32":
+        return holds_numbers and not dtype.is_integer
+    return holds_numbers and source.name in ACTIVATION_DTYPES
 
 
 def _read_by(name: str, vector: Vector) -> str:

@@ -112,9 +112,8 @@ class Pipeline:
             for operand, own in zip(kernel.inputs, strips, strict=True)
         ]
         stored = _boxes(kernel, kernel.output).of_tiles(tiling, results)
-        script = self._script(
-            weaver, kernel.inputs, sizes, kernel.output, stored, tokens, work.rows
-        )
+        memories = self._memories(kernel.inputs, sizes)
+        script = self._script(weaver, memories, sizes, kernel.output, stored, tokens, work.rows)
         return Woven(
             script=script,
             loads=weaver.loads.operations(),
@@ -129,21 +128,20 @@ class Pipeline:
 
     def _copied(self, kernels: Sequence[Kernel], mappings: Sequence[Mapping]) -> Woven:
         _, slots = copy_slots(kernels, mappings, self._builder)
-        loaded, stored = array("q"), array("q")
+        loaded, memories, stored = array("q"), array("q"), array("q")
         sources, targets = [], []
         for kernel, mapping in zip(kernels, mappings, strict=True):
             tiling = tiling_of(kernel, mapping)
             every = _every(tiling)
-            loaded += _boxes(kernel, kernel.inputs[0]).of_tiles(tiling, every)
+            sizes = _boxes(kernel, kernel.inputs[0]).of_tiles(tiling, every)
+            loaded += sizes
+            memories += self._memories(kernel.inputs, [sizes])[0]  # one may be learned, others not
             stored += _boxes(kernel, kernel.output).of_tiles(tiling, every)
             sources.append((TileParts(kernel, kernel.inputs[0], tiling, every), tiling.count))
             targets.append((TileParts(kernel, kernel.output, tiling, every), tiling.count))
         weaver = Weaver(4 * len(loaded))
         weaver.copy(len(loaded))
-        # Several kernels' inputs are activations, as those of every concatenation.
-        script = self._script(
-            weaver, kernels[0].inputs, [loaded], kernels[0].output, stored, [0, slots]
-        )
+        script = self._script(weaver, [memories], [loaded], kernels[0].output, stored, [0, slots])
         return Woven(
             script=script,
             loads=weaver.loads.operations(),
@@ -167,7 +165,8 @@ class Pipeline:
         stored = _boxes(kernel, kernel.output).of_tiles(tiling, every)
         index_slots, row_slots = mapping.num_buffers
         tokens = [0, index_slots, 0, row_slots]
-        script = self._script(weaver, (indices, body.table), sizes, kernel.output, stored, tokens)
+        memories = self._memories((indices, body.table), sizes)
+        script = self._script(weaver, memories, sizes, kernel.output, stored, tokens)
         return Woven(
             script=script,
             loads=weaver.loads.operations(),
@@ -179,7 +178,7 @@ class Pipeline:
     def _script(
         self,
         weaver: Weaver,
-        loaded: Sequence[OperandMap],
+        memories: Sequence[array[int]],
         sizes: Sequence[array[int]],
         stored: OperandMap,
         stored_sizes: array[int],
@@ -188,11 +187,7 @@ class Pipeline:
     ) -> Script:
         """Return a script of what was woven, with the bytes and memories of its transfers."""
         nothing = array("q")
-        memories = [
-            array("q", [self._memory(operand)]) * len(own)
-            for operand, own in zip(loaded, sizes, strict=True)
-        ]
-        loads = (weaver.sizes(list(sizes)), weaver.sizes(memories))
+        loads = (weaver.sizes(sizes), weaver.sizes(memories))
         stores = (stored_sizes, array("q", [self._memory(stored)]) * len(stored_sizes))
         return Script(
             queues=(
@@ -204,6 +199,15 @@ class Pipeline:
             tokens=array("q", tokens),
             products=array("q", [value for row in rows for value in row]),
         )
+
+    def _memories(
+        self, operands: Sequence[OperandMap], sizes: Sequence[array[int]]
+    ) -> list[array[int]]:
+        """Return the memory of each operand's transfers, of which there are as many as sizes."""
+        return [
+            array("q", [self._memory(operand)]) * len(own)
+            for operand, own in zip(operands, sizes, strict=True)
+        ]
 
     def _memory(self, operand: OperandMap) -> int:
         return self._builder.space(memory_of(operand, self._spec).name)

@@ -1,4 +1,4 @@
-"""Layers whose result has another type than what they read: a cast."""
+"""Layers whose result has another type than what they read: casts."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from foundation.dtype import Dtype
+from foundation.dtype import ACTIVATION_DTYPES, Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import FUNCTIONS
-from workloads.graph import Parameter, Tensor
-from workloads.layers import Shape
+from workloads.graph import Operator, Parameter, Tensor
+from workloads.layers import Reshape, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cast:
-    """The same numbers, rounded to another floating-point type."""
+    """The same numbers, rounded to another type: an int8 stands for a fixed-point number."""
 
     kind: ClassVar[str] = "cast"
     dtype: Dtype
@@ -23,10 +23,10 @@ class Cast:
     def output(self, inputs: Sequence[Tensor]) -> tuple[Shape, Dtype]:
         """Return the input's shape in the other type."""
         (tensor,) = inputs
-        if self.dtype.is_integer or tensor.dtype.is_integer:
+        if self.dtype.name not in ACTIVATION_DTYPES:
             raise WorkloadError(
-                f"a cast goes from floating point to floating point but '{tensor.name}' is"
-                f" {tensor.dtype} and becomes {self.dtype}"
+                f"a cast goes to one of {', '.join(ACTIVATION_DTYPES)} but '{tensor.name}' becomes"
+                f" {self.dtype}"
             )
         return tensor.shape, self.dtype
 
@@ -43,3 +43,8 @@ class Cast:
     def operations(self, inputs: Sequence[Tensor]) -> int:
         """Return one per element."""
         return inputs[0].size_elements * FUNCTIONS["cast"].operations
+
+
+def cast_to(tensor: Tensor, dtype: Dtype) -> Operator:
+    """Return what casts a tensor, or the view that costs nothing where it has the type already."""
+    return Reshape(shape=tensor.shape) if tensor.dtype == dtype else Cast(dtype=dtype)

@@ -11,7 +11,7 @@ from foundation.errors import WorkloadError
 from workloads.build import GraphBuilder
 from workloads.graph import Tensor
 from workloads.layers import Concat, Elementwise, Reshape, Slice
-from workloads.sampling import Ends, FloorInt32, LookupTable, Ramp, Sketch
+from workloads.sampling import Ends, FloorInt32, LookupTable, Ramp, Sketch, counting
 
 #: What torchvision adds before it rounds a box's level down.
 _LEVEL_EPSILON = 1e-6
@@ -62,8 +62,11 @@ def add_roi_align(
     it is 0. A bin's value is the mean of its samples. All boxes are sampled, whatever they are.
 
     # Approximation: the four positions of every sample are gathered to main memory as whole rows of
-    channels, neighbours or not; a pyramid's maps are copied to lie one after the other. Rows'
-    numbers are computed in the boxes' floating-point type.
+    channels, neighbours or not; a pyramid's maps are copied to lie one after the other. Positions
+    and rows' numbers are computed in the boxes' type, which may be another than the features', or
+    in fp32 where that doesn't hold the rows' numbers; only the samples' shares are cast to the
+    features' type. Under autocast torchvision casts features and boxes to fp32 (its
+    ``csrc/ops/autocast/roi_align_kernel.cpp``).
 
     Parameters
     ----------
@@ -86,7 +89,7 @@ def add_roi_align(
     Raises
     ------
     WorkloadError
-        Shapes don't fit, or the type doesn't hold the rows' numbers.
+        Shapes don't fit, or fp32 doesn't hold the rows' numbers.
 
     References
     ----------
@@ -94,9 +97,12 @@ def add_roi_align(
     .. [2] T.-Y. Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017, eq. 1.
     """
     _check(name, features, boxes, roi)
-    sketch = Sketch(builder, name, boxes.dtype)
+    rows = sum(height * width for _, height, width, _ in (tensor.shape for tensor in features))
+    dtype = counting(boxes.dtype, rows)
+    sketch = Sketch(builder, name, dtype)
+    exact = sketch.cast("boxes", boxes, dtype)
     corners = [
-        sketch.layer(side, Slice(axis=2, start=at, stop=at + 1), boxes)
+        sketch.layer(side, Slice(axis=2, start=at, stop=at + 1), exact)
         for at, side in enumerate(("x_first", "y_first", "x_end", "y_end"))
     ]
     found = _map_of(sketch, features, corners, roi)
@@ -105,9 +111,9 @@ def add_roi_align(
         for number, axis in enumerate("yx")
     )
     batch, count, _ = boxes.shape
-    (rows, columns), ratio = roi.sizes, roi.sampling_ratio
-    down = (batch, count, rows, 1, ratio, 1, 2, 1)
-    across = (batch, count, 1, columns, 1, ratio, 1, 2)
+    bins, ratio = roi.sizes, roi.sampling_ratio
+    down = (batch, count, bins[0], 1, ratio, 1, 2, 1)
+    across = (batch, count, 1, bins[1], 1, ratio, 1, 2)
     first, second = (_row_start(sketch, end, y, found) for end in ("low", "high"))
     numbers = sketch.function(
         "numbers",
@@ -123,8 +129,8 @@ def add_roi_align(
     )
     if ratio > 1:
         weights = sketch.function("means", "multiply", weights, 1 / ratio**2)
-    bins = (batch, count, rows, columns)
-    return sketch.sampled(name, _rows(sketch, features), numbers, weights, bins)
+    weights = sketch.cast("own_shares", weights, features[0].dtype)
+    return sketch.sampled(name, _rows(sketch, features), numbers, weights, (batch, count, *bins))
 
 
 def _rows(sketch: Sketch, features: Sequence[Tensor]) -> Tensor:

@@ -11,6 +11,7 @@ from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import FUNCTIONS
 from workloads.build import GraphBuilder
+from workloads.conversions import Cast
 from workloads.graph import Operator, Parameter, Tensor
 from workloads.indexing import add_gather
 from workloads.layers import Concat, Elementwise, Reshape, Shape, positive_axis
@@ -18,6 +19,11 @@ from workloads.layers import Concat, Elementwise, Reshape, Shape, positive_axis
 _INDEX = DTYPES["int32"]
 #: Up to where a type holds every whole number.
 _COUNTS_TO = {"fp32": 1 << 24, "tf32": 1 << 11, "fp16": 1 << 11, "bf16": 1 << 8}
+
+
+def counting(dtype: Dtype, rows: int) -> Dtype:
+    """Return the type in which numbers of so many rows are computed: fp32 where this isn't it."""
+    return dtype if rows <= _COUNTS_TO.get(dtype.name, 0) else DTYPES["fp32"]
 
 
 class _NoMacs:
@@ -201,6 +207,10 @@ class Sketch:
         tensors = [self.number(x) if isinstance(x, float | int) else x for x in inputs]
         return self.layer(name, Elementwise(function=function), *tensors)
 
+    def cast(self, name: str, tensor: Tensor, dtype: Dtype) -> Tensor:
+        """Return a tensor in a type: itself, where that is its own."""
+        return tensor if tensor.dtype == dtype else self.layer(name, Cast(dtype=dtype), tensor)
+
     def number(self, number: float) -> Tensor:
         """Return a tensor of one number."""
         if number not in self._numbers:
@@ -243,8 +253,8 @@ class Sketch:
         rows
             Shape ``[batch, rows, features]``.
         numbers, weights
-            Which rows of the same batch, in floating point, and their weights; row-major, those of
-            a point one after the other.
+            Which rows of the same batch, in floating point, and their weights, in the rows' type;
+            row-major, those of a point one after the other.
         points
             The batch, and sizes of points.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from foundation.errors import WorkloadError
 from workloads.build import GraphBuilder
+from workloads.conversions import Cast
 from workloads.graph import Operator, Tensor
 from workloads.indexing import OneHot, add_gather
 from workloads.layers import Concat, Elementwise, Reduce, Reshape, Slice
@@ -23,9 +24,11 @@ def add_suppression(
 ) -> Tensor:
     """Add the greedy choice of boxes: the best one, then the best of those that overlap it little.
 
-    The overlaps of all pairs (intersection over union) are computed once. Each of ``count`` steps
-    takes the box with the highest score, and sets its own and the scores of those that overlap it
-    by more than ``threshold`` to 0. Where nothing is left the choice is box 0, with score 0.
+    The overlaps of all pairs (intersection over union) are computed once, in the boxes' type, which
+    may be another than the scores'; whether a box may stay is cast to the scores' type. Each of
+    ``count`` steps takes the box with the highest score, and sets its own and the scores of those
+    that overlap it by more than ``threshold`` to 0. Where nothing is left the choice is box 0, with
+    score 0.
 
     # Approximation: a step is seven layers, which go through main memory, for a whole row of
     overlaps; software stops where no box is left, and looks at boxes that are left only.
@@ -58,6 +61,8 @@ def add_suppression(
     """
     _check(name, boxes, scores, count)
     rows = _kept_beside(builder, name, boxes, threshold)
+    if rows.dtype != scores.dtype:
+        rows = builder.add_layer(f"{name}.kept_as_scores", Cast(dtype=scores.dtype), [rows])
     *choices, size = scores.shape
     found = []
     for number in range(count):

@@ -90,12 +90,12 @@ def engines(networks: tuple[str, ...], hardware: tuple[str, ...], within: float,
     from rooftile.sources import find_hardware, find_network
     from rooftile.validate.engines import suitable_dtype, validate_engines
     from workloads.loaders.asked import Asked
-    from workloads.loaders.yaml import FP32_NETWORKS, zoo_names
+    from workloads.loaders.yaml import zoo_names
 
     specs = [find_hardware(name) for name in hardware or preset_names()]
     pairs = [
         (find_network(name, Asked(dtype=suitable_dtype(spec))), spec)
-        for name in networks or sorted({*zoo_names()} - {*FP32_NETWORKS})
+        for name in networks or zoo_names()
         for spec in specs
     ]
     with progress_line() as show:

@@ -387,6 +387,16 @@ def test_a_table_outside_its_memory() -> None:
             {"function": "equal", "inputs": (pad(0, 1),) * 2},
             "'equal' to int8 reads int32 but has int8",
         ),
+        (
+            {"function": "cast", "input_dtype": DTYPES["int32"]},
+            "'cast' goes from floats or int8 to floats or int8, and from int32 to floats, but not"
+            " from int32 to int8",
+        ),
+        (
+            {"function": "cast", "output_dtype": DTYPES["int32"]},
+            "'cast' goes from floats or int8 to floats or int8, and from int32 to floats, but not"
+            " from int8 to int32",
+        ),
         ({"function": "argsort"}, "'argsort' makes int32 but has int8"),
         ({"function": "argmax", "reduced": 1}, "'argmax' makes int32 but has int8"),
         ({"shift": 1}, "shift 1 of 'relu' to int8 must lie in 0..0"),

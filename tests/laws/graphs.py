@@ -356,12 +356,11 @@ def add_flip(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
 
 
 def add_cast(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
-    """Add a cast to another type and, changed there, back."""
-    if builder.dtype.is_integer:
-        return add_unary(draw, builder, tensor)
-    other = draw(st.sampled_from([DTYPES[name] for name in ("fp32", "fp16", "bf16")]))
-    there = builder.add(Cast(dtype=other), [tensor])
-    changed = builder.add(Elementwise(function="tanh"), [there])
+    """Add a cast to another type and, changed there, back; to int8 where values are exact."""
+    types = ["fp32", "fp16", "bf16", *(["int8"] if builder.is_exact else [])]
+    function = "negative" if builder.is_exact else "tanh"
+    there = builder.add(Cast(dtype=DTYPES[draw(st.sampled_from(types))]), [tensor])
+    changed = builder.add(Elementwise(function=function), [there])
     return builder.add(Cast(dtype=builder.dtype), [changed])
 
 
@@ -405,7 +404,9 @@ def add_chosen(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     if not builder.is_exact or tensor.shape[-1] > WIDEST_ROW_BYTES // 8:
         return add_sorted(draw, builder, tensor)
     rank, count = len(tensor.shape), draw(st.integers(1, tensor.shape[-1]))
-    places = builder.compose(add_top_k, tensor, count, -1, "argsort")
+    divisors = [parts for parts in (1, 2, 3) if tensor.shape[-1] % parts == 0]
+    parts = draw(st.sampled_from(divisors))
+    places = builder.compose(add_top_k, tensor, count, -1, "argsort", parts)
     return builder.compose(add_gather, tensor, places, -1, rank - 1)
 
 
@@ -591,6 +592,7 @@ ON_ALL: dict[str, Adder] = {
     "top_k": add_chosen,
     "mixture": add_experts,
     "graph_conv": add_graph_conv,
+    "cast": add_cast,
 }
 #: Operators that read or make indices, or need sizes of their own: they are in no chain.
 INDEXING: dict[str, Adder] = {
@@ -617,7 +619,6 @@ OPERATORS: dict[str, Adder] = {
     "pool_gradient": add_pool_gradient,
     "tied_conv": add_tied_conv,
     "flip": add_flip,
-    "cast": add_cast,
     **INDEXING,
 }
 WINDOWED = (

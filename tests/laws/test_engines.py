@@ -21,7 +21,7 @@ from mapper.planner import make_plan
 from tests.laws.graphs import chains, single_layers
 from tests.laws.machines import MACHINES
 from workloads.graph import Graph
-from workloads.loaders.yaml import load_zoo
+from workloads.loaders.yaml import load_zoo, parse_network
 
 relaxed = settings(
     max_examples=60,
@@ -101,13 +101,23 @@ def test_chains(graph: Graph, spec: AcceleratorSpec) -> None:
     "operator",
     [
         *("conv", "conv_transpose", "pool", "concat", "embedding", "normalize", "matmul"),
-        *("conv_gradient", "pool_gradient", "tied_conv", "flip", "one_hot"),
+        *("conv_gradient", "pool_gradient", "tied_conv", "flip", "one_hot", "cast"),
     ],
 )
 @settings(max_examples=15, parent=relaxed)
 @given(data=st.data(), spec=machines())
 def test_every_kind_of_kernel(operator: str, data: st.DataObject, spec: AcceleratorSpec) -> None:
     check(make_plan(data.draw(single_layers(operator, "int8")), spec))
+
+
+@pytest.mark.parametrize("spec", MACHINES, ids=lambda spec: spec.name)
+def test_what_is_put_together_from_two_memories(spec: AcceleratorSpec) -> None:
+    graph = parse_network(
+        "name: n\ninputs: {x: [16, 3]}\nlearned: {z: [1, 3]}\nlayers:\n"
+        "  - {name: c, op: concat, inputs: [x, z], axis: 0}",
+        "a.yaml",
+    )
+    check(make_plan(graph, spec))
 
 
 @pytest.mark.parametrize("hardware", ["edge_32x32", "tpu_v1", "eyeriss_v1_like"])

@@ -15,7 +15,7 @@ from workloads.loaders.yaml import parse_network, zoo_path
 SIDE, BEST, KEPT = 128, 12, 4
 
 
-def small_detector() -> Graph:
+def small_detector(dtype: str) -> Graph:
     """Return the zoo's network with an image of 128x128, eight channels and few boxes."""
     text = zoo_path("faster_rcnn_resnet50_fpn").read_text()
     text = text.replace("800, 800", f"{SIDE}, {SIDE}").replace("constant: 800", f"constant: {SIDE}")
@@ -24,7 +24,7 @@ def small_detector() -> Graph:
         now = SIDE >> level
         text = text.replace(f"3 * {before} * {before}", f"3 * {now} * {now}")
     text = re.sub(r"(out|width): (64|128|256|512|1024)\b", r"\1: 8", text)
-    return parse_network(text.replace("7 * 7 * 256", "7 * 7 * 8"), "small.yaml")
+    return parse_network(text.replace("7 * 7 * 256", "7 * 7 * 8"), "small.yaml", dtype=dtype)
 
 
 def boxes_of(anchors: Array, offsets: Array) -> Array:
@@ -36,7 +36,7 @@ def boxes_of(anchors: Array, offsets: Array) -> Array:
 
 
 def test_proposals_are_the_best_of_each_level_and_sampled() -> None:
-    graph, generator = small_detector(), np.random.default_rng(0)
+    graph, generator = small_detector("fp32"), np.random.default_rng(0)
     sizes = {name: t.shape for name, t in graph.tensors.items() if name.endswith("anchors")}
     anchors = {name: generator.uniform(8, 90, shape).astype("f") for name, shape in sizes.items()}
     weights = {

@@ -33,7 +33,7 @@ def test_examples(text: str) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 13
+    assert len(EXAMPLES) == 14
 
 
 def test_every_operator_is_documented() -> None:

@@ -164,3 +164,23 @@ def test_equal_makes_ones_of_any_type() -> None:
     expected = [[0, 16, 0], [0, 0, 16]]
     assert numerics.equal(left, right, DTYPES["int8"]).tolist() == expected
     assert numerics.equal(left, right, DTYPES["bf16"]).tolist() == [[0, 1, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("shape", ["[24]", "[1, 24]", "[2, 3, 24]"])
+@pytest.mark.parametrize(("count", "parts"), [(3, 2), (10, 4)])
+@pytest.mark.parametrize("result", ["values", "indices"])
+def test_rows_sorted_in_parts_have_the_same_best(
+    shape: str, count: int, parts: int, result: str
+) -> None:
+    found = []
+    for pieces in (1, parts):
+        graph = parse_network(
+            f"name: n\ninputs: {{x: {shape}}}\nlayers:\n"
+            f"  - {{name: t, op: top_k, k: {count}, parts: {pieces}, result: {result}}}",
+            "a.yaml",
+        )
+        drawn = np.random.default_rng(0).integers(-4, 4, graph.tensors["x"].shape)  # many equals
+        values = {**random_tensors(graph, seed=0), "x": drawn.astype(np.int8)}
+        found.append(evaluate(graph, values)["t"])
+    whole, in_parts = found
+    assert np.array_equal(whole, in_parts)

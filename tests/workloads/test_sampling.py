@@ -202,8 +202,8 @@ def test_floors_to_indices_saturate() -> None:
 def test_rows_beyond_what_a_type_counts_are_refused() -> None:
     with pytest.raises(WorkloadError) as raised:
         parse_network(
-            "name: n\ndtype: bf16\ninputs: {f: [1, 20, 20, 3], b: [1, 2, 4]}\nlayers:\n"
-            "  - {name: r, op: roi_align, inputs: [f, b], out: [2, 2], scales: [1]}",
+            "name: n\ndtype: bf16\ninputs: {x: [1, 20, 20, 3], o: [1, 19, 19, 8]}\nlayers:\n"
+            "  - {name: d, op: deform_conv, inputs: [x, o], out: 2, kernel: 2}",
             "a.yaml",
         )
     assert "its map has 400 rows but bf16 holds whole numbers up to 256; use fp32" in str(

@@ -150,8 +150,9 @@ def _top_k(item: TopKLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:
     check_count(item, place, inputs)
     (tensor,) = inputs
     count, axis = place.integer(item.k, "k"), place.integer(item.axis, "axis")
+    parts = place.integer(item.parts, "parts", minimum=1)
     function = "sort" if item.result == "values" else "argsort"
-    return lambda builder, name, _: add_top_k(builder, name, tensor, count, axis, function)
+    return lambda builder, name, _: add_top_k(builder, name, tensor, count, axis, function, parts)
 
 
 def _mixture(item: MixtureLayer, place: Place, inputs: Sequence[Tensor]) -> Adder:

@@ -367,6 +367,7 @@ class TopKLayer(_Layer):
     op: Literal["top_k"]
     k: Integer
     axis: Integer = -1
+    parts: Integer = 1
     result: Literal["values", "indices"] = "values"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
 from workloads.adjacency import Adjacency, file_digest
-from workloads.conversions import Cast
+from workloads.conversions import cast_to
 from workloads.experts import Collect, Dispatch, Routing
 from workloads.gradients import Flip
 from workloads.graph import Operator, Tensor
@@ -136,7 +136,7 @@ def _function(item: LayerItem, place: Place, inputs: Sequence[Tensor]) -> Operat
     """Return what the vector unit computes."""
     match item:
         case CastLayer():
-            return Cast(dtype=DTYPES[item.dtype])
+            return cast_to(inputs[0], DTYPES[item.dtype])
         case UnaryLayer():
             return Elementwise(function=item.op)
         case BinaryLayer():

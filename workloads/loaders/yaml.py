@@ -50,10 +50,6 @@ def parse_network(
     return _network(parse(text, name, WorkloadError), Asked(batch=batch, dtype=dtype))
 
 
-#: Networks of the zoo that count positions in floating point: in no other type.
-FP32_NETWORKS = ("faster_rcnn_resnet50_fpn",)
-
-
 def zoo_names() -> list[str]:
     """Return the names of the networks that come with Rooftile, sorted."""
     return sorted(path.stem for path in _ZOO.glob("*.yaml"))

@@ -32,8 +32,15 @@ MERGES = {
     "llama2_7b_decode": 32, "llama2_7b_prefill": 32, "llama3_8b_decode": 32,
     "llama3_8b_prefill": 32, "mistral_7b_decode": 32, "mistral_7b_prefill": 32,
 }  # fmt: skip
-#: In a detector: views of each step of a suppression, of gathers and of levels, and two products.
-DETECTOR = {"share_equal_layers": 117, "simplify": 7, "remove_transposes": 1, "merge_products": 1}
+#: In a detector: views of each step of a suppression, of gathers and of levels, and two products;
+#: of both levels that are sorted in parts, the best of each part (four layers), which give values
+#: and places, and four views of views.
+DETECTOR = {
+    "share_equal_layers": 117 + 2 * 4,
+    "simplify": 7 + 2 * 4,
+    "remove_transposes": 1,
+    "merge_products": 1,
+}
 #: Rewrites of other kinds, by default and with all passes, by pass. What all blocks of a diffusion
 #: network make of its step's number is one product; in DiT, whose blocks' parts are slices of it,
 #: slices of slices become slices. The first step of a recurrent layer, whose state is zeros, needs
