@@ -34,6 +34,9 @@ class Estimate:
         Until all has landed.
     array_cycles, vector_cycles
         In which these units work, on the core whose array, or vector unit, works longest.
+    compute_cycles
+        In which the array works on the core that finishes last, or its vector unit if it multiplies
+        nothing.
     amount
         What all cores do.
     operand_bytes, memory_bytes
@@ -44,6 +47,7 @@ class Estimate:
     cycles: int
     array_cycles: int
     vector_cycles: int
+    compute_cycles: int
     amount: Amount
     operand_bytes: Dictionary[Operand, int]
     memory_bytes: Dictionary[str, int]
@@ -81,27 +85,24 @@ class AnalyticalEngine:
         )
 
     def _estimate(self, cores: Sequence[Core], count: int) -> Estimate:
-        spec = self._plan.spec
-        cycles, queues = self._rounds.run(cores)
-        operand_bytes: dict[Operand, int] = {}
-        memory_bytes = dict.fromkeys((memory.name for memory in spec.memories), 0)
-        names = list(memory_bytes)
+        cycles, queues, moved = self._rounds.run(cores)
         amounts = [core.woven.amount for core in cores]
-        for core in cores:
-            for operand, size in core.woven.bytes_by_operand.items():
-                operand_bytes[operand] = operand_bytes.get(operand, 0) + size
-            for memory, size in core.woven.script.bytes_by_memory.items():
-                memory_bytes[names[memory]] += size
+        first_queues = range(0, len(Queue) * len(cores), len(Queue))
+        array = [queues.busy[first + Queue.MATRIX] for first in first_queues]
+        ends = [max(queues.finished(first + own) for own in Queue) for first in first_queues]
+        last = ends.index(max(ends))
         return Estimate(
             count=count,
             cycles=cycles,
-            array_cycles=max(
-                queues.busy[len(Queue) * place + Queue.MATRIX] for place in range(len(cores))
-            ),
+            array_cycles=max(array),
             vector_cycles=max(amount.vector_cycles for amount in amounts),
+            compute_cycles=array[last] if amounts[last].macs else amounts[last].vector_cycles,
             amount=reduce(Amount.plus, amounts),
-            operand_bytes=operand_bytes,
-            memory_bytes=memory_bytes,
+            operand_bytes=moved.by_operand,
+            memory_bytes={
+                memory.name: moved.by_memory[number]
+                for number, memory in enumerate(self._plan.spec.memories)
+            },
         )
 
 

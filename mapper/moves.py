@@ -183,6 +183,10 @@ class Woven:
         found[Operand.OUTPUT] = sum(self.script.queues[Queue.STORE].sizes)
         return found
 
+    def operand_of(self, queue: Queue, number: int) -> Operand:
+        """Return what a queue's transfer moves."""
+        return Operand.OUTPUT if queue is Queue.STORE else self.operands[self.loads[number] % CODES]
+
     def runs(self, queue: Queue, number: int, addresses: Addresses) -> Runs:
         """Return the bytes of a queue's transfer."""
         if queue is Queue.STORE:

@@ -11,7 +11,7 @@ from accel.spec import AcceleratorSpec
 from mapper.lower import lower
 from mapper.operands import Placement
 from mapper.pipeline import Pipeline, is_plain, replay
-from mapper.side_by_side import Core, SideBySide
+from mapper.side_by_side import Core, Moved, SideBySide
 from mapper.stages import Piece
 from mapper.written import written
 
@@ -20,10 +20,11 @@ Places = Dictionary[str, Placement]
 
 
 class Ran(NamedTuple):
-    """The cycles until all has landed, and the queues of all cores afterwards."""
+    """The cycles until all has landed, the queues of all cores afterwards, and what was moved."""
 
     cycles: int
     queues: Replay
+    moved: Moved
 
 
 class Rounds:
@@ -62,9 +63,9 @@ class Rounds:
         """Run cores side by side, which are in the order of their numbers."""
         if is_plain(self._spec):
             queues = replay(self._spec, [core.woven.script for core in cores])
-            return Ran(queues.run(), queues)
+            return Ran(queues.run(), queues, Moved.of(cores))
         together = SideBySide(self._spec, cores)
-        return Ran(together.run(), together.queues)
+        return Ran(together.run(), together.queues, together.moved)
 
     def _core(self, piece: Piece, places: Places, free_bytes: Dictionary[str, int]) -> Core:
         """Return what a piece runs; tensors that stay and psums that wait need its program."""

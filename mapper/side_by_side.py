@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from accel.dma import Runs
 from accel.memories import Memories
 from accel.memory import Served
 from accel.replay import Replay
 from accel.spec import AcceleratorSpec
-from isa.instruction import Queue
+from isa.instruction import Operand, Queue
 from mapper.moves import Addresses, Woven
 from mapper.pipeline import replay
 from mapper.written import Written
@@ -41,6 +43,22 @@ class Core:
         return sum(self.woven.script.bytes_by_memory.values())
 
 
+class Moved(NamedTuple):
+    """Bytes that main memories move, by operand and by the memory's number."""
+
+    by_operand: Counter[Operand]
+    by_memory: Counter[int]
+
+    @classmethod
+    def of(cls, cores: Sequence[Core]) -> Moved:
+        """Return what transfers move where nothing lies before the memories."""
+        found = cls(Counter(), Counter())
+        for core in cores:
+            found.by_operand.update(core.woven.bytes_by_operand)
+            found.by_memory.update(core.woven.script.bytes_by_memory)
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Move:
     """A transfer as a main memory sees it."""
@@ -59,6 +77,11 @@ class _Move:
     def size_bytes(self) -> int:
         """Bytes moved."""
         return self.core.woven.script.queues[self.queue].sizes[self.number]
+
+    @property
+    def memory(self) -> int:
+        """Number of the main memory."""
+        return self.core.woven.script.queues[self.queue].memories[self.number]
 
     def runs(self) -> Runs:
         """Return the bytes that it moves."""
@@ -82,6 +105,8 @@ class SideBySide:
         self._memories = Memories(spec, [core.number for core in cores])
         #: The queues of all cores.
         self.queues: Replay = replay(spec, [core.woven.script for core in cores], self)
+        #: What main memories move: not what a shared buffer has already.
+        self.moved = Moved.of(cores)
 
     def run(self) -> int:
         """Return the cycle in which all has landed."""
@@ -93,12 +118,15 @@ class SideBySide:
         core, kind = self._cores[place], Queue(own)
         engine = self._memories.engine(core.number, is_write=kind is Queue.STORE)
         move = _Move(engine, kind, number, core)
-        memory = self._names[core.woven.script.queues[own].memories[number]]
-        served = partial(self._served, queue, number)
-        self._memories.request(now_fs, memory, core.number, move, served)
+        served = partial(self._served, queue, move)
+        self._memories.request(now_fs, self._names[move.memory], core.number, move, served)
 
-    def _served(self, queue: int, number: int, served: Served) -> None:
-        self.queues.land(queue, number, served.landed_fs)
+    def _served(self, queue: int, move: _Move, served: Served) -> None:
+        if served.size_bytes is not None:
+            more = served.size_bytes - move.size_bytes
+            self.moved.by_operand[move.core.woven.operand_of(move.queue, move.number)] += more
+            self.moved.by_memory[move.memory] += more
+        self.queues.land(queue, move.number, served.landed_fs)
 
     def advance(self, until_fs: int) -> bool:
         """Let the memories go on."""

@@ -43,6 +43,10 @@ class Written:
                 found[one.operand] = found.get(one.operand, 0) + one.size_bytes
         return found
 
+    def operand_of(self, queue: Queue, number: int) -> Operand:
+        """Return what a queue's transfer moves."""
+        return self.transfers[queue][number].operand
+
     def runs(self, queue: Queue, number: int, addresses: Addresses) -> Runs:
         """Return the bytes of a queue's transfer, which knows its addresses."""
         del addresses

@@ -64,7 +64,7 @@ def _work_report(plan: Plan, number: int, pieces: Sequence[Estimate]) -> WorkRep
         "vector": float(vector),
         **transfer_cycles(spec, memory_bytes),
     }
-    compute = array if macs else vector
+    compute = sum(piece.count * piece.compute_cycles for piece in pieces)
     least = least_of(work, spec)
     return WorkReport(
         compute_cycles=compute,
