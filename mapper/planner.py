@@ -117,7 +117,9 @@ def _memory_plan(mapper: LayerMapper, nothing: MemoryPlan, across: Sequence[str]
     """
     alone, keeps = mapper.units, "residency" in across
     kept = mapper.keep(nothing) if keeps else nothing
-    options = [(alone, nothing), (alone, kept)]
+    options = [(alone, nothing)]
+    if keeps:
+        options.append((alone, kept))
     if "fusion" in across:
         for around in (kept, nothing) if keeps else (nothing,):
             mapper.units = mapper.fused(around)
@@ -130,7 +132,7 @@ def _memory_plan(mapper: LayerMapper, nothing: MemoryPlan, across: Sequence[str]
         mapper.units, plan = option
         return mapper.cost(plan)
 
-    mapper.units, plan = min(options, key=cost)
+    mapper.units, plan = min(options, key=cost) if len(options) > 1 else options[0]
     return plan
 
 

@@ -12,7 +12,7 @@ from foundation.dtype import DTYPES, Dtype
 from foundation.functions import FunctionKind, names
 from workloads.adjacency import Adjacency
 from workloads.build import GraphBuilder
-from workloads.conversions import Cast
+from workloads.conversions import cast_to
 from workloads.experts import Collect, Dispatch, Mixture, Routing, add_mixture
 from workloads.gradients import ConvolutionGradient, Flip, PoolGradient
 from workloads.graph import Graph, Operator, Tensor
@@ -359,9 +359,9 @@ def add_cast(draw: DrawFn, builder: Draft, tensor: Tensor) -> Tensor:
     """Add a cast to another type and, changed there, back; to int8 where values are exact."""
     types = ["fp32", "fp16", "bf16", *(["int8"] if builder.is_exact else [])]
     function = "negative" if builder.is_exact else "tanh"
-    there = builder.add(Cast(dtype=DTYPES[draw(st.sampled_from(types))]), [tensor])
+    there = builder.add(cast_to(tensor, DTYPES[draw(st.sampled_from(types))]), [tensor])
     changed = builder.add(Elementwise(function=function), [there])
-    return builder.add(Cast(dtype=builder.dtype), [changed])
+    return builder.add(cast_to(changed, builder.dtype), [changed])
 
 
 def _add_indices(draw: DrawFn, builder: Draft, shape: Shape, entries: int) -> Tensor:

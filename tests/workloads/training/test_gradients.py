@@ -34,6 +34,8 @@ TOLERANCE = 1e-5
 ONLY_BACKWARD = ("conv_gradient", "flip", "pool_gradient", "tied_conv", "cast")
 #: Operators that no gradient goes back through, whose parameters are learned or not.
 WITHOUT_GRADIENT = ("gather", "sort", "scan", "top_k", "mixture", "graph_conv", *INDEXING)
+#: Operators that random graphs don't have: a cast is to fewer bits than differences need.
+NOT_DRAWN = ("cast", *WITHOUT_GRADIENT)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -162,7 +164,7 @@ def test_every_function(function: str, is_fused: bool) -> None:
 
 @settings(relaxed, max_examples=40)
 @given(
-    graph=st.one_of(chains("float64", WITHOUT_GRADIENT), branches("float64", WITHOUT_GRADIENT)),
+    graph=st.one_of(chains("float64", NOT_DRAWN), branches("float64", NOT_DRAWN)),
     seed=st.integers(0, 999),
     data=st.data(),
 )
