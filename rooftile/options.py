@@ -297,6 +297,25 @@ def search(command: Callable[..., None]) -> Callable[..., None]:
     return with_search
 
 
+results = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="New folder for the results."
+)
+
+
+def mapped(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the machine, what is asked of its network, and how that is mapped."""
+    for option in (search, across, passes("none"), split, asked, hardware):
+        command = option(command)
+    return command
+
+
+def repeated(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that runs networks many times how exact it is, and where results go."""
+    for option in (results, engine("analytical"), search, split, tolerance):
+        command = option(command)
+    return command
+
+
 #: Exit status of a comparison that found a difference.
 DIFFERS = 1
 

@@ -44,12 +44,7 @@ def energies(hardware: str) -> None:
 
 @click.command()
 @click.argument("network")
-@options.hardware
-@options.asked
-@options.split
-@options.passes("none")
-@options.across
-@options.search
+@options.mapped
 @_as_json
 def efficiency(network: str, hardware: str, asked: Asked, as_json: bool, **how: Any) -> None:
     """Print the energy of NETWORK by level and operand, and operations for a watt and a mm2."""

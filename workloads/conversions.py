@@ -9,6 +9,7 @@ from typing import ClassVar
 from foundation.dtype import ACTIVATION_DTYPES, Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import FUNCTIONS
+from workloads.build import GraphBuilder
 from workloads.graph import Operator, Parameter, Tensor
 from workloads.layers import Reshape, Shape
 
@@ -48,3 +49,8 @@ class Cast:
 def cast_to(tensor: Tensor, dtype: Dtype) -> Operator:
     """Return what casts a tensor, or the view that costs nothing where it has the type already."""
     return Reshape(shape=tensor.shape) if tensor.dtype == dtype else Cast(dtype=dtype)
+
+
+def add_cast(builder: GraphBuilder, name: str, tensor: Tensor, dtype: Dtype) -> Tensor:
+    """Return a tensor in a type: itself where that is its own, else what a new layer makes."""
+    return tensor if tensor.dtype == dtype else builder.add_layer(name, Cast(dtype=dtype), [tensor])

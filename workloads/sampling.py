@@ -11,7 +11,7 @@ from foundation.dtype import DTYPES, Dtype
 from foundation.errors import WorkloadError
 from foundation.functions import FUNCTIONS
 from workloads.build import GraphBuilder
-from workloads.conversions import Cast
+from workloads.conversions import add_cast
 from workloads.graph import Operator, Parameter, Tensor
 from workloads.indexing import add_gather
 from workloads.layers import Concat, Elementwise, Reshape, Shape, positive_axis
@@ -209,7 +209,7 @@ class Sketch:
 
     def cast(self, name: str, tensor: Tensor, dtype: Dtype) -> Tensor:
         """Return a tensor in a type: itself, where that is its own."""
-        return tensor if tensor.dtype == dtype else self.layer(name, Cast(dtype=dtype), tensor)
+        return add_cast(self.builder, f"{self.name}.{name}", tensor, dtype)
 
     def number(self, number: float) -> Tensor:
         """Return a tensor of one number."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from foundation.errors import WorkloadError
 from workloads.build import GraphBuilder
-from workloads.conversions import Cast
+from workloads.conversions import add_cast
 from workloads.graph import Operator, Tensor
 from workloads.indexing import OneHot, add_gather
 from workloads.layers import Concat, Elementwise, Reduce, Reshape, Slice
@@ -61,8 +61,7 @@ def add_suppression(
     """
     _check(name, boxes, scores, count)
     rows = _kept_beside(builder, name, boxes, threshold)
-    if rows.dtype != scores.dtype:
-        rows = builder.add_layer(f"{name}.kept_as_scores", Cast(dtype=scores.dtype), [rows])
+    rows = add_cast(builder, f"{name}.kept_as_scores", rows, scores.dtype)
     *choices, size = scores.shape
     found = []
     for number in range(count):

@@ -18,12 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(name="map")
 @click.argument("network")
-@options.hardware
-@options.asked
-@options.split
-@options.passes("none")
-@options.across
-@options.search
+@options.mapped
 @options.mapping
 @options.constraints
 @click.option("--layer", help="Name of the only layer to show.")

@@ -36,11 +36,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Beginnings of each answer that a beam search goes on with.",
 )
-@options.tolerance
-@options.split
-@options.search
-@options.engine("analytical")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
+@options.repeated
 def generate(
     network: str,
     hardware: str,
@@ -79,11 +75,7 @@ def generate(
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @options.hardware
-@options.tolerance
-@options.split
-@options.search
-@options.engine("analytical")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
+@options.repeated
 def scenario(
     file: Path,
     hardware: str,

@@ -20,14 +20,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("network")
-@options.hardware
-@options.asked
-@options.split
-@options.passes("none")
-@options.across
-@options.search
+@options.mapped
 @options.engine("cycle")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="New folder for the results.")
+@options.results
 @click.option("--no-plots", is_flag=True, help="Write no roofline pictures.")
 @click.option(
     "--scalesim-reports",
