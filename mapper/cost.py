@@ -191,7 +191,7 @@ class NestCosts:
     ) -> None:
         self.nests = nests
         self.spec = spec
-        self.units = units or UnitCosts.of(nests, spec)
+        self._units = units
         self._find = held or self._hold
         kernel = nests.kernel
         self.latency_cycles = latency_cycles(spec)
@@ -199,6 +199,13 @@ class NestCosts:
         self.load_waits = int(any(not one.is_kept for one in kernel.inputs))
         self.store_waits = int(not kernel.output.is_kept)
         self._at: dict[tuple[int, int], HeldOperand] = {}
+
+    @property
+    def units(self) -> UnitCosts:
+        """What nests ask of the units."""
+        if self._units is None:
+            self._units = UnitCosts.of(self.nests, self.spec)
+        return self._units
 
     def listed(self, numbers: Counts) -> NestCosts:
         """Return the costs of some of the nests, one by one."""
@@ -212,6 +219,11 @@ class NestCosts:
             self.units.taken(take),
             lambda number, depth: self._operand(number, depth).taken(take),
         )
+
+    def narrowed(self, take: Take) -> NestCosts:
+        """Return the costs of a smaller grid, of which more is found out there than of this one."""
+        units = None if self._units is None else self._units.taken(take)
+        return NestCosts(self.nests.taken(take), self.spec, units)
 
     def at(self, held: Sequence[int]) -> PlaceCosts:
         """Return the costs where operands are held at these depths.

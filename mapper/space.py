@@ -51,10 +51,16 @@ class Family:
     @property
     def count(self) -> int:
         """Number of mappings, buffers not counted."""
-        return sum(
-            int(np.broadcast_to(rows, self.nests.shape).sum(dtype=np.int64))
-            for _, rows in self.places
+        nests = len(self.nests)
+        return sum(int(np.count_nonzero(rows)) * nests // rows.size for _, rows in self.places)
+
+    def tile_by_tile(self) -> Family:
+        """Return the part in which all regions are tiles."""
+        places = (
+            (held, rows & are_tiles(self.nests.kernel, self.nests, held))
+            for held, rows in self.places
         )
+        return replace(self, places=tuple((held, rows) for held, rows in places if rows.any()))
 
 
 def map_space(

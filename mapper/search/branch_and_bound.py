@@ -47,7 +47,8 @@ def branch_and_bound(problem: Problem, effort: Effort) -> Result:
         site = place.within(axis, slice(choice, choice + 1))._replace(
             number=len(sites) + number * place.nests.shape[axis] + choice
         )
-        found = open_site(problem, site, NestCosts(site.nests.copy(), problem.spec))
+        costs = NestCosts(site.nests.copy(), problem.spec)
+        found = open_site(problem, site, costs, best.cutoff)
         count, left = search_site(problem, found, best, deadline)
         scored += count
         remaining = min(remaining, left)

@@ -21,31 +21,39 @@ def exhaustive(problem: Problem, effort: Effort) -> Result:
 
     Notes
     -----
-    What doesn't fit with as few buffers as there may be is never scored, nor is what a lower bound
-    says can't be near the best. Sites and their nests come in the order of their bounds, so that
-    good ones come early.
+    The best of a small part, tile by tile, sets the mark for the others. What a lower bound says
+    can't be near the best is never scored, nor is what doesn't fit with as few buffers as there may
+    be. Sites and their nests come in the order of their bounds, so that good ones come early.
     """
-    deadline = Deadline(effort)
-    opened, are_all = open_sites(problem, deadline)
+    deadline, part = Deadline(effort), problem.tile_by_tile
+    result = _search(part, deadline, inf)
+    best = result.shortlist
+    if part is not problem:
+        result = _search(problem, deadline, best.cutoff)
+    return result._replace(tile_by_tile=best)
+
+
+def _search(problem: Problem, deadline: Deadline, cutoff: float) -> Result:
+    """Return the best of all mappings, if it is known that the cutoff will be at most this."""
+    opened, are_all = _open_sites(problem, deadline, cutoff)
     best, scored, remaining = problem.shortlist(), 0, inf if are_all else problem.floor
     for one in opened:
         count, left = search_site(problem, one, best, deadline)
         scored += count
         remaining = min(remaining, left)
     is_complete = remaining == inf
-    result = problem.result(
+    return problem.result(
         best, scored, bound=remaining, pruned=is_complete, is_complete=is_complete
     )
-    return result._replace(opened=tuple(opened))
 
 
-def open_sites(problem: Problem, deadline: Deadline) -> tuple[list[OpenSite], bool]:
-    """Return the sites with nests that fit, the lowest bound first, and whether all are there."""
+def _open_sites(problem: Problem, deadline: Deadline, cutoff: float) -> tuple[list[OpenSite], bool]:
+    """Return the sites with nests that may be kept, the lowest bound first, and whether all are."""
     opened: list[OpenSite] = []
-    for site, costs in problem.sites():
+    for site, costs in problem.sites(cutoff):
         if deadline.is_over and opened:
             break
-        found = open_site(problem, site, costs)
+        found = open_site(problem, site, costs, cutoff)
         if len(found.numbers):
             opened.append(found)
     else:
@@ -57,14 +65,15 @@ def _least(one: OpenSite) -> float:
     return one.least
 
 
-def open_site(problem: Problem, site: Site, costs: NestCosts) -> OpenSite:
-    """Return the nests of a site that fit, with their bounds."""
+def open_site(problem: Problem, site: Site, costs: NestCosts, cutoff: float) -> OpenSite:
+    """Return the nests of a site that fit, with their bounds: those up to the cutoff."""
     site, costs = site.narrowed(costs, problem.fitting(site, costs))
     numbers = np.flatnonzero(np.broadcast_to(site.rows, site.nests.shape))
     bounds = np.zeros(len(numbers))
     if problem.objective.bound is not None and len(numbers):
         values = problem.objective.bound(problem.bounds(site, costs))
         bounds = np.broadcast_to(values, site.nests.shape).reshape(-1)[numbers]
+        numbers, bounds = numbers[bounds <= cutoff], bounds[bounds <= cutoff]
     return OpenSite(site, numbers, bounds, costs)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from accel.energy import required_energies
+from accel.energy import leakage_pj, required_energies
 from accel.spec import AcceleratorSpec
 from accel.vector import pass_cycles
 from mapper.constraints import NO_RULES, LayerRules
@@ -22,7 +22,7 @@ from mapper.nest import Counts, Nests
 from mapper.place_costs import PlaceCosts
 from mapper.search.objective import Bounds, Objective, objective_of
 from mapper.search.shortlist import Scored, Shortlist
-from mapper.search.sites import OpenSite, Site
+from mapper.search.sites import Site, narrowed
 from mapper.space import Family, Rows, buffer_choices, map_space
 
 #: Nests whose columns stay in a core's cache: 512 KiB of 8 bytes each.
@@ -103,12 +103,12 @@ class Coverage:
 class Result(NamedTuple):
     """What a search found: the best mappings, nothing if nothing fits.
 
-    ``opened`` are all sites with nests that fit, if it has looked at all.
+    ``tile_by_tile`` are the best of `Problem.tile_by_tile`, if it has looked at all of those.
     """
 
     shortlist: Shortlist
     coverage: Coverage
-    opened: tuple[OpenSite, ...] = ()
+    tile_by_tile: Shortlist | None = None
 
 
 class Problem:
@@ -163,6 +163,16 @@ class Problem:
         moved = compulsory_bytes(self.kernel)
         return float(self.objective.bound(Bounds(self.least_cycles, moved, 1, energy_pj)))
 
+    @cached_property
+    def tile_by_tile(self) -> Problem:
+        """The part in which regions are tiles, and have two buffers where they move: itself if all.
+
+        That part is small, and in it are mappings not far from the best.
+        """
+        families = [family.tile_by_tile() for family in self.families]
+        part = Problem(self.kernel, self.spec, families, self.objective, self.buffers[:1])
+        return self if part.counted == self.counted else part
+
     def shortlist(self) -> Shortlist:
         """Return an empty one."""
         return Shortlist(self.objective)
@@ -201,25 +211,44 @@ class Problem:
         for number, (family, (held, rows)) in enumerate(pairs):
             yield Site(number, family.nests, held, rows)
 
-    def sites(self, chunk: int = CHUNK) -> Iterator[tuple[Site, NestCosts]]:
-        """Yield all of the space in parts of about ``chunk`` nests, with the costs of their nests.
+    def sites(self, cutoff: float = inf, chunk: int = CHUNK) -> Iterator[tuple[Site, NestCosts]]:
+        """Yield the space in parts of about ``chunk`` nests, with the costs of their nests.
 
-        Sites of the same nests share what doesn't depend on the place.
+        Sites of the same nests share what doesn't depend on the place. Nests are left out whose
+        value is above ``cutoff`` wherever their operands are held.
         """
         number = 0
         for family in self.families:
             wholes = [Site(0, family.nests, held, rows) for held, rows in family.places]
-            axis = wholes[0].axis
+            axis = int(np.argmax(family.nests.shape))
             choices = family.nests.shape[axis]
             length = max(1, chunk * choices // max(1, len(family.nests)))
-            for start in range(0, choices, length):
+            for start in range(0, choices if wholes else 0, length):
                 parts = [
                     whole.within(axis, slice(start, start + length))._replace(number=number + index)
                     for index, whole in enumerate(wholes)
                 ]
-                costs = NestCosts(parts[0].nests.copy(), self.spec)
-                yield from (part.narrowed(costs, part.rows) for part in parts if part.rows.any())
+                yield from self._costed([part for part in parts if part.rows.any()], cutoff)
                 number += len(parts)
+
+    def _costed(self, parts: Sequence[Site], cutoff: float) -> Iterator[tuple[Site, NestCosts]]:
+        """Yield parts of the same nests with their costs; ``cutoff`` is as in `sites`."""
+        if not parts:
+            return
+        parts, costs = narrowed(parts, NestCosts(parts[0].nests.copy(), self.spec))
+        if cutoff < inf and self.objective.bound is not None:
+            near = self.objective.bound(self._bounds_anywhere(costs)) <= cutoff
+            parts = [part._replace(rows=part.rows & near) for part in parts]
+            parts, costs = narrowed(parts, costs)
+        yield from (part.narrowed(costs, part.rows) for part in parts if part.rows.any())
+
+    def _bounds_anywhere(self, costs: NestCosts) -> Bounds:
+        """Return what nests cost at least wherever operands are held; broadcasts to the grid."""
+        cycles = costs.units.array
+        energy_pj = None
+        if self.objective.needs_energy:
+            energy_pj = costs.computing_pj + leakage_pj(self.spec, cycles / self.spec.clock_hz)
+        return Bounds(cycles, compulsory_bytes(self.kernel), costs.units.tiles, energy_pj)
 
     def fitting(self, site: Site, costs: NestCosts) -> Rows:
         """Return which nests of a site fit with as few buffers as there may be."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
 from math import inf
 from typing import NamedTuple
 
@@ -53,6 +55,18 @@ class Site(NamedTuple):
             return self._replace(rows=rows), costs
         costs = costs.taken(take)
         return self._replace(nests=costs.nests, rows=take(rows)), costs
+
+
+def narrowed(sites: Sequence[Site], costs: NestCosts) -> tuple[list[Site], NestCosts]:
+    """Return sites of the same nests on the smaller grid of what is tried at any of them.
+
+    ``costs`` are those of their nests.
+    """
+    take = Narrowed.to(reduce(np.logical_or, [site.rows for site in sites]))
+    if take is None:
+        return list(sites), costs
+    costs = costs.narrowed(take)
+    return [site._replace(nests=costs.nests, rows=take(site.rows)) for site in sites], costs
 
 
 class OpenSite(NamedTuple):

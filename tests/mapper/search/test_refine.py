@@ -52,7 +52,7 @@ def test_the_part_tile_by_tile_is_that_of_a_scan() -> None:
         ]
         problem = Problem(kernel, spec, map_space(kernel, spec), objective_of("latency"))
         result = exhaustive(problem, Effort())
-        for one_of in (result, result._replace(opened=())):
+        for one_of in (result, result._replace(tile_by_tile=None)):
             found = best_tile_by_tile(problem, one_of, Effort())
             assert bool(found) == bool(plain)
             for one in found:
