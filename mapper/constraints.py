@@ -18,8 +18,9 @@ from foundation.document import Document, Path_, json_schema, parse, read
 from foundation.errors import MappingError, RooftileError, nearest
 from isa.instruction import DATAFLOW_NAMES
 from mapper.kernel import Contraction, Kernel, Role
-from mapper.nest import Counts, Nests
+from mapper.nest import Nests
 from mapper.splits import AXES, Split
+from mapper.taking import Counts
 
 if TYPE_CHECKING:
     from mapper.constraint_models import Choice, Entry, Sizes, SplitLimits

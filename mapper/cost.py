@@ -5,8 +5,8 @@ Every function scores many loop nests at once: results are arrays with one value
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -22,18 +22,15 @@ from accel.energy import (
     unknown_components,
 )
 from accel.spec import AcceleratorSpec
-from mapper.energy_counts import computing_counts
-from mapper.forms import latency_cycles
-from mapper.held import HeldOperand, psum_bytes, waiting_bytes
-from mapper.kernel import Kernel, Role
+from mapper.energy_counts import computing_counts, moving_counts
+from mapper.held import HeldOperand, filled_bytes, region_bytes, waiting_bytes
+from mapper.kernel import Kernel, Lookup, Role
 from mapper.mapping import Mapping
-from mapper.nest import Counts, Listed, Nests, Reals, Take, nest_of
-from mapper.place_costs import PlaceCosts, Scores
-from mapper.unit_cycles import (
-    array_cycles,
-    vector_cycles,
-    waiting_cycles,
-)
+from mapper.nest import Nests, nest_of
+from mapper.place_costs import PlaceCosts, Waiting
+from mapper.scores import Scores
+from mapper.taking import Reals
+from mapper.unit_cycles import UnitCosts, waiting_cycles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,57 +112,7 @@ def _counts_of(
 ) -> tuple[EnergyCounts[Reals], EnergyCounts[Reals]]:
     """Return what takes energy in a mapping: computing, and moving."""
     costs = NestCosts(nest_of(kernel, mapping), spec.with_dataflow(mapping.dataflow))
-    return costs.computing, costs.at(mapping.held).moving
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnitCosts:
-    """What nests ask of the units, wherever operands are held.
-
-    Parameters
-    ----------
-    tiles, results
-        Number of tiles, and of those with which a result is complete.
-    array, array_latency
-        Cycles of the array for all tiles, and those of the last one's way out.
-    vector
-        Cycles of the vector unit for all tiles.
-    psums
-        Bytes of a tile's psums; None for kernels without.
-    """
-
-    tiles: Counts
-    results: Counts
-    array: Reals
-    array_latency: Reals
-    vector: Reals
-    psums: Counts | None
-
-    @classmethod
-    def of(cls, nests: Nests, spec: AcceleratorSpec) -> UnitCosts:
-        """Return those of nests on a machine."""
-        kernel, tiles = nests.kernel, nests.turns(nests.depth)
-        sizes = [nests.size(nests.depth, d) for d in range(len(kernel.dimensions))]
-        array, array_latency = array_cycles(kernel, spec, sizes, tiles)
-        return cls(
-            tiles=tiles,
-            results=nests.moves(kernel.output, nests.depth),
-            array=array,
-            array_latency=array_latency,
-            vector=vector_cycles(kernel, spec, sizes, nests),
-            psums=psum_bytes(nests),
-        )
-
-    def taken(self, take: Take) -> UnitCosts:
-        """Return those of some of the nests."""
-        return UnitCosts(
-            tiles=take(self.tiles),
-            results=take(self.results),
-            array=take(self.array),
-            array_latency=take(self.array_latency),
-            vector=take(self.vector),
-            psums=None if self.psums is None else take(self.psums),
-        )
+    return costs.computing, costs.moving(mapping.held)
 
 
 class NestCosts:
@@ -177,60 +124,38 @@ class NestCosts:
         The loop nests.
     spec
         The machine, whose array runs its first dataflow.
-    units, held
-        What is known of them already: what they ask of the units, and what finds an operand, by
-        number, held at a depth.
     """
 
-    def __init__(
-        self,
-        nests: Nests,
-        spec: AcceleratorSpec,
-        units: UnitCosts | None = None,
-        held: Callable[[int, int], HeldOperand] | None = None,
-    ) -> None:
+    def __init__(self, nests: Nests, spec: AcceleratorSpec) -> None:
         self.nests = nests
         self.spec = spec
-        self._units = units
-        self._find = held or self._hold
-        kernel = nests.kernel
-        self.latency_cycles = latency_cycles(spec)
-        #: How often the first loads, and the last store, wait for it: never if nothing is moved.
-        self.load_waits = int(any(not one.is_kept for one in kernel.inputs))
-        self.store_waits = int(not kernel.output.is_kept)
         self._at: dict[tuple[int, int], HeldOperand] = {}
 
-    @property
+    @cached_property
     def units(self) -> UnitCosts:
         """What nests ask of the units."""
-        if self._units is None:
-            self._units = UnitCosts.of(self.nests, self.spec)
-        return self._units
-
-    def listed(self, numbers: Counts) -> NestCosts:
-        """Return the costs of some of the nests, one by one."""
-        return self.taken(Listed(self.nests.shape, numbers))
-
-    def taken(self, take: Take) -> NestCosts:
-        """Return the costs of some of the nests, out of what is known of all."""
-        return NestCosts(
-            self.nests.taken(take),
-            self.spec,
-            self.units.taken(take),
-            lambda number, depth: self._operand(number, depth).taken(take),
-        )
-
-    def narrowed(self, take: Take) -> NestCosts:
-        """Return the costs of a smaller grid, of which more is found out there than of this one."""
-        units = None if self._units is None else self._units.taken(take)
-        return NestCosts(self.nests.taken(take), self.spec, units)
+        return UnitCosts.of(self.nests, self.spec)
 
     def at(self, held: Sequence[int]) -> PlaceCosts:
         """Return the costs where operands are held at these depths.
 
         ``held`` is as in `mapper.mapping.Mapping`.
         """
-        return PlaceCosts(self, held, self._operands(held), waiting_bytes(self.nests, held[-1]))
+        kernel, depths = self.nests.kernel, (*held[:-1], self.nests.depth)
+        waiting = waiting_bytes(self.nests, held[-1])
+        return PlaceCosts(
+            kernel=kernel,
+            spec=self.spec,
+            shape=self.nests.shape,
+            units=self.units,
+            regions=[
+                region_bytes(self.nests, operand, depth)
+                for operand, depth in zip(kernel.operands, depths, strict=True)
+            ],
+            operand=lambda number: self.operand(number, held),
+            waiting=None if waiting is None else Waiting(waiting, self.waiting_cycles),
+            dynamic_pj=lambda: self.computing_pj + energy_pj(self.spec, self.moving(held)),
+        )
 
     def score(
         self, held: Sequence[int], doubled: Sequence[bool], *, with_energy: bool = False
@@ -248,32 +173,38 @@ class NestCosts:
         """The picojoules of it."""
         return energy_pj(self.spec, self.computing)
 
+    def moving(self, held: Sequence[int]) -> EnergyCounts[Reals]:
+        """Return what takes energy because operands are held at these depths."""
+        nests = self.nests
+        moved = [self.operand(number, held).traffic for number in range(len(held))]
+        filled = [
+            filled_bytes(nests, what, depth, traffic)
+            for what, depth, traffic in zip(nests.kernel.inputs, held[:-1], moved[:-1], strict=True)
+        ]
+        is_lookup = isinstance(nests.kernel.body, Lookup)
+        gathered = moved[-1] if is_lookup else np.zeros((), dtype=np.int64)
+        return moving_counts(nests.kernel, self.spec, moved, filled, gathered)
+
     def _operand(self, number: int, depth: int) -> HeldOperand:
         if (number, depth) not in self._at:
-            self._at[number, depth] = self._find(number, depth)
+            operand = self.nests.kernel.operands[number]
+            self._at[number, depth] = HeldOperand.of(self.nests, operand, depth, self.spec)
         return self._at[number, depth]
 
-    def _hold(self, number: int, depth: int) -> HeldOperand:
-        return HeldOperand.of(self.nests, self.nests.kernel.operands[number], depth, self.spec)
-
-    def _operands(self, held: Sequence[int]) -> list[HeldOperand]:
-        """Return the operands as they are held.
+    def operand(self, number: int, held: Sequence[int]) -> HeldOperand:
+        """Return an operand as it is held.
 
         Where psums wait outputs are stored tile by tile all the same, once each, and a bias comes
         with the first part of K only.
         """
         nests, kernel = self.nests, self.nests.kernel
-        operands = [self._operand(n, depth) for n, depth in enumerate(held)]
-        if held[-1] == nests.depth:
-            return operands
-        tiles = self._operand(len(held) - 1, nests.depth)
-        operands[-1] = tiles._replace(traffic=operands[-1].traffic)
+        own, last = self._operand(number, held[number]), len(held) - 1
+        if held[-1] == nests.depth or number < 2:
+            return own
+        if number == last:
+            return self._operand(last, nests.depth)._replace(traffic=own.traffic)
         reduced = frozenset(kernel.numbers(Role.K))
-        operands[2:-1] = [
-            HeldOperand.of(nests, kernel.inputs[n], held[n], self.spec, reduced)
-            for n in range(2, len(kernel.inputs))
-        ]
-        return operands
+        return HeldOperand.of(nests, kernel.inputs[number], held[number], self.spec, reduced)
 
     @cached_property
     def waiting_cycles(self) -> Reals:

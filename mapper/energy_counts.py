@@ -27,7 +27,8 @@ from accel.systolic import DATAFLOWS, OPERAND_DIMENSIONS
 from accel.vector import vector_operations
 from mapper.held import accumulator_bytes, memory_of
 from mapper.kernel import Contraction, Kernel, Lookup, Role, VectorBody
-from mapper.nest import Counts, Nests, Reals, on_distinct
+from mapper.nest import Nests, on_distinct
+from mapper.taking import Counts, Reals
 
 _ROLES = {"M": Role.M, "N": Role.N, "K": Role.K}
 _ZERO: Reals = np.zeros(())

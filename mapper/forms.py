@@ -12,7 +12,7 @@ import numpy as np
 from accel.spec import AcceleratorSpec
 from accel.units import FS_PER_SECOND
 from mapper.kernel import OperandMap
-from mapper.nest import Counts, Reals
+from mapper.taking import Counts, Reals
 from mapper.unit_cycles import busiest_cycles, bytes_by_memory
 
 #: Transfers that count once, a form that applies everywhere: nothing is multiplied.

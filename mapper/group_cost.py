@@ -17,7 +17,8 @@ from mapper.group_step import SampleStep, piece_of_step
 from mapper.held import memory_of
 from mapper.kernel import Contraction, Kernel, OperandMap, Role, VectorBody, box_bytes
 from mapper.mapping import Mapping, Tile, cut
-from mapper.nest import Counts, Nests
+from mapper.nest import Nests
+from mapper.taking import Counts
 from mapper.unit_cycles import feed_cycles, product_work
 
 

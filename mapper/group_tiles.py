@@ -11,9 +11,10 @@ from mapper.cost import NestCosts
 from mapper.group_step import piece_of_step
 from mapper.kernel import Contraction, Kernel, Role, VectorBody
 from mapper.mapping import Mapping, Tile
-from mapper.nest import Counts, Nests
-from mapper.place_costs import Scores
+from mapper.nest import Nests
+from mapper.scores import Scores
 from mapper.space import nested_sizes, product_options
+from mapper.taking import Counts
 
 
 class MemberTiles:

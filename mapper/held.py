@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from accel.spec import AcceleratorSpec, MemorySpec
 from foundation.dtype import DTYPES
 from mapper.kernel import Contraction, Copy, Kernel, OperandMap, Role, axis_step
-from mapper.nest import Counts, Nests, Reals, Take, padding_of
+from mapper.nest import Nests, padding_of
+from mapper.taking import Counts, Reals, Take, joined
 
 
 class Slots:
@@ -108,10 +109,13 @@ class HeldOperand(NamedTuple):
 
         It is only used in the first turns of loops over the dimensions in ``without``.
         """
+        region = region_bytes(nests, operand, depth)
         if operand.is_kept:
-            none, one = np.zeros(1, np.int64), np.ones(1, np.int64)
-            return cls(region=none, first=none, moves=one, strips=one, traffic=none, bursts=None)
-        region, first = nests.box_bytes(operand, depth), nests.box_bytes(operand, nests.depth)
+            one = np.ones(1, np.int64)
+            return cls(
+                region=region, first=region, moves=one, strips=one, traffic=region, bursts=None
+            )
+        first = region_bytes(nests, operand, nests.depth)
         strips = nests.distinct(operand, nests.depth) // nests.distinct(operand, depth)
         is_whole = _comes_whole(nests, operand, depth)
         if is_whole is not None:
@@ -145,6 +149,27 @@ class HeldOperand(NamedTuple):
             traffic=take(self.traffic),
             bursts=None if self.bursts is None else take(self.bursts),
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence[HeldOperand], counts: Sequence[int]) -> HeldOperand:
+        """Return the same operand of several lists of nests, with so many in each."""
+        region, first, moves, strips, traffic = (
+            joined(column, counts) for column in zip(*(part[:-1] for part in parts), strict=True)
+        )
+        bursts = [part.bursts for part in parts if part.bursts is not None]
+        return cls(
+            region=region,
+            first=first,
+            moves=moves,
+            strips=strips,
+            traffic=traffic,
+            bursts=joined(bursts, counts) if bursts else None,
+        )
+
+
+def region_bytes(nests: Nests, operand: OperandMap, depth: int) -> Counts:
+    """Return the bytes of an operand's largest region; what is kept needs nothing more."""
+    return np.zeros(1, np.int64) if operand.is_kept else nests.box_bytes(operand, depth)
 
 
 def filled_bytes(nests: Nests, operand: OperandMap, depth: int, traffic: Counts) -> Counts:

@@ -30,7 +30,8 @@ from mapper.layouts import with_layouts
 from mapper.mapping import Mapping
 from mapper.nest import Nests
 from mapper.pipeline import Pipeline
-from mapper.place_costs import PlaceCosts, Scores
+from mapper.place_costs import PlaceCosts
+from mapper.scores import Scores
 from mapper.search.price import exact_cycles
 from mapper.stages import is_copied
 
@@ -154,11 +155,11 @@ def checked_cycles(
 
 def _price(place: PlaceCosts, scores: Scores, number: int, mapping: Mapping) -> Price:
     """Return the price of one of the nests."""
-    nests, spec = place.costs.nests, place.costs.spec
-    index = np.unravel_index(number, nests.shape)
+    spec, shape = place.spec, place.shape
+    index = np.unravel_index(number, shape)
 
     def one(values: NDArray[Any]) -> float:
-        return float(np.broadcast_to(values, nests.shape)[index])
+        return float(np.broadcast_to(values, shape)[index])
 
     operand_bytes: dict[Operand, int] = {}
     memory_bytes = {memory.name: 0 for memory in spec.memories}
@@ -168,7 +169,7 @@ def _price(place: PlaceCosts, scores: Scores, number: int, mapping: Mapping) -> 
         memory_bytes[memory] += size
     return Price(
         cycles=float(scores.cycles[number]),
-        array_cycles=one(place.costs.units.array),
+        array_cycles=one(place.units.array),
         vector_cycles=one(place.vector),
         operand_bytes=operand_bytes,
         memory_bytes=memory_bytes,

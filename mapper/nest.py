@@ -5,98 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from math import prod
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapper.kernel import Axis, Kernel, OperandMap, axis_step
 from mapper.mapping import Loop, Mapping, parts
-
-Counts = NDArray[np.int64]
-Reals = NDArray[np.float64]
-
-#: The part of a grid up to which it pays to leave the others out.
-_NARROW = 0.75
-
-
-class Take(Protocol):
-    """Takes the values of some nests out of arrays over a grid of nests."""
-
-    def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the values of an array that broadcasts to the grid: of one for all just that."""
-
-    def each(self, values: Counts) -> Counts:
-        """Return the values of a column: an axis for each of the new arrangement of nests."""
-
-
-class Listed:
-    """Takes nests one by one.
-
-    Parameters
-    ----------
-    shape
-        Of the grid.
-    numbers
-        Of the nests that are taken.
-    """
-
-    def __init__(self, shape: tuple[int, ...], numbers: Counts) -> None:
-        self._count = len(numbers)
-        self._index = np.unravel_index(numbers, shape)
-        self._flat: dict[tuple[int, ...], Counts] = {}
-
-    def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return values as `Take` says."""
-        if values.size == 1:
-            return values.reshape(())
-        shape = values.shape
-        if shape not in self._flat:
-            numbers: Any = 0
-            for size, index in zip(shape, self._index[-len(shape) :], strict=True):
-                numbers = numbers * size + (index if size > 1 else 0)
-            self._flat[shape] = numbers
-        return values.reshape(-1)[self._flat[shape]]
-
-    def each(self, values: Counts) -> Counts:
-        """Return one value for each of the nests."""
-        found = self(values)
-        return found if found.ndim else np.full(self._count, found)
-
-
-class Narrowed:
-    """Takes the nests of some choices along each axis of the grid: a smaller grid.
-
-    Parameters
-    ----------
-    choices
-        Along each axis the choices that are taken; None for all.
-    """
-
-    def __init__(self, choices: Sequence[Counts | None]) -> None:
-        self._choices = [(axis, some) for axis, some in enumerate(choices) if some is not None]
-
-    @classmethod
-    def to(cls, rows: NDArray[np.bool_]) -> Narrowed | None:
-        """Return what takes the least grid with all nests that are true; None for all, or none."""
-        choices: list[Counts | None] = []
-        left = 1.0
-        for axis, size in enumerate(rows.shape):
-            others = tuple(other for other in range(rows.ndim) if other != axis)
-            some = np.flatnonzero(rows.any(axis=others)) if size > 1 else None
-            choices.append(some if some is not None and len(some) < size else None)
-            left *= 1 if some is None else len(some) / size
-        return cls(choices) if 0 < left <= _NARROW else None
-
-    def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return values as `Take` says."""
-        if values.size > 1:
-            for axis, some in self._choices:
-                if values.shape[axis] > 1:
-                    values = values.take(some, axis)
-        return values
-
-    each = __call__
+from mapper.taking import Counts, Listed, Take
 
 
 class Nests:
@@ -170,11 +86,11 @@ class Nests:
         )
         return tuple(map(Loop, self.dimensions, map(int, steps)))
 
-    @property
-    def tiles(self) -> Counts:
-        """The tile of each nest, of nests that are listed one by one: shape (nests, dimensions)."""
+    def tiles(self, numbers: Counts) -> Counts:
+        """Return the tiles of some of the nests: shape (nests, dimensions)."""
+        take = Listed(self.shape, numbers)
         innermost = dict(zip(self.dimensions, self.columns, strict=True))
-        return np.stack([innermost[d] for d in sorted(innermost)], axis=1)
+        return np.stack([take.each(innermost[d]) for d in sorted(innermost)], axis=1)
 
     def size(self, depth: int, dimension: int) -> Counts:
         """Return the iterations of a dimension inside the outer ``depth`` loops."""
@@ -185,10 +101,16 @@ class Nests:
 
     def parts(self, depth: int, dimension: int) -> Counts:
         """Return into how many parts the outer ``depth`` loops cut a dimension."""
-        outside = self._steps(depth, dimension)
-        if not outside:
-            return _ONE
-        key = ("parts", dimension, len(outside))
+        key = ("parts", dimension, depth)
+        found = self._known.get(key)
+        if found is None:
+            outside = self._steps(depth, dimension)
+            found = self._known[key] = self._parts_by(dimension, outside) if outside else _ONE
+        return found
+
+    def _parts_by(self, dimension: int, outside: Sequence[Counts]) -> Counts:
+        """Return into how many parts the outermost loops of a dimension cut it."""
+        key = ("parts by", dimension, len(outside))
         if key not in self._known:
             self._known[key] = parts(self._whole[dimension], outside)
         return self._known[key]
@@ -223,13 +145,12 @@ class Nests:
         key = ("turns", depth)
         if key not in self._known:
             cut = [d for d, loops in self._loops.items() if loops and loops[0][0] < depth]
-            self._known[key] = prod((self.parts(depth, d) for d in cut), start=_ONE)
+            self._known[key] = _product([self.parts(depth, d) for d in cut])
         return self._known[key]
 
     def distinct(self, operand: OperandMap, depth: int) -> Counts:
         """Return the number of different parts of an operand at a depth."""
-        cut = (d for d in operand.dimensions if self._extents[d] > 1)
-        return prod((self.parts(depth, d) for d in cut), start=_ONE)
+        return _product([self.parts(depth, d) for d in operand.dimensions if self._extents[d] > 1])
 
     def moves(
         self, operand: OperandMap, depth: int, without: frozenset[int] = frozenset()
@@ -264,21 +185,24 @@ class Nests:
                     others[dimension] = None
                 continue
             cut = self.parts(number + 1, dimension) > self.parts(number, dimension)
-            turns = prod((self.parts(number + 1, d) for d in others), start=_ONE)
+            turns = _product([self.parts(number + 1, d) for d in others])
             repeats = np.where(cut, turns, repeats)
         self._known[key] = repeats
         return repeats
 
     def box_bytes(self, operand: OperandMap, depth: int) -> Counts:
         """Return the bytes of an operand's largest part at a depth, padding included."""
+        key = ("box", operand.role, depth)
+        if key in self._known:
+            return self._known[key]
         size: Any = operand.dtype.size_bytes
         for axis in operand.axes:
             step = axis_step(axis, self._extents)
             long = [(d, c) for d, c in axis.terms if self._extents[d] > 1]
             if long:
                 size = size * (1 + sum(c // step * (self.size(depth, d) - 1) for d, c in long))
-        result: Counts = np.asarray(size)
-        return result
+        self._known[key] = np.asarray(size)
+        return self._known[key]
 
     def sweep_bytes(self, operand: OperandMap, depth: int, *, with_padding: bool = False) -> Counts:
         """Return the bytes of all different parts of an operand, ragged ones at their true size.
@@ -291,7 +215,7 @@ class Nests:
         for axis in operand.axes:
             step = axis_step(axis, self._extents)
             long = [(d, c) for d, c in axis.terms if self._extents[d] > 1]
-            boxes = prod((self.parts(depth, d) for d, _ in long), start=_ONE)
+            boxes = _product([self.parts(depth, d) for d, _ in long])
             elements: Any = boxes
             for d, c in long:
                 counts = self.parts(depth, d)
@@ -323,8 +247,8 @@ def nest_of(kernel: Kernel, mapping: Mapping) -> Nests:
 
 
 def on_distinct(
-    function: Callable[..., tuple[Counts, ...]], *arguments: Counts
-) -> tuple[Counts, ...]:
+    function: Callable[..., tuple[NDArray[Any], ...]], *arguments: Counts
+) -> tuple[NDArray[Any], ...]:
     """Return what an element by element function gives, called once for each distinct value.
 
     Parameters
@@ -374,6 +298,15 @@ def _ragged_parts(
         blocks * in_block + in_rest,
         [*((size, blocks * count) for size, count in ragged_in_block), *ragged_in_rest],
     )
+
+
+def _product(columns: Iterable[Counts]) -> Counts:
+    """Return the product; ones that come of no loop are left out."""
+    found = _ONE
+    for column in columns:
+        if column is not _ONE:
+            found = column if found is _ONE else found * column
+    return found
 
 
 def _constant(value: int) -> Counts:

@@ -22,8 +22,9 @@ from foundation.errors import SpecError
 from mapper.cost import NestCosts, energies_pj, unknown_energies
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
-from mapper.nest import Counts, Reals, nest_of
+from mapper.nest import nest_of
 from mapper.search.find import Found, SearchOptions, find_mapping
+from mapper.taking import Counts, Reals
 
 #: How much more than the least cycles of a kernel may be said, as a part of them.
 WITHIN = 0.05

@@ -17,7 +17,8 @@ from accel.systolic import DATAFLOWS
 from foundation.dtype import DTYPES
 from mapper.constraints import NO_RULES, LayerRules, Rule, Tried
 from mapper.kernel import Contraction, Kernel, Role
-from mapper.nest import Counts, Nests
+from mapper.nest import Nests
+from mapper.taking import Counts
 
 Rows = NDArray[np.bool_]
 

@@ -6,6 +6,7 @@ Every function takes many loop nests at once, as `mapper.cost` does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from math import prod
 from typing import Any
@@ -18,12 +19,76 @@ from accel.spec import AcceleratorSpec
 from accel.systolic import ArrayWork
 from accel.timing import larger
 from accel.vector import vector_cycles as instruction_cycles
-from mapper.held import accumulator_bytes, memory_of
+from mapper.held import accumulator_bytes, memory_of, psum_bytes
 from mapper.kernel import Contraction, Kernel, OperandMap, Role, VectorBody
-from mapper.nest import Counts, Nests, Reals, on_distinct
+from mapper.nest import Nests, on_distinct
+from mapper.taking import Counts, Reals, Take, joined
 
 #: Of a unit that has nothing to do.
 NOTHING: Reals = np.zeros(())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitCosts:
+    """What nests ask of the units, wherever operands are held.
+
+    Parameters
+    ----------
+    tiles, results
+        Number of tiles, and of those with which a result is complete.
+    array, array_latency
+        Cycles of the array for all tiles, and those of the last one's way out.
+    vector
+        Cycles of the vector unit for all tiles.
+    psums
+        Bytes of a tile's psums; None for kernels without.
+    """
+
+    tiles: Counts
+    results: Counts
+    array: Reals
+    array_latency: Reals
+    vector: Reals
+    psums: Counts | None
+
+    @classmethod
+    def of(cls, nests: Nests, spec: AcceleratorSpec) -> UnitCosts:
+        """Return those of nests on a machine."""
+        kernel, tiles = nests.kernel, nests.turns(nests.depth)
+        sizes = [nests.size(nests.depth, d) for d in range(len(kernel.dimensions))]
+        array, array_latency = array_cycles(kernel, spec, sizes, tiles)
+        return cls(
+            tiles=tiles,
+            results=nests.moves(kernel.output, nests.depth),
+            array=array,
+            array_latency=array_latency,
+            vector=vector_cycles(kernel, spec, sizes, nests),
+            psums=psum_bytes(nests),
+        )
+
+    def taken(self, take: Take) -> UnitCosts:
+        """Return those of some of the nests."""
+        return UnitCosts(
+            tiles=take(self.tiles),
+            results=take(self.results),
+            array=take(self.array),
+            array_latency=take(self.array_latency),
+            vector=take(self.vector),
+            psums=None if self.psums is None else take(self.psums),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[UnitCosts], counts: Sequence[int]) -> UnitCosts:
+        """Return those of several lists of nests, with so many in each."""
+        psums = [part.psums for part in parts if part.psums is not None]
+        return cls(
+            tiles=joined([part.tiles for part in parts], counts),
+            results=joined([part.results for part in parts], counts),
+            array=joined([part.array for part in parts], counts),
+            array_latency=joined([part.array_latency for part in parts], counts),
+            vector=joined([part.vector for part in parts], counts),
+            psums=joined(psums, counts) if psums else None,
+        )
 
 
 def array_cycles(
@@ -34,26 +99,53 @@ def array_cycles(
         return NOTHING, NOTHING
 
     def cycles(groups: Counts, m: Counts, n: Counts, k: Counts) -> tuple[Counts, Counts]:
-        work = matmul_work(
-            spec.array,
-            groups=groups,
-            m=m,
-            n=n,
-            k=k,
-            accumulate=np.zeros_like(m),
-            reduction=kernel.reduction(spec.array),
-        )
+        work = _tile_work(kernel, spec, groups, m, n, k)
         occupancy = larger(work.timing.occupancy_cycles, feed_cycles(kernel, spec, work))
         return occupancy, work.timing.latency_cycles - work.timing.occupancy_cycles
 
-    occupancy, latency = on_distinct(
-        cycles,
-        *(
-            prod((sizes[d] for d in kernel.numbers(role)), start=np.ones((), dtype=np.int64))
-            for role in (Role.GROUP, Role.M, Role.N, Role.K)
-        ),
-    )
+    occupancy, latency = on_distinct(cycles, *_by_role(kernel, sizes))
     return (tiles * occupancy).astype(np.float64), latency.astype(np.float64)
+
+
+def least_array_cycles(nests: Nests, spec: AcceleratorSpec) -> Reals:
+    """Return what the array takes at least: all iterations at the pace of whole tiles.
+
+    A little less, so that rounding never makes it too much.
+    """
+    kernel = nests.kernel
+    if not isinstance(kernel.body, Contraction):
+        return NOTHING
+    iterations = prod(kernel.extents) * (1 - 1e-12)
+
+    def cycles(groups: Counts, m: Counts, n: Counts, k: Counts) -> tuple[Reals]:
+        work = _tile_work(kernel, spec, groups, m, n, k)
+        return (work.timing.occupancy_cycles * (iterations / (groups * m * n * k)),)
+
+    sizes = [nests.size(nests.depth, d) for d in range(len(kernel.dimensions))]
+    (found,) = on_distinct(cycles, *_by_role(kernel, sizes))
+    return found
+
+
+def _by_role(kernel: Kernel, sizes: Sequence[Counts]) -> list[Counts]:
+    """Return the iterations of tiles along groups, M, N and K."""
+    return [
+        prod((sizes[d] for d in kernel.numbers(role)), start=np.ones((), dtype=np.int64))
+        for role in (Role.GROUP, Role.M, Role.N, Role.K)
+    ]
+
+
+def _tile_work(
+    kernel: Kernel, spec: AcceleratorSpec, groups: Counts, m: Counts, n: Counts, k: Counts
+) -> ArrayWork[Counts]:
+    return matmul_work(
+        spec.array,
+        groups=groups,
+        m=m,
+        n=n,
+        k=k,
+        accumulate=np.zeros_like(m),
+        reduction=kernel.reduction(spec.array),
+    )
 
 
 def product_work(kernel: Kernel, spec: AcceleratorSpec, sizes: Sequence[int]) -> ArrayWork[int]:

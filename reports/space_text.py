@@ -13,7 +13,6 @@ from mapper.kernel import Kernel
 from mapper.plan import Plan
 from mapper.search.dataflows import dataflows_of
 from mapper.search.problem import Problem, problem_of
-from mapper.search.sites import Site
 from mapper.space import Family, Rows
 from mapper.stages import Stage, largest_part
 from mapper.works import PlannedLayer
@@ -74,9 +73,9 @@ def _kernel_lines(problem: Problem) -> Iterator[str]:
         yield f"  {family.label}: {family.count:,} mappings; loops, outermost first:"
         yield from _loop_lines(kernel, family)
         costs = NestCosts(family.nests, problem.spec)
-        for number, (held, rows) in enumerate(family.places):
-            site = Site(number, family.nests, held, rows)
-            count, fit = (_count(r, family) for r in (rows, problem.fitting(site, costs)))
+        for held, rows in family.places:
+            fits = problem.fitting(costs.at(held), rows)
+            count, fit = (_count(r, family) for r in (rows, fits))
             tried, fitting = tried + count, fitting + fit
             if count:
                 yield f"    {_place(kernel, family, held)}: {count:,}, of which {fit:,} fit"

@@ -11,12 +11,12 @@ from mapper.cost import NestCosts
 from mapper.energy_counts import least_energy_pj
 from mapper.held import Slots, psum_bytes, waiting_bytes
 from mapper.kernel import Role
-from mapper.nest import Counts, Reals
-from mapper.search.exhaustive import open_site, search_site
+from mapper.search.exhaustive import open_site, search_sites
 from mapper.search.objective import Bounds
 from mapper.search.problem import Deadline, Effort, Problem, Result
 from mapper.search.sites import Site
 from mapper.space import Rows
+from mapper.taking import Counts, Reals
 
 
 def branch_and_bound(problem: Problem, effort: Effort) -> Result:
@@ -47,9 +47,9 @@ def branch_and_bound(problem: Problem, effort: Effort) -> Result:
         site = place.within(axis, slice(choice, choice + 1))._replace(
             number=len(sites) + number * place.nests.shape[axis] + choice
         )
-        costs = NestCosts(site.nests.copy(), problem.spec)
+        costs = NestCosts(site.nests.copy(), problem.spec).at(site.held)
         found = open_site(problem, site, costs, best.cutoff)
-        count, left = search_site(problem, found, best, deadline)
+        count, left = search_sites(problem, [found], best, deadline)
         scored += count
         remaining = min(remaining, left)
     is_complete = remaining == inf

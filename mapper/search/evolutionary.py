@@ -6,11 +6,11 @@ from math import inf
 
 import numpy as np
 
-from mapper.nest import Counts
 from mapper.search.problem import Deadline, Effort, Problem, Result
 from mapper.search.random_draws import drawn, drawn_result
 from mapper.search.shortlist import Shortlist
 from mapper.search.sites import Site
+from mapper.taking import Counts
 
 #: Parents that survive a generation, and children that it gets.
 _PARENTS = 32
@@ -56,8 +56,8 @@ class _Population:
 
     def add(self, site: Site, numbers: Counts, best: Shortlist) -> int:
         """Score nests of a site, and return how many mappings were scored."""
-        found, count = self._problem.score(site.nests.at(numbers), site.held)
-        best.offer(found, site.number, numbers)
+        found, count = self._problem.score(site, numbers)
+        best.offer(found)
         pairs = zip(numbers.tolist(), found.value.tolist(), strict=True)
         self._values.update({(site.number, number): value for number, value in pairs})
         return count

@@ -16,7 +16,7 @@ from mapper.cost import CostEstimate, NestCosts
 from mapper.kernel import Kernel
 from mapper.layouts import conflict_cycles, with_layouts
 from mapper.mapping import Mapping
-from mapper.nest import Counts, nest_of
+from mapper.nest import nest_of
 from mapper.search.branch_and_bound import branch_and_bound
 from mapper.search.cache import MappingCache
 from mapper.search.dataflows import dataflows_of, in_dataflow, joined
@@ -30,6 +30,7 @@ from mapper.search.refine import Refine, refined
 from mapper.search.shortlist import Candidate
 from mapper.search.sites import Site
 from mapper.search.stored import key_of, restored, stored
+from mapper.taking import Counts
 
 #: By the name that users write.
 STRATEGIES: dict[str, Strategy] = {
@@ -285,8 +286,8 @@ def _does_not_fit(problem: Problem, name: str) -> MappingError:
     """Return the error that names the scratchpad which is too small even for the best tile."""
     capacity = {pad.name: pad.capacity_bytes for pad in problem.spec.scratchpads}
     found = [
-        _least_excess(site, costs.at(site.held).required_bytes(problem.buffers[-1]), capacity)
-        for site, costs in problem.sites()
+        _least_excess(site, place.required_bytes(problem.buffers[-1]), capacity)
+        for site, place in problem.sites()
         if site.rows.any()
     ]
     _, _, pad, needed, tile = min(found, key=lambda one: one[:2])

@@ -9,10 +9,11 @@ from math import inf
 import numpy as np
 
 from mapper.cost import NestCosts, estimate
-from mapper.nest import Counts, Reals
+from mapper.place_costs import PlaceCosts
 from mapper.search.problem import Problem
 from mapper.search.shortlist import Candidate, Scored
-from mapper.search.sites import Site
+from mapper.search.sites import Listing, Site
+from mapper.taking import Counts, Reals
 
 #: Nests that are scored at once.
 _BATCH = 1 << 12
@@ -28,9 +29,8 @@ def next_better(problem: Problem, best: Candidate) -> Candidate | None:
     best = replace(best, cost=cost, value=float(problem.objective.value(cost)))
     found: Candidate | None = None
     least = inf
-    for site, costs in problem.sites():
-        lack = np.broadcast_to(_least_lack(problem, best, site, costs), site.nests.shape)
-        flat = lack.reshape(-1)
+    for site, place in problem.sites():
+        flat = site.over_grid(_least_lack(problem, best, site, place))
         numbers = np.flatnonzero(flat < least)
         numbers = numbers[np.argsort(flat[numbers], kind="stable")]
         for start in range(0, len(numbers), _BATCH):
@@ -44,12 +44,12 @@ def next_better(problem: Problem, best: Candidate) -> Candidate | None:
     return found
 
 
-def _least_lack(problem: Problem, best: Candidate, site: Site, costs: NestCosts) -> Reals:
+def _least_lack(problem: Problem, best: Candidate, site: Site, place: PlaceCosts) -> Reals:
     """Return the bytes that nests lack with the fewest buffers; infinite where none is better."""
-    required = costs.at(site.held).required_bytes(problem.buffers[-1])
+    required = place.required_bytes(problem.buffers[-1])
     is_open = site.rows
     if problem.objective.bound is not None:
-        bound = problem.objective.bound(problem.bounds(site, costs))
+        bound = problem.objective.bound(problem.bounds(place))
         is_open = is_open & (bound <= best.value * (1 + problem.objective.tie))
     return np.where(is_open, _lack_bytes(problem, required), inf)
 
@@ -74,8 +74,7 @@ def _nearest(
     if lack[row] == inf:
         return inf, None
     scored = Scored(
-        nests=nests,
-        held=site.held,
+        listing=Listing.of([(site, numbers)]),
         value=value,
         costs={name: getattr(scores, name) for name in problem.costs},
         num_buffers=np.array(scores.num_buffers),

@@ -14,11 +14,12 @@ from accel.spec import AcceleratorSpec
 from foundation.errors import MappingError
 from mapper.constraints import NO_RULES, LayerRules
 from mapper.kernel import Kernel
-from mapper.nest import Reals
 from mapper.search.dataflows import dataflows_of, in_dataflow
 from mapper.search.objective import Objective, objective_of
 from mapper.search.problem import Problem, problem_of
 from mapper.search.shortlist import Candidate
+from mapper.search.sites import Listing
+from mapper.taking import Reals
 
 #: Nests that are scored at once.
 _BATCH = 1 << 14
@@ -90,20 +91,17 @@ def _with_those_of(
 ) -> list[Choice]:
     """Return the set of some choices and of a problem's mappings."""
     front = np.array([one.values for one in choices]).reshape(-1, len(objectives))
-    for site, costs in problem.sites():
-        fitting = np.broadcast_to(problem.fitting(site, costs), site.nests.shape)
-        numbers = np.flatnonzero(fitting)
+    for site, place in problem.sites():
+        numbers = site._replace(rows=problem.fitting(place, site.rows)).numbers
         if all(one.bound for one in objectives) and len(numbers):
-            bounds = problem.bounds(site, costs)
+            bounds = problem.bounds(place)
             columns = [
-                np.broadcast_to(one.bound(bounds), site.nests.shape).reshape(-1)[numbers]
-                for one in objectives
-                if one.bound
+                site.over_grid(one.bound(bounds))[numbers] for one in objectives if one.bound
             ]
             numbers = numbers[~_surpassed(np.stack(columns, axis=1), front)]
         for start in range(0, len(numbers), _BATCH):
             part = numbers[start : start + _BATCH]
-            scored, _ = problem.scored(costs.listed(part), site.held)
+            scored, _ = problem.scored(Listing.of([(site, part)]), place.listed(part))
             found = SimpleNamespace(**scored.costs)
             values = np.stack([one.value(found) for one in objectives], axis=1).astype(np.float64)
             values[np.isinf(scored.value)] = np.inf

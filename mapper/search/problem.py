@@ -7,23 +7,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, prod
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from accel.energy import leakage_pj, required_energies
+from accel.energy import required_energies
 from accel.spec import AcceleratorSpec
 from accel.vector import pass_cycles
 from mapper.constraints import NO_RULES, LayerRules
 from mapper.cost import COSTS, COSTS_WITH_ENERGY, NestCosts
 from mapper.energy_counts import least_energy_pj
 from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes, touched_bytes
-from mapper.nest import Counts, Nests
 from mapper.place_costs import PlaceCosts
 from mapper.search.objective import Bounds, Objective, objective_of
 from mapper.search.shortlist import Scored, Shortlist
-from mapper.search.sites import Site, narrowed
+from mapper.search.sites import Listing, Site, narrowed
 from mapper.space import Family, Rows, buffer_choices, map_space
+from mapper.taking import Counts
+from mapper.unit_cycles import least_array_cycles
 
 #: Nests whose columns stay in a core's cache: 512 KiB of 8 bytes each.
 CHUNK = 1 << 16
@@ -154,14 +155,16 @@ class Problem:
     @cached_property
     def floor(self) -> float:
         """What no mapping of the kernel is below, whatever its loops."""
-        if self.objective.bound is None:
-            return -inf
+        return -inf if self.objective.bound is None else float(self._least_value(self.least_cycles))
+
+    def _least_value(self, cycles: Any) -> Any:
+        """Return what is below no mapping that takes so many cycles."""
+        assert self.objective.bound is not None, "nothing is known without"
         energy_pj = None
         if self.objective.needs_energy:
             touched = [touched_bytes(one, self.kernel) for one in self.kernel.operands]
-            energy_pj = least_energy_pj(self.kernel, self.spec, touched, self.least_cycles)
-        moved = compulsory_bytes(self.kernel)
-        return float(self.objective.bound(Bounds(self.least_cycles, moved, 1, energy_pj)))
+            energy_pj = least_energy_pj(self.kernel, self.spec, touched, cycles)
+        return self.objective.bound(Bounds(cycles, compulsory_bytes(self.kernel), 1, energy_pj))
 
     @cached_property
     def tile_by_tile(self) -> Problem:
@@ -173,9 +176,9 @@ class Problem:
         part = Problem(self.kernel, self.spec, families, self.objective, self.buffers[:1])
         return self if part.counted == self.counted else part
 
-    def shortlist(self) -> Shortlist:
-        """Return an empty one."""
-        return Shortlist(self.objective)
+    def shortlist(self, ceiling: float = inf) -> Shortlist:
+        """Return an empty one, of which the cutoff is known to be at most ``ceiling``."""
+        return Shortlist(self.objective, ceiling)
 
     def result(
         self, best: Shortlist, scored: int, *, bound: float, pruned: bool, is_complete: bool
@@ -211,11 +214,13 @@ class Problem:
         for number, (family, (held, rows)) in enumerate(pairs):
             yield Site(number, family.nests, held, rows)
 
-    def sites(self, cutoff: float = inf, chunk: int = CHUNK) -> Iterator[tuple[Site, NestCosts]]:
-        """Yield the space in parts of about ``chunk`` nests, with the costs of their nests.
+    def sites(
+        self, best: Shortlist | None = None, chunk: int = CHUNK
+    ) -> Iterator[tuple[Site, PlaceCosts]]:
+        """Yield the space in parts of about ``chunk`` nests, with what they cost.
 
         Sites of the same nests share what doesn't depend on the place. Nests are left out whose
-        value is above ``cutoff`` wherever their operands are held.
+        value is above the cutoff of ``best`` wherever their operands are held.
         """
         number = 0
         for family in self.families:
@@ -223,36 +228,32 @@ class Problem:
             axis = int(np.argmax(family.nests.shape))
             choices = family.nests.shape[axis]
             length = max(1, chunk * choices // max(1, len(family.nests)))
-            for start in range(0, choices if wholes else 0, length):
+            for start in range(0, choices, length):
                 parts = [
                     whole.within(axis, slice(start, start + length))._replace(number=number + index)
                     for index, whole in enumerate(wholes)
                 ]
-                yield from self._costed([part for part in parts if part.rows.any()], cutoff)
                 number += len(parts)
+                parts = [part for part in parts if part.rows.any()]
+                if parts:
+                    yield from self._costed(parts, inf if best is None else best.cutoff)
 
-    def _costed(self, parts: Sequence[Site], cutoff: float) -> Iterator[tuple[Site, NestCosts]]:
-        """Yield parts of the same nests with their costs; ``cutoff`` is as in `sites`."""
-        if not parts:
-            return
-        parts, costs = narrowed(parts, NestCosts(parts[0].nests.copy(), self.spec))
+    def _costed(self, parts: list[Site], cutoff: float) -> Iterator[tuple[Site, PlaceCosts]]:
+        """Yield parts of the same nests with what they cost; as `sites`."""
+        parts = narrowed(parts)
         if cutoff < inf and self.objective.bound is not None:
-            near = self.objective.bound(self._bounds_anywhere(costs)) <= cutoff
-            parts = [part._replace(rows=part.rows & near) for part in parts]
-            parts, costs = narrowed(parts, costs)
-        yield from (part.narrowed(costs, part.rows) for part in parts if part.rows.any())
+            least = np.maximum(self.least_cycles, least_array_cycles(parts[0].nests, self.spec))
+            near = self._least_value(least) <= cutoff
+            parts = narrowed([part._replace(rows=part.rows & near) for part in parts])
+        costs = NestCosts(parts[0].nests.copy(), self.spec)
+        for part in parts:
+            if part.rows.any():
+                part = part._replace(nests=costs.nests)
+                yield part.narrowed(costs.at(part.held), part.rows)
 
-    def _bounds_anywhere(self, costs: NestCosts) -> Bounds:
-        """Return what nests cost at least wherever operands are held; broadcasts to the grid."""
-        cycles = costs.units.array
-        energy_pj = None
-        if self.objective.needs_energy:
-            energy_pj = costs.computing_pj + leakage_pj(self.spec, cycles / self.spec.clock_hz)
-        return Bounds(cycles, compulsory_bytes(self.kernel), costs.units.tiles, energy_pj)
-
-    def fitting(self, site: Site, costs: NestCosts) -> Rows:
-        """Return which nests of a site fit with as few buffers as there may be."""
-        return self._that_fit(site.rows, costs.at(site.held), self.buffers[-1])
+    def fitting(self, place: PlaceCosts, rows: Rows) -> Rows:
+        """Return which of the nests that are true fit with as few buffers as there may be."""
+        return self._that_fit(rows, place, self.buffers[-1])
 
     def _that_fit(self, rows: Rows, place: PlaceCosts, doubled: tuple[bool, ...]) -> Rows:
         """Return which of the nests that are true fit with so many buffers."""
@@ -260,39 +261,45 @@ class Problem:
             rows = rows & (required <= self.capacity[pad])
         return rows
 
-    def fits_somewhere(self) -> tuple[Site, Counts] | None:
+    def fits_somewhere(self) -> Listing | None:
         """Return a nest that fits, None if none does: the last, since small tiles come last."""
-        for site, costs in self.sites():
-            numbers = np.flatnonzero(np.broadcast_to(self.fitting(site, costs), site.nests.shape))
+        for site, place in self.sites():
+            numbers = site._replace(rows=self.fitting(place, site.rows)).numbers
             if len(numbers):
-                return site, numbers[-1:]
+                return Listing.of([(site, numbers[-1:])])
         return None
 
-    def bounds(self, site: Site, costs: NestCosts) -> Bounds:
-        """Return what the mappings of a site's nests cost at least; broadcasts to the grid."""
-        place = costs.at(site.held)
+    def bounds(self, place: PlaceCosts) -> Bounds:
+        """Return what nests cost at least, whatever their buffers; broadcasts to the grid."""
         cycles = place.bound_cycles
         energy_pj = place.energy_pj(cycles) if self.objective.needs_energy else None
-        return Bounds(cycles, place.dram_bytes, costs.units.tiles, energy_pj)
+        return Bounds(cycles, place.dram_bytes, place.units.tiles, energy_pj)
 
-    def score(self, nests: Nests, held: tuple[int, ...]) -> tuple[Scored, int]:
-        """Return the scores of nests that are listed one by one; as `scored`."""
-        return self.scored(NestCosts(nests, self.spec), held)
+    def score(self, site: Site, numbers: Counts) -> tuple[Scored, int]:
+        """Return the scores of some nests of a site; as `scored`."""
+        place = NestCosts(site.nests.at(numbers), self.spec).at(site.held)
+        return self.scored(Listing.of([(site, numbers)]), place)
 
-    def scored(self, costs: NestCosts, held: tuple[int, ...]) -> tuple[Scored, int]:
-        """Return the scores of nests of these costs, and the number of scored mappings.
+    def scored(self, listing: Listing, place: PlaceCosts) -> tuple[Scored, int]:
+        """Return the scores of mappings, and the number of scored mappings.
 
-        They are listed one by one. Of the numbers of buffers the best that fits is taken. Two are
-        never slower than one, so that the others are only scored where all with two don't fit.
+        Of the numbers of buffers the best that fits is taken. Two are never slower than one, so
+        that the others are only scored where all with two don't fit.
+
+        Parameters
+        ----------
+        listing
+            Which they are.
+        place
+            What they cost, one by one.
         """
-        nests, place = costs.nests, costs.at(held)
         needs_energy = self.objective.needs_energy
-        fits = self._that_fit(np.ones(len(nests), dtype=np.bool_), place, self.buffers[0])
+        fits = self._that_fit(np.ones(len(listing), dtype=np.bool_), place, self.buffers[0])
         first = place.scores(self.buffers[0], with_energy=needs_energy)
         value = np.where(fits, self.objective.value(first), inf)
         columns = {name: getattr(first, name) for name in self.costs}
         buffers = np.array(first.num_buffers)
-        scored, is_open = len(nests), ~fits
+        scored, is_open = len(listing), ~fits
         if is_open.any():
             for doubled in self.buffers[1:]:
                 scored += int(is_open.sum())
@@ -306,13 +313,7 @@ class Problem:
                 for name in self.costs:
                     columns[name] = np.where(is_better, getattr(scores, name), columns[name])
                 buffers = np.where(is_better, np.array(scores.num_buffers), buffers)
-        result = Scored(
-            nests=nests,
-            held=held,
-            value=value,
-            costs=columns,
-            num_buffers=buffers,
-        )
+        result = Scored(listing=listing, value=value, costs=columns, num_buffers=buffers)
         return result, scored
 
     @cached_property

@@ -6,10 +6,10 @@ from math import inf
 
 import numpy as np
 
-from mapper.nest import Counts
 from mapper.search.problem import Deadline, Effort, Problem, Result
 from mapper.search.shortlist import Shortlist
 from mapper.search.sites import Site
+from mapper.taking import Counts
 
 #: Nests that are drawn and scored at once.
 _BATCH = 256
@@ -33,8 +33,8 @@ def random_draws(problem: Problem, effort: Effort) -> Result:
     for number, (site, numbers) in enumerate(batches):
         if number and deadline.is_over:
             return drawn_result(problem, best, scored, is_complete=False)
-        found, count = problem.score(site.nests.at(numbers), site.held)
-        best.offer(found, site.number, numbers)
+        found, count = problem.score(site, numbers)
+        best.offer(found)
         scored += count
     return drawn_result(problem, best, scored, is_complete=True)
 
@@ -55,8 +55,7 @@ def drawn_result(problem: Problem, best: Shortlist, scored: int, *, is_complete:
     """Return the result of a search that looks at some mappings: at least at one that fits."""
     somewhere = problem.fits_somewhere() if best.least == inf else None
     if somewhere is not None:
-        site, numbers = somewhere
-        found, count = problem.score(site.nests.at(numbers), site.held)
-        best.offer(found, site.number, numbers)
+        found, count = problem.score(somewhere.sites[0], somewhere.numbers)
+        best.offer(found)
         scored += count
     return problem.result(best, scored, bound=problem.floor, pruned=False, is_complete=is_complete)

@@ -43,7 +43,7 @@ def sample_mappings(
         problem = Problem(kernel, machine, map_space(kernel, machine), objective_of("latency"))
         places = list(problem.places())
         for site, numbers in drawn(places, draws, _SPARE * count // len(dataflows)):
-            scored, _ = problem.score(site.nests.at(numbers), site.held)
+            scored, _ = problem.score(site, numbers)
             for row in np.flatnonzero(np.isfinite(scored.value)).tolist():
                 mapping = in_dataflow(scored.candidate(row), dataflow).mapping
                 found.append(_Drawn(mapping=mapping, tiles=mapping.tile_count(kernel.extents)))

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapper.cost import CostEstimate, estimate_of
 from mapper.mapping import Mapping
-from mapper.nest import Counts, Nests, Reals
 from mapper.search.objective import Objective
+from mapper.search.sites import Listing
+from mapper.taking import Counts, Reals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,22 +28,21 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """Scored nests, one by one, with operands held at one place.
+    """Scored mappings.
 
     Parameters
     ----------
-    nests, held
-        What was scored.
+    listing
+        Which they are.
     value
         Of the objective; infinite where nothing fits.
     costs
         As in `mapper.cost.Scores`, by the names of `mapper.cost.COSTS`, or with energy.
     num_buffers
-        Shape (operands, nests).
+        Shape (operands, mappings).
     """
 
-    nests: Nests
-    held: tuple[int, ...]
+    listing: Listing
     value: Reals
     costs: dict[str, NDArray[Any]]
     num_buffers: Counts
@@ -50,8 +50,7 @@ class Scored:
     def at(self, rows: Counts) -> Scored:
         """Return some of them."""
         return Scored(
-            nests=self.nests.at(rows),
-            held=self.held,
+            listing=self.listing.at(rows),
             value=self.value[rows],
             costs={name: column[rows] for name, column in self.costs.items()},
             num_buffers=self.num_buffers[:, rows],
@@ -60,14 +59,17 @@ class Scored:
     def candidate(self, row: int) -> Candidate:
         """Return one of them."""
         return Candidate(
-            mapping=Mapping(
-                loops=self.nests.loops(row),
-                held=self.held,
-                num_buffers=tuple(self.num_buffers[:, row].tolist()),
-            ),
+            mapping=self.listing.mapping(row, self.num_buffers[:, row].tolist()),
             cost=estimate_of(self.costs, row),
             value=float(self.value[row]),
         )
+
+
+class _Block(NamedTuple):
+    """Mappings that were offered together, and their tiles."""
+
+    scored: Scored
+    tiles: Counts
 
 
 class Shortlist:
@@ -77,6 +79,8 @@ class Shortlist:
     ----------
     objective
         What is to be small.
+    ceiling
+        What the cutoff is known to be at most.
 
     Notes
     -----
@@ -84,9 +88,10 @@ class Shortlist:
     by their numbers in the map space.
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, ceiling: float = inf) -> None:
         self._objective = objective
-        self._blocks: list[tuple[Scored, int, Counts]] = []
+        self._ceiling = ceiling
+        self._blocks: list[_Block] = []
         self._best_tile = np.zeros(0, dtype=np.int64)
         #: The least value, and that of other tiles than its.
         self.least = inf
@@ -95,32 +100,30 @@ class Shortlist:
     @property
     def cutoff(self) -> float:
         """The value up to which mappings are asked for: near the best, or best of other tiles."""
-        return max(self._near, self._least_of_others)
+        return min(self._ceiling, max(self._near, self._least_of_others))
 
     @property
     def _near(self) -> float:
         return self.least * (1 + self._objective.tie)
 
-    def offer(self, scored: Scored, site: int, numbers: Counts) -> None:
-        """Keep what is near the best.
-
-        ``site`` and ``numbers`` are the numbers of the scored ones in the map space.
-        """
+    def offer(self, scored: Scored) -> None:
+        """Keep what is near the best."""
         near = np.flatnonzero((scored.value <= self.cutoff) & (scored.value < inf))
         if len(near):
             found = scored.at(near)
-            self._note(found)
-            self._blocks.append((found, site, numbers[near]))
+            block = _Block(found, found.listing.tiles)
+            self._note(block)
+            self._blocks.append(block)
 
-    def _note(self, found: Scored) -> None:
+    def _note(self, block: _Block) -> None:
         """Note the least value, and the least of other tiles."""
-        tiles = found.nests.tiles
-        first = int(found.value.argmin())
-        if found.value[first] < self.least:
+        value, tiles = block.scored.value, block.tiles
+        first = int(value.argmin())
+        if value[first] < self.least:
             is_other = not np.array_equal(tiles[first], self._best_tile)
             self._least_of_others = self.least if is_other else self._least_of_others
-            self.least, self._best_tile = float(found.value[first]), tiles[first]
-        others = found.value[(tiles != self._best_tile).any(axis=1)]
+            self.least, self._best_tile = float(value[first]), tiles[first]
+        others = value[(tiles != self._best_tile).any(axis=1)]
         self._least_of_others = min(self._least_of_others, others.min(initial=inf))
 
     def chosen(self) -> tuple[Candidate, ...]:
@@ -129,7 +132,7 @@ class Shortlist:
             return ()
         table = self._table()
         best = self._sorted(table, np.flatnonzero(table["value"] <= self._near))[0]
-        tiles = np.concatenate([block.nests.tiles for block, _, _ in self._blocks])
+        tiles = np.concatenate([block.tiles for block in self._blocks])
         others = np.flatnonzero((tiles != tiles[best]).any(axis=1))
         second = self._sorted(table, others, ("value", *self._objective.then))[:1]
         return tuple(self._candidate(table, row) for row in (best, *second.tolist()))
@@ -159,14 +162,14 @@ class Shortlist:
 
     def _table(self) -> dict[str, NDArray[Any]]:
         """Return the columns of all that was kept, and where each row is."""
+        scored = [block.scored for block in self._blocks]
         found = {
-            name: np.concatenate([block.costs[name] for block, _, _ in self._blocks])
-            for name in self._blocks[0][0].costs
+            name: np.concatenate([one.costs[name] for one in scored]) for name in scored[0].costs
         }
-        found["value"] = np.concatenate([block.value for block, _, _ in self._blocks])
-        counts = [len(numbers) for _, _, numbers in self._blocks]
-        found["site"] = np.repeat([site for _, site, _ in self._blocks], counts)
-        found["number"] = np.concatenate([numbers for _, _, numbers in self._blocks])
+        found["value"] = np.concatenate([one.value for one in scored])
+        found["site"] = np.concatenate([one.listing.site_numbers for one in scored])
+        found["number"] = np.concatenate([one.listing.numbers for one in scored])
+        counts = [len(one.listing) for one in scored]
         found["block"] = np.repeat(np.arange(len(counts)), counts)
         found["row"] = np.concatenate([np.arange(count) for count in counts])
         return found
@@ -179,5 +182,5 @@ class Shortlist:
         return rows[np.lexsort([table[name][rows] for name in reversed(columns)])]
 
     def _candidate(self, table: dict[str, NDArray[Any]], row: int) -> Candidate:
-        block, _, _ = self._blocks[int(table["block"][row])]
-        return block.candidate(int(table["row"][row]))
+        block = self._blocks[int(table["block"][row])]
+        return block.scored.candidate(int(table["row"][row]))

@@ -15,10 +15,10 @@ from hypothesis.extra.numpy import arrays
 from accel.spec_file import load_preset
 from foundation.errors import MappingError, SpecError
 from mapper.cost import COSTS, COSTS_WITH_ENERGY, CostEstimate
-from mapper.nest import Reals
 from mapper.search.find import STRATEGIES, SearchOptions, find_mapping
 from mapper.search.objective import Bounds, objective_of
 from mapper.search.pareto import non_dominated, objectives_of, pareto_set
+from mapper.taking import Reals
 from rooftile import options
 from tests.mapper.energies import with_all_energies
 from tests.mapper.search.brute_force import all_fitting

@@ -1,0 +1,43 @@
+"""The costs of many nests at once: what searches choose by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accel.spec import AcceleratorSpec
+from mapper.taking import Counts, Reals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """The costs of many nests under one choice of where operands are held, and in how many slots.
+
+    Parameters
+    ----------
+    cycles, dram_bytes, tiles
+        As in CostEstimate.
+    required_bytes
+        Scratchpad name to bytes that the regions need, slots counted.
+    num_buffers
+        For each operand (inputs, then output): 1 or 2.
+    energy_pj
+        As in CostEstimate.
+    """
+
+    cycles: Reals
+    dram_bytes: Counts
+    tiles: Counts
+    required_bytes: dict[str, Counts]
+    num_buffers: list[Counts]
+    energy_pj: Reals | None = None
+
+    def fits(self, spec: AcceleratorSpec) -> NDArray[np.bool_]:
+        """Return which nests fit in every scratchpad."""
+        capacity = {s.name: s.capacity_bytes for s in spec.scratchpads}
+        fitting = np.ones(len(self.cycles), dtype=np.bool_)
+        for name, required in self.required_bytes.items():
+            fitting &= required <= capacity[name]
+        return fitting
