@@ -259,15 +259,14 @@ def _searched(
     """Search, and return the best, the best of another tile, and what was looked at."""
     problem = problem_of(kernel, spec, name, options.objective, rules)
     result = STRATEGIES[options.strategy](problem, options.effort)
-    chosen = result.shortlist.chosen()
-    if not chosen:
+    if result.shortlist.is_empty:
         raise _does_not_fit(problem, name)
     refine = _refine_of(kernel, spec, options)
-    if refine is not None:
-        best, *others = refined(problem, result, refine, options.effort)
-        second = next((one for one in others if one.mapping.tile != best.mapping.tile), None)
-        chosen = (best,) if second is None else (best, second)
-    return chosen, result.coverage
+    if refine is None:
+        return result.shortlist.chosen(), result.coverage
+    best, *others = refined(problem, result, refine, options.effort)
+    second = next((one for one in others if one.mapping.tile != best.mapping.tile), None)
+    return (best,) if second is None else (best, second), result.coverage
 
 
 def _is_known_code(refine: Refine | None) -> bool:

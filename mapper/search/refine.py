@@ -53,4 +53,4 @@ def refined(
 def best_tile_by_tile(problem: Problem, result: Result, effort: Effort) -> tuple[Candidate, ...]:
     """Return the best mapping that holds one tile of each operand, twice; none if none fits."""
     best = result.tile_by_tile or exhaustive(problem.tile_by_tile, effort).shortlist
-    return best.chosen()[:1]
+    return () if best.is_empty else (best.best(),)

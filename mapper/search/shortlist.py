@@ -92,6 +92,7 @@ class Shortlist:
         self._objective = objective
         self._ceiling = ceiling
         self._blocks: list[_Block] = []
+        self._known_table: dict[str, NDArray[Any]] = {}
         self._best_tile = np.zeros(0, dtype=np.int64)
         #: The least value, and that of other tiles than its.
         self.least = inf
@@ -114,6 +115,7 @@ class Shortlist:
             block = _Block(found, found.listing.tiles)
             self._note(block)
             self._blocks.append(block)
+            self._known_table = {}
 
     def _note(self, block: _Block) -> None:
         """Note the least value, and the least of other tiles."""
@@ -126,16 +128,24 @@ class Shortlist:
         others = value[(tiles != self._best_tile).any(axis=1)]
         self._least_of_others = min(self._least_of_others, others.min(initial=inf))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was kept."""
+        return not self._blocks
+
+    def best(self) -> Candidate:
+        """Return the best by the objective's rule, unless it is empty."""
+        return self._candidate(self._best_row())
+
     def chosen(self) -> tuple[Candidate, ...]:
         """Return the best by the objective's rule, then the best of another tile; none if empty."""
-        if not self._blocks:
+        if self.is_empty:
             return ()
-        table = self._table()
-        best = self._sorted(table, np.flatnonzero(table["value"] <= self._near))[0]
+        best = self._best_row()
         tiles = np.concatenate([block.tiles for block in self._blocks])
         others = np.flatnonzero((tiles != tiles[best]).any(axis=1))
-        second = self._sorted(table, others, ("value", *self._objective.then))[:1]
-        return tuple(self._candidate(table, row) for row in (best, *second.tolist()))
+        second = self._sorted(others, ("value", *self._objective.then))[:1]
+        return tuple(self._candidate(row) for row in (best, *second.tolist()))
 
     def finalists(self, count: int) -> tuple[Candidate, ...]:
         """Return different mappings near the best, the best by the objective's rule first.
@@ -144,24 +154,34 @@ class Shortlist:
         and in main-memory bytes: from the least value, where the closed form decides alone, to the
         fewest tiles, where least is left to it. Of too many some are taken evenly.
         """
-        if not self._blocks:
+        if self.is_empty:
             return ()
-        table = self._table()
-        near = np.flatnonzero(table["value"] <= self._near)
+        near, table = self._rows_near(), self._table
         front: set[int] = set()
         for what in ("tiles", "dram_bytes"):
-            ordered = self._sorted(table, near, ("value", what, *self._objective.then))
+            ordered = self._sorted(near, ("value", what, *self._objective.then))
             amounts = table[what][ordered]
             before = np.concatenate([[np.inf], np.minimum.accumulate(amounts)[:-1]])
             front.update(ordered[amounts < before].tolist())
-        first = self._sorted(table, near)[0]
-        ordered = self._sorted(table, np.array(sorted(front)), ("value", *self._objective.then))
+        ordered = self._sorted(np.array(sorted(front)), ("value", *self._objective.then))
         spread = np.unique(np.linspace(0, len(ordered) - 1, count - 1).round().astype(np.int64))
-        rows = dict.fromkeys([int(first), *ordered[spread].tolist()])
-        return tuple(self._candidate(table, row) for row in rows)
+        rows = dict.fromkeys([self._best_row(), *ordered[spread].tolist()])
+        return tuple(self._candidate(row) for row in rows)
 
+    def _rows_near(self) -> Counts:
+        return np.flatnonzero(self._table["value"] <= self._near)
+
+    def _best_row(self) -> int:
+        return int(self._sorted(self._rows_near())[0])
+
+    @property
     def _table(self) -> dict[str, NDArray[Any]]:
-        """Return the columns of all that was kept, and where each row is."""
+        """The columns of all that was kept, and where each row is."""
+        if not self._known_table:
+            self._known_table = self._found_table()
+        return self._known_table
+
+    def _found_table(self) -> dict[str, NDArray[Any]]:
         scored = [block.scored for block in self._blocks]
         found = {
             name: np.concatenate([one.costs[name] for one in scored]) for name in scored[0].costs
@@ -174,13 +194,11 @@ class Shortlist:
         found["row"] = np.concatenate([np.arange(count) for count in counts])
         return found
 
-    def _sorted(
-        self, table: dict[str, NDArray[Any]], rows: Counts, by: Sequence[str] | None = None
-    ) -> Counts:
+    def _sorted(self, rows: Counts, by: Sequence[str] | None = None) -> Counts:
         """Return rows in the order of columns, by default of the objective's rule."""
         columns = (*(by or self._objective.then), "site", "number")
-        return rows[np.lexsort([table[name][rows] for name in reversed(columns)])]
+        return rows[np.lexsort([self._table[name][rows] for name in reversed(columns)])]
 
-    def _candidate(self, table: dict[str, NDArray[Any]], row: int) -> Candidate:
-        block = self._blocks[int(table["block"][row])]
-        return block.scored.candidate(int(table["row"][row]))
+    def _candidate(self, row: int) -> Candidate:
+        block = self._blocks[int(self._table["block"][row])]
+        return block.scored.candidate(int(self._table["row"][row]))

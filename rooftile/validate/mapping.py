@@ -176,7 +176,7 @@ def _microjoules(energy_pj: float) -> str:
 def _best(kernel: Kernel, spec: AcceleratorSpec, objective: str | Objective) -> Candidate:
     """Return the best of all mappings."""
     problem = problem_of(kernel, spec, "", objective)
-    return exhaustive(problem, Effort()).shortlist.chosen()[0]
+    return exhaustive(problem, Effort()).shortlist.best()
 
 
 def _found(graph: Graph, kernel: Kernel, mapping: Mapping, spec: AcceleratorSpec) -> _Found:
