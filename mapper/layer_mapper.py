@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dictionary
 from copy import copy
 from dataclasses import replace
-from math import inf
+from math import inf, prod
 from typing import NamedTuple
 
 from accel.spec import AcceleratorSpec
@@ -252,19 +252,29 @@ class LayerMapper:
         return _Asked(kind, unit, kept, free)
 
     def _search_ahead(self, plan: MemoryPlan, units: range) -> None:
-        """Map what isn't yet of some units, side by side if that is much."""
+        """Map what isn't yet of some units, side by side if that is much.
+
+        What should take longest comes first, so that no process is left with it at the end.
+        """
         processes = self._options.processes or process_count()
         every = [self._asked(self.units[n], plan, range(n, n + 1)) for n in units]
-        asked = {one.kind: one for one in every if one.kind not in self._works}
-        if processes == 1 or len(asked) < _MUCH:
+        missing = {one.kind: one for one in every if one.kind not in self._works}
+        if processes == 1 or len(missing) < _MUCH:
             return
-        found = side_by_side(self._in_worker, list(asked.values()), processes)
-        for one, (work, warnings) in zip(asked.values(), found, strict=True):
+        asked = sorted(missing.values(), key=self._effort, reverse=True)
+        found = side_by_side(self._in_worker, asked, processes)
+        for one, (work, warnings) in zip(asked, found, strict=True):
             self._show(one)
             self._works[one.kind] = work
             for warning in warnings:
                 assert self._options.cache is not None, "that is what warns"
                 self._options.cache.say(warning)
+
+    def _effort(self, asked: _Asked) -> tuple[int, int]:
+        """Return what units are ordered by: their products, then all that is computed or moved."""
+        kernels = [kernel for n in asked.unit for kernel in self.kernels[n]]
+        products = sum(isinstance(kernel.body, Contraction) for kernel in kernels)
+        return products, sum(prod(kernel.extents) for kernel in kernels)
 
     def _in_worker(self, asked: _Asked) -> tuple[Work | MappingError, list[str]]:
         """Return the work that is asked for, and what the cache says meanwhile."""
