@@ -19,6 +19,7 @@ from accel.shared_buffer_spec import SharedBufferSpec
 from accel.trace import MEMORY_CAUSES
 from accel.units import FS_PER_SECOND
 from foundation.apportion import apportion
+from foundation.distinct import distinct
 
 Numbers = NDArray[np.int64]
 
@@ -138,7 +139,7 @@ class SharedBuffer:
         """Give what is there, fetch what isn't; write through."""
         numbers = transactions(transfer.runs(), self._spec.line_bytes)
         if (numbers[1:] <= numbers[:-1]).any():
-            numbers = np.unique(numbers)
+            numbers = distinct(numbers)
         if transfer.is_write:
             self._cache.drop(numbers.tolist())
             self._memory.request(now_fs, transfer, served)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from accel.scratchpad import Quantity, rounded_up
 from accel.spec import AcceleratorSpec, VectorSpec
 from foundation.functions import FUNCTIONS, passes
@@ -41,9 +43,18 @@ def vector_operations(*, function: str, activation: str, elements: int, row: int
 def peak_operations_per_cycle(spec: AcceleratorSpec) -> float:
     """Return the most operations that all cores' vector units do in a cycle: the ceiling."""
     unit = spec.vector
-    return spec.cores * max(
-        vector_operations(function=function, activation=activation, elements=unit.lanes)
-        / pass_cycles(unit, function, activation)
-        for function in FUNCTIONS
-        for activation in FUNCTIONS
-    )
+    functions = [
+        (
+            vector_operations(function=name, activation="identity", elements=unit.lanes),
+            pass_cycles(unit, name, "identity"),
+        )
+        for name in FUNCTIONS
+    ]
+    activations = [
+        (FUNCTIONS[name].operations * unit.lanes, unit.element_cycles(name))
+        for name in FUNCTIONS
+        if name != "identity"
+    ]
+    operations, cycles = np.array(functions).T[..., np.newaxis]
+    more, slower = np.array([(0, 0), *activations]).T
+    return spec.cores * float(np.max((operations + more) / np.maximum(cycles, slower)))

@@ -17,6 +17,7 @@ import numpy as np
 
 from accel.products import Reduction
 from accel.spec import ArraySpec
+from foundation.distinct import distinct
 from foundation.dtype import DTYPES, Dtype
 from foundation.functions import FUNCTIONS, OF_PSUMS, FunctionKind
 from foundation.stored import Stored
@@ -320,6 +321,6 @@ def touched_bytes(operand: OperandMap, kernel: Kernel) -> int:
             grid = np.array([axis.offset])
             for dimension, coefficient in axis.terms:
                 steps = np.arange(kernel.extents[dimension]) * coefficient
-                grid = np.unique(np.add.outer(grid, steps))
+                grid = distinct(np.add.outer(grid, steps))
             elements *= int(((grid >= 0) & (grid < axis.size)).sum())
     return elements * operand.dtype.size_bytes

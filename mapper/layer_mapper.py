@@ -208,9 +208,9 @@ class LayerMapper:
 
     def works(self, plan: MemoryPlan) -> list[tuple[object, Work]]:
         """Return the works of all units; as `work`."""
-        units = range(len(self.units))
-        self._search_ahead(plan, units)
-        return [self.work(number, plan) for number in units]
+        every = self._asked_of_all(plan)
+        self._search_ahead(every)
+        return [self._fitting(one) for one in every]
 
     def work(self, number: int, plan: MemoryPlan) -> tuple[object, Work]:
         """Return the work of a unit under a memory plan, and what equal works share.
@@ -220,14 +220,19 @@ class LayerMapper:
         MappingError
             When it doesn't fit.
         """
-        kind, found = self._try(self.units[number], plan, range(number, number + 1))
+        return self._fitting(self._asked(self.units[number], plan, range(number, number + 1)))
+
+    def _fitting(self, asked: _Asked) -> tuple[object, Work]:
+        kind, found = self._find(asked)
         if isinstance(found, MappingError):
             raise found
         return kind, found
 
     def _try(self, unit: range, plan: MemoryPlan, times: range) -> _Found:
         """Return the work of a range of layers, while what lives at some times is kept."""
-        asked = self._asked(unit, plan, times)
+        return self._find(self._asked(unit, plan, times))
+
+    def _find(self, asked: _Asked) -> _Found:
         if asked.kind not in self._works:
             self._show(asked)
             self._works[asked.kind] = self._mapped(asked)
@@ -251,13 +256,15 @@ class LayerMapper:
         )
         return _Asked(kind, unit, kept, free)
 
-    def _search_ahead(self, plan: MemoryPlan, units: range) -> None:
+    def _asked_of_all(self, plan: MemoryPlan) -> list[_Asked]:
+        return [self._asked(unit, plan, range(n, n + 1)) for n, unit in enumerate(self.units)]
+
+    def _search_ahead(self, every: Sequence[_Asked]) -> None:
         """Map what isn't yet of some units, side by side if that is much.
 
         What should take longest comes first, so that no process is left with it at the end.
         """
         processes = self._options.processes or process_count()
-        every = [self._asked(self.units[n], plan, range(n, n + 1)) for n in units]
         missing = {one.kind: one for one in every if one.kind not in self._works}
         if processes == 1 or len(missing) < _MUCH:
             return
@@ -295,7 +302,7 @@ class LayerMapper:
         cycles, moved = 0.0, 0.0
         if units is None:
             units = range(len(self.units))
-            self._search_ahead(plan, units)
+            self._search_ahead(self._asked_of_all(plan))
         for n in units:
             found = self._try(self.units[n], plan, range(n, n + 1))
             cycles += self._cycles(self.units[n], plan, found)

@@ -85,7 +85,8 @@ def make_plan(
     units = [Unit(tuple(unit), *work) for unit, work in zip(mapper.units, works, strict=True)]
     if "concurrent" in across and len(numbers) > 1:
         units = Concurrency(graph, spec, numbers, units, placements, mapper.on_cores).units()
-    partial_bytes = max((unit.work.partial_starts[-1] for unit in units), default=0)
+    different = {id(unit.work): unit.work for unit in units}.values()
+    partial_bytes = max((work.partial_starts[-1] for work in different), default=0)
     memory_bytes[placements[PARTIAL_SUMS].memory] += partial_bytes
     plan = Plan(
         graph=graph,

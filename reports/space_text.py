@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from accel.spec import AcceleratorSpec
+from foundation.distinct import distinct
 from mapper.constraints import LayerRules
 from mapper.cost import NestCosts
 from mapper.kernel import Kernel
@@ -95,7 +96,7 @@ def _loop_lines(kernel: Kernel, family: Family) -> Iterator[str]:
         tried |= rows
     for depth, d in enumerate(nests.dimensions, start=1):
         size = np.broadcast_to(nests.size(depth, d), nests.shape)
-        steps = np.unique(size[tried])[::-1].tolist()
+        steps = distinct(size[tried])[::-1].tolist()
         if steps != [kernel.extents[d]]:
             sizes = ", ".join(map(str, steps))
             yield f"    {kernel.dimensions[d].name} by {sizes}"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from accel.trace import OPCODES, Column, Trace
 from accel.units import Clock
+from foundation.distinct import distinct
 
 Intervals = tuple[Column, Column]
 Number = TypeVar("Number", int, float)
@@ -97,7 +98,7 @@ def unit_cycles(trace: Trace, clock: Clock) -> dict[str, UnitCycles]:
         busy = ~is_wait & (trace["unit"] == number)
         waiting = is_wait & ((trace["unit"] == number) | (trace["unit"] == queue))
         causes: dict[str, Intervals] = {}
-        for cause in np.unique(trace["cause"][waiting])[::-1]:  # structural causes first
+        for cause in distinct(trace["cause"][waiting])[::-1]:  # structural causes first
             rows = waiting & (trace["cause"] == cause)
             words = words_by_cause[cause]
             causes[words] = _joined(causes.get(words), (start[rows], end[rows]))
@@ -177,7 +178,7 @@ def _tail(trace: Trace, *, has_primary: bool) -> Iterable[tuple[str, NDArray[np.
     is_wait = trace["cause"] >= 0
     vector, words = trace["unit"] == trace.units.index("vector"), words_of_causes(trace)
     yield "vector unit", vector & ~is_wait
-    for cause in np.unique(trace["cause"][vector & is_wait])[::-1]:
+    for cause in distinct(trace["cause"][vector & is_wait])[::-1]:
         yield words[cause], vector & (trace["cause"] == cause)
     for engine in ("store",) if has_primary else ("load", "store"):
         numbers = [n for n, name in enumerate(trace.units) if name.startswith(f"{engine}:")]

@@ -157,6 +157,10 @@ class Problem:
         """What no mapping of the kernel is below, whatever its loops."""
         return -inf if self.objective.bound is None else float(self._least_value(self.least_cycles))
 
+    @cached_property
+    def _compulsory_bytes(self) -> int:
+        return compulsory_bytes(self.kernel)
+
     def _least_value(self, cycles: Any) -> Any:
         """Return what is below no mapping that takes so many cycles."""
         assert self.objective.bound is not None, "nothing is known without"
@@ -164,7 +168,7 @@ class Problem:
         if self.objective.needs_energy:
             touched = [touched_bytes(one, self.kernel) for one in self.kernel.operands]
             energy_pj = least_energy_pj(self.kernel, self.spec, touched, cycles)
-        return self.objective.bound(Bounds(cycles, compulsory_bytes(self.kernel), 1, energy_pj))
+        return self.objective.bound(Bounds(cycles, self._compulsory_bytes, 1, energy_pj))
 
     @cached_property
     def tile_by_tile(self) -> Problem:
@@ -324,7 +328,7 @@ class Problem:
         """
         kernel, spec = self.kernel, self.spec
         iterations = prod(kernel.extents)
-        moved = compulsory_bytes(kernel) / spec.bandwidth_bytes_per_s * spec.clock_hz
+        moved = self._compulsory_bytes / spec.bandwidth_bytes_per_s * spec.clock_hz
         computing = 0.0
         match kernel.body:
             case Contraction():

@@ -6,6 +6,7 @@ from math import inf
 
 import numpy as np
 
+from foundation.distinct import distinct
 from mapper.search.problem import Deadline, Effort, Problem, Result
 from mapper.search.shortlist import Shortlist
 from mapper.search.sites import Site
@@ -47,7 +48,7 @@ def drawn(sites: list[Site], draws: np.random.Generator, count: int) -> list[tup
     owners = np.searchsorted(ends, picked, side="right")
     return [
         (sites[owner], tried[owner][picked[owners == owner] - (ends[owner] - len(tried[owner]))])
-        for owner in np.unique(owners).tolist()
+        for owner in distinct(owners).tolist()
     ]
 
 

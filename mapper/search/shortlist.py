@@ -164,7 +164,7 @@ class Shortlist:
             before = np.concatenate([[np.inf], np.minimum.accumulate(amounts)[:-1]])
             front.update(ordered[amounts < before].tolist())
         ordered = self._sorted(np.array(sorted(front)), ("value", *self._objective.then))
-        spread = np.unique(np.linspace(0, len(ordered) - 1, count - 1).round().astype(np.int64))
+        spread = np.linspace(0, len(ordered) - 1, count - 1).round().astype(np.int64)
         rows = dict.fromkeys([self._best_row(), *ordered[spread].tolist()])
         return tuple(self._candidate(row) for row in rows)
 

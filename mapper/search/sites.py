@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from foundation.distinct import distinct
 from mapper.mapping import Mapping
 from mapper.nest import Nests
 from mapper.place_costs import PlaceCosts
@@ -128,7 +129,7 @@ class Listing:
     def tiles(self) -> Counts:
         """Their tiles: shape (mappings, dimensions)."""
         found = np.empty((len(self), len(self.sites[0].nests.kernel.dimensions)), dtype=np.int64)
-        for position in np.unique(self.site_of).tolist():
+        for position in distinct(self.site_of).tolist():
             rows = self.site_of == position
             found[rows] = self.sites[position].nests.tiles(self.numbers[rows])
         return found

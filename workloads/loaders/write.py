@@ -52,8 +52,10 @@ def network_text(graph: Graph) -> str:
         *_tensor_lines("learned", graph, TensorKind.PARAMETER),
         "layers:",
     ]
+    owners: dict[frozenset[tuple[str, str]], str] = {}
     for layer in graph.layers:
-        lines.append(f"  - {{{', '.join(_entry(graph, layer))}}}")
+        owner = owners.setdefault(frozenset(layer.parameters.items()), layer.name)
+        lines.append(f"  - {{{', '.join(_entry(graph, layer, owner))}}}")
         lines.append(f"    # {_comment(graph, layer)}")
     return "\n".join(lines) + "\n"
 
@@ -108,15 +110,17 @@ def _comment(graph: Graph, layer: Layer) -> str:
     return ", ".join(counts)
 
 
-def _entry(graph: Graph, layer: Layer) -> list[str]:
-    """Return the keys and values of a layer's entry."""
+def _entry(graph: Graph, layer: Layer, owner: str) -> list[str]:
+    """Return the keys and values of a layer's entry.
+
+    ``owner`` is the first layer that has its parameters: itself, unless it shares them.
+    """
     operator = layer.operator
     inputs = list(layer.inputs)
     attributes = _attributes(operator, graph.input_tensors(layer))
     if isinstance(operator, Linear) and operator.tied:
         attributes["tied_to"] = _text(_tied_name(graph, inputs.pop()))
-    owner = _owner(graph, layer)
-    if owner != layer.name:
+    if layer.parameters and owner != layer.name:
         attributes["share"] = _text(owner)
     elif counted := _counted(graph, layer):
         attributes["trainable"] = json.dumps(counted)
@@ -124,13 +128,6 @@ def _entry(graph: Graph, layer: Layer) -> list[str]:
     sources = {"input": names[0]} if len(names) == 1 else {"inputs": f"[{', '.join(names)}]"}
     entry = {"name": _text(layer.name), "op": operator_name(operator), **sources, **attributes}
     return [f"{key}: {value}" for key, value in entry.items()]
-
-
-def _owner(graph: Graph, layer: Layer) -> str:
-    """Return the first layer that has a layer's parameters: itself, unless it shares them."""
-    if not layer.parameters:
-        return layer.name
-    return next(x.name for x in graph.layers if x.parameters == layer.parameters)
 
 
 def _tied_name(graph: Graph, tensor: str) -> str:
