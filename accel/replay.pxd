@@ -1,20 +1,18 @@
 # C types of replay.py.
 cimport cython
 
-cdef long long CODES, COLUMNS, CONFLICT_STALL, EARLIEST, LATENCY, LEAD, OCCUPANCY, PORT_STALL
-cdef long long SIGNAL, TRANSFER, VECTOR, WAIT, NEVER, UNKNOWN, MAX_FS
-cdef object _FITS
+cdef long long CODE_BITS, CODE_MASK, PRODUCT, SIGNAL, TRANSFER, VECTOR, WAIT
+cdef long long COLUMNS, CONFLICT_STALL, EARLIEST, LATENCY, LEAD, OCCUPANCY, PORT_STALL
+cdef long long NEVER, UNKNOWN, MAX_FS
 
 @cython.final
 cdef class Pace:
-    cdef long long _numerator, _denominator
-    cdef bint _fits
+    cdef long long _numerator, _denominator, _most_steps, _most_distance
 
-    cpdef long long after(self, long long steps)
-    cpdef long long steps(self, long long distance)
     @cython.locals(large=object)
-    cdef long long _divided(self, long long factor, long long other, long long divisor,
-                            long long rounding)
+    cpdef long long after(self, long long steps)
+    @cython.locals(large=object)
+    cpdef long long steps(self, long long distance)
 
 @cython.final
 cdef class Replay:
@@ -27,7 +25,8 @@ cdef class Replay:
     cdef readonly long long[::1] busy
     cdef long long _outstanding, _queues, _events
     cdef long long[::1] _latency_fs, _since_fs, _served_bytes, _free_fs
-    cdef long long[::1] _operations, _products, _sizes, _memory_of, _landed
+    cdef const long long[::1] _operations, _products, _sizes, _memory_of
+    cdef long long[::1] _landed
     cdef long long[::1] _tokens, _first_token, _given, _taken, _waiter
     cdef long long[::1] _next, _end, _product_base, _semaphore_base, _transfer_base
     cdef long long[::1] _phase, _transfers, _time, _order, _is_landing, _free_cycle, _finished
@@ -46,6 +45,6 @@ cdef class Replay:
     cdef void _give(self, long long semaphore, long long cycle) noexcept
     cdef bint _product(self, long long queue, long long row)
     cdef void _stall(self, long long queue, long long cycles) noexcept
-    cdef bint _transfer(self, long long queue) except *
+    cdef bint _transfer(self, long long queue) except -1
     @cython.locals(pace=Pace)
     cdef long long _serve(self, long long memory, long long size_bytes)
