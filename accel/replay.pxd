@@ -31,19 +31,19 @@ cdef class Replay:
     cdef long long[::1] _next, _end, _product_base, _semaphore_base, _transfer_base
     cdef long long[::1] _phase, _transfers, _time, _order, _is_landing, _free_cycle, _finished
 
-    cdef long long _place_tokens(self, long long queues)
+    cdef long long _place_tokens(self, long long queues) noexcept
     cpdef long long run(self)
-    cpdef long long finished(self, long long queue)
-    cdef long long _first(self)
+    cpdef long long finished(self, long long queue) noexcept
+    cdef long long _first(self) noexcept
     cdef void _schedule(self, long long queue, long long cycle) noexcept
-    cdef _step(self, long long queue)
-    cdef _signal(self, long long queue, long long semaphore)
+    cdef bint _step(self, long long queue) except -1
+    cdef bint _signal(self, long long queue, long long semaphore) except -1
     cdef _ask(self, long long queue, long long number, long long place)
     cpdef land(self, long long queue, long long number, long long landed_fs)
     cdef _go_on(self)
-    cdef bint _take(self, long long semaphore, long long queue)
+    cdef bint _take(self, long long semaphore, long long queue) noexcept
     cdef void _give(self, long long semaphore, long long cycle) noexcept
-    cdef bint _product(self, long long queue, long long row)
+    cdef bint _product(self, long long queue, long long row) noexcept
     cdef void _stall(self, long long queue, long long cycles) noexcept
     cdef bint _transfer(self, long long queue) except -1
     @cython.locals(pace=Pace)

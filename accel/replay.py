@@ -246,9 +246,9 @@ class Replay:
         """Signal once all before has finished."""
         if self._outside is not None and self._unfinished[queue]:
             self._unfinished[queue].append(-1 - semaphore)
-            return
-        finished = self._finished[queue]
-        self._give(semaphore, finished if finished > self.now else self.now)
+        else:
+            finished = self._finished[queue]
+            self._give(semaphore, finished if finished > self.now else self.now)
 
     def _take(self, semaphore: int, queue: int) -> bool:
         """Take a token; return whether the queue must wait for it."""
