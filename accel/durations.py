@@ -8,9 +8,10 @@ from math import prod
 
 from accel.bank_conflicts import instruction_conflicts
 from accel.dma import Moved
+from accel.products import Reduction
 from accel.scratchpad import port_cycles
 from accel.several_arrays import matmul_work
-from accel.spec import AcceleratorSpec
+from accel.spec import AcceleratorSpec, ArraySpec
 from accel.systolic import ArrayWork
 from accel.vector import vector_cycles
 from foundation.dtype import Dtype
@@ -41,6 +42,7 @@ class Durations:
         self._bandwidth = {n: pad.bandwidth_bytes_per_cycle for n, pad in own.items()}
         self._banks = {n: pad.bank_model for n, pad in own.items() if pad.bank_model is not None}
         self._work_of = cache(self._found_work)
+        self._array_of = cache(self._found_array)
 
     def matmul_work(self, instruction: MatMul) -> ArrayWork[int]:
         """Return the array's work on a matrix instruction.
@@ -67,7 +69,7 @@ class Durations:
         stored: Stored | None,
     ) -> ArrayWork[int]:
         groups, m, n, k = extents
-        array = self._spec.array.with_dataflow(dataflow)
+        array, reduction = self._array_of(dataflow, dtype, stored)
         return matmul_work(
             array,
             groups=groups,
@@ -75,8 +77,15 @@ class Durations:
             n=n,
             k=k,
             accumulate=int(accumulate),
-            reduction=array.reduction(dtype, stored),
+            reduction=reduction,
         )
+
+    def _found_array(
+        self, dataflow: str | None, dtype: Dtype, stored: Stored | None
+    ) -> tuple[ArraySpec, Reduction]:
+        """Return the array in a dataflow, and how it goes along a reduction."""
+        array = self._spec.array.with_dataflow(dataflow)
+        return array, array.reduction(dtype, stored)
 
     def vector_cycles(self, instruction: Vector) -> int:
         """Return how long the vector unit itself works on an instruction."""

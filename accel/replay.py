@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Protocol
 
 from accel.script import (
-    CODES,
+    CODE_BITS,
+    CODE_MASK,
     COLUMNS,
     CONFLICT_STALL,
     EARLIEST,
@@ -23,10 +24,10 @@ from accel.script import (
     LEAD,
     OCCUPANCY,
     PORT_STALL,
+    PRODUCT,
     SIGNAL,
     TRANSFER,
     VECTOR,
-    WAIT,
     Script,
 )
 
@@ -35,8 +36,7 @@ NEVER = 1 << 62
 MAX_FS = 2**63 - 1
 #: Where it isn't known yet when a transfer lands, and where nobody waits.
 UNKNOWN = -1
-#: Products below this fit in 64 bits, with a divisor added.
-_FITS = 1 << 62
+ZERO, NOBODY = array("q", [0]), array("q", [UNKNOWN])
 
 
 class Outside(Protocol):
@@ -64,31 +64,30 @@ class Pace:
     def __init__(self, numerator: int, denominator: int) -> None:
         self._numerator = numerator
         self._denominator = denominator
-        self._fits = numerator * denominator < _FITS
+        #: Up to which products fit in 64 bits.
+        self._most_steps = (MAX_FS - denominator) // max(numerator, 1)
+        self._most_distance = MAX_FS // denominator
 
     def after(self, steps: int) -> int:
         """Return ``ceil(steps * numerator / denominator)``."""
-        whole = steps // self._denominator
-        rest = steps - whole * self._denominator
-        return whole * self._numerator + self._divided(
-            rest, self._numerator, self._denominator, self._denominator - 1
-        )
+        if steps <= self._most_steps:
+            if self._denominator == 1:  # dividing takes long
+                return steps * self._numerator
+            return (steps * self._numerator + self._denominator - 1) // self._denominator
+        large = steps  # a Python integer, of any size
+        return (large * self._numerator + self._denominator - 1) // self._denominator
 
     def steps(self, distance: int) -> int:
-        """Return the fewest steps that end at a distance or after it."""
-        whole = distance // self._numerator
-        rest = distance - whole * self._numerator
-        found = whole * self._denominator + self._divided(
-            rest, self._denominator, self._numerator, 0
-        )
-        return found if self.after(found) >= distance else found + 1
+        """Return the fewest steps that end at a distance or after it.
 
-    def _divided(self, factor: int, other: int, divisor: int, rounding: int) -> int:
-        """Return ``(factor * other + rounding) // divisor``."""
-        if self._fits:
-            return (factor * other + rounding) // divisor
-        large = factor  # a Python integer, of any size
-        return (large * other + rounding) // divisor
+        It is the first number above ``(distance - 1) * denominator / numerator``.
+        """
+        if distance <= 0:
+            return 0
+        if distance <= self._most_distance:
+            return (distance - 1) * self._denominator // self._numerator + 1
+        large = distance - 1
+        return large * self._denominator // self._numerator + 1
 
 
 class Replay:
@@ -123,51 +122,51 @@ class Replay:
         self._outstanding = outstanding
         self._paces = list(paces)
         self._latency_fs = array("q", latencies_fs)
-        self._since_fs, self._served_bytes, self._free_fs = (_zeros(len(paces)) for _ in range(3))
-        self._products = _joined([core.products for core in cores])
+        memories = len(paces)
+        self._since_fs, self._served_bytes = ZERO * memories, ZERO * memories
+        self._free_fs = ZERO * memories
         queues = [queue for core in cores for queue in core.queues]
         self._operations = _joined([queue.operations for queue in queues])
-        lengths = [len(queue.operations) for queue in queues]
-        self._next, self._end = _starts(lengths), array("q", accumulate(lengths))
-        products = accumulate((len(core.products) for core in cores), initial=0)
-        self._product_base = _by_queue(cores, products)
-        semaphores = accumulate((len(core.tokens) for core in cores), initial=0)
-        self._semaphore_base = _by_queue(cores, semaphores)
-        tokens = _joined([core.tokens for core in cores])
-        self._first_token, self._taken = (_zeros(len(tokens)) for _ in range(2))
-        self._given, self._waiter = tokens, array("q", [UNKNOWN]) * len(tokens)
-        self._tokens = _zeros(self._place_tokens(len(queues)))
+        self._products = _joined([core.products for core in cores])
+        starts = _starts([len(queue.operations) for queue in queues])
+        self._next, self._end = array("q", starts), array("q", starts[1:])
+        self._product_base = _by_queue(cores, [len(core.products) for core in cores])
+        self._semaphore_base = _by_queue(cores, [len(core.tokens) for core in cores])
+        tokens = array("q", _joined([core.tokens for core in cores]))
+        self._first_token, self._taken = ZERO * len(tokens), ZERO * len(tokens)
+        self._given, self._waiter = tokens, NOBODY * len(tokens)
+        self._tokens = ZERO * self._place_tokens(len(queues))
         self._sizes = _joined([queue.sizes for queue in queues])
         self._memory_of = _joined([queue.memories for queue in queues])
-        self._landed = array("q", [UNKNOWN]) * len(self._sizes)
-        self._transfer_base = _starts([len(queue.sizes) for queue in queues])
+        self._landed = NOBODY * len(self._sizes)
+        self._transfer_base = array("q", _starts([len(queue.sizes) for queue in queues]))
         self._queues = len(queues)
         #: Of each queue: how far it is, the transfers so far, its next event, and its unit. The
         #: last event is that of the memories outside.
-        self._phase, self._transfers, self._time = (_zeros(len(queues) + 1) for _ in range(3))
-        self._order = array("q", range(len(queues) + 1))
-        self._is_landing, self._free_cycle, self._finished = (
-            _zeros(len(queues) + 1) for _ in range(3)
-        )
-        self._events = len(queues) + 1
+        places = len(queues) + 1
+        self._phase, self._transfers, self._time = ZERO * places, ZERO * places, ZERO * places
+        self._order = array("q", range(places))
+        self._is_landing, self._free_cycle = ZERO * places, ZERO * places
+        self._finished = ZERO * places
+        self._events = places
         self._is_asleep = outside is None
         if outside is None:
             self._time[self._queues] = NEVER
         #: Of each queue the transfers of which it isn't known when they land, with what comes
         #: behind them, and the one of which it must know.
         self._unfinished: list[deque[int]] = [deque() for _ in queues]
-        self._asked = array("q", [UNKNOWN]) * len(queues)
+        self._asked = NOBODY * len(queues)
         #: Of each queue the cycles in which its array worked, and the end of its last work.
-        self.busy, self._busy_until = (_zeros(len(queues)) for _ in range(2))
+        self.busy, self._busy_until = ZERO * len(queues), ZERO * len(queues)
 
     def _place_tokens(self, queues: int) -> int:
         """Find a place for each semaphore's tokens; return how many there will ever be."""
         for queue in range(queues):
             for number in range(self._next[queue], self._end[queue]):
                 operation = self._operations[number]
-                argument = operation // CODES
-                if operation - argument * CODES == SIGNAL:
-                    self._first_token[self._semaphore_base[queue] + argument] += 1
+                if operation & CODE_MASK == SIGNAL:
+                    semaphore = self._semaphore_base[queue] + (operation >> CODE_BITS)
+                    self._first_token[semaphore] += 1
         total = 0
         for semaphore in range(len(self._given)):
             own = self._first_token[semaphore] + self._given[semaphore]
@@ -219,39 +218,37 @@ class Replay:
 
     def _step(self, queue: int) -> None:
         """Let a queue go on until it has to wait."""
-        base = self._semaphore_base[queue]
-        while self._next[queue] < self._end[queue]:
-            operation = self._operations[self._next[queue]]
-            argument = operation // CODES
-            code = operation - argument * CODES
-            if code == WAIT:
-                self._next[queue] += 1
-                if self._take(base + argument, queue):
-                    return
-            elif code == SIGNAL:
-                self._next[queue] += 1
-                self._signal(queue, base + argument)
-            elif code == TRANSFER:
+        base, number = self._semaphore_base[queue], self._next[queue]
+        end = self._end[queue]
+        while number < end:
+            operation = self._operations[number]
+            argument, code = operation >> CODE_BITS, operation & CODE_MASK
+            if code == TRANSFER:
                 if self._transfer(queue):
-                    return
-                self._next[queue] += 1
+                    break
+            elif code == PRODUCT:
+                if self._product(queue, self._product_base[queue] + argument * COLUMNS):
+                    break
+            elif code == SIGNAL:
+                self._signal(queue, base + argument)
             elif code == VECTOR:
-                self._next[queue] += 1
+                number += 1
                 self._finished[queue] = self.now + argument
                 self._schedule(queue, self.now + argument)
-                return
-            elif self._product(queue, (self._product_base[queue] + argument * COLUMNS)):
-                return
-            else:
-                self._next[queue] += 1
+                break
+            elif self._take(base + argument, queue):
+                number += 1
+                break
+            number += 1
+        self._next[queue] = number
 
     def _signal(self, queue: int, semaphore: int) -> None:
         """Signal once all before has finished."""
         if self._outside is not None and self._unfinished[queue]:
             self._unfinished[queue].append(-1 - semaphore)
-            return
-        finished = self._finished[queue]
-        self._give(semaphore, finished if finished > self.now else self.now)
+        else:
+            finished = self._finished[queue]
+            self._give(semaphore, finished if finished > self.now else self.now)
 
     def _take(self, semaphore: int, queue: int) -> bool:
         """Take a token; return whether the queue must wait for it."""
@@ -412,23 +409,17 @@ class Replay:
         return self._clock.steps(free + self._latency_fs[memory])
 
 
-def _zeros(count: int) -> array[int]:
-    return array("q", [0]) * count
+def _starts(lengths: Sequence[int]) -> list[int]:
+    """Return where each of some parts begins, one behind the other, and where the last one ends."""
+    return list(accumulate(lengths, initial=0))
 
 
-def _starts(lengths: Sequence[int]) -> array[int]:
-    """Return where each of some parts begins, one behind the other."""
-    return array("q", (end - own for end, own in zip(accumulate(lengths), lengths, strict=True)))
+def _joined(parts: Sequence[array[int]]) -> Sequence[int]:
+    """Return numbers that stay as they are, one part behind the other."""
+    return memoryview(b"".join(parts)).cast("q")
 
 
-def _joined(parts: Sequence[array[int]]) -> array[int]:
-    result = array("q")
-    for part in parts:
-        result.extend(part)
-    return result
-
-
-def _by_queue(cores: Sequence[Script], values: Iterable[int]) -> array[int]:
-    """Return a core's value for each of its queues."""
-    pairs = zip(cores, values, strict=False)
-    return array("q", [value for core, value in pairs for _ in core.queues])
+def _by_queue(cores: Sequence[Script], lengths: Sequence[int]) -> array[int]:
+    """Return for each queue where its core's part of something begins."""
+    pairs = zip(cores, _starts(lengths), strict=False)
+    return array("q", [start for core, start in pairs for _ in core.queues])

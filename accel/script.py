@@ -5,8 +5,10 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 
-#: An operation is ``argument * CODES + code``.
-CODES = 8
+#: An operation is ``argument * CODES + code``; compiled loops take it apart by its bits.
+CODE_BITS = 3
+CODES = 1 << CODE_BITS
+CODE_MASK = CODES - 1
 WAIT, SIGNAL, PRODUCT, VECTOR, TRANSFER = range(5)
 #: Columns of `Script.products`.
 LATENCY, OCCUPANCY, LEAD, EARLIEST, PORT_STALL, CONFLICT_STALL, COLUMNS = range(7)

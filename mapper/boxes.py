@@ -118,13 +118,21 @@ class OperandTiles:
         )
 
     def _tile_strides(self, size: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the bytes per step along each axis of a box in its layout."""
-        return self._layout.strides(self.shape(size), self.operand.dtype.size_bytes)
+        """Return the bytes per step along each axis of a tile's box in its layout."""
+        return self.box_strides(self.shape(size))
 
     def _iteration_strides(self, size: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the bytes per step of each dimension in a box in its layout."""
+        """Return the bytes per step of each dimension in a tile's box in its layout."""
+        return self.strides_in(self.shape(size))
+
+    def box_strides(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the bytes per step along each axis of a box of some elements in its layout."""
+        return self._layout.strides(shape, self.operand.dtype.size_bytes)
+
+    def strides_in(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the bytes per step of each dimension in a box of some elements in its layout."""
         strides = [0] * self._dimensions
-        axes = zip(self.operand.axes, self.tile_strides(size), self.steps, strict=True)
+        axes = zip(self.operand.axes, self.box_strides(shape), self.steps, strict=True)
         for axis, stride, step in axes:
             for dimension, coefficient in axis.terms:
                 strides[dimension] += coefficient // step * stride

@@ -17,6 +17,7 @@ from mapper.kernel import (
     Kernel,
     Lookup,
     VectorBody,
+    padded_bytes,
 )
 from mapper.mapping import Mapping, tiles
 from mapper.operands import Placement, Transfers
@@ -101,7 +102,7 @@ def copy_slots(
     The part with the largest tile may have one buffer, another part two.
     """
     slot_bytes = max(
-        OperandTiles(kernel, kernel.inputs[0]).size_bytes(mapping.tile)
+        padded_bytes(kernel.inputs[0], kernel.extents, mapping.tile)
         for kernel, mapping in zip(kernels, mappings, strict=True)
     )
     slots = max(mapping.num_buffers[-1] for mapping in mappings)

@@ -74,6 +74,8 @@ class Mapping:
 
     def within(self, extents: Sequence[int]) -> Mapping:
         """Return this mapping for a part of the iteration space: no step is larger than it."""
+        if all(step <= extents[d] for d, step in self.loops):
+            return self
         loops = tuple(Loop(d, min(step, extents[d])) for d, step in self.loops)
         return replace(self, loops=loops)
 
@@ -168,10 +170,4 @@ def results_of(kernel: Kernel, tiling: Tiling) -> array[int]:
 
 def tile_at(tiling: Tiling, number: int) -> Tile:
     """Return a tile by its number."""
-    parts_of = [
-        first + tiling.places[number * tiling.rank + d] for d, first in enumerate(tiling.first_part)
-    ]
-    return Tile(
-        low=tuple([tiling.lows[part] for part in parts_of]),
-        size=tuple([tiling.sizes[part] for part in parts_of]),
-    )
+    return Tile(low=tiling.low(number), size=tiling.size(number))

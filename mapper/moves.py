@@ -17,7 +17,8 @@ from isa.instruction import Access, Operand, Queue
 from mapper.boxes import OperandTiles, Span
 from mapper.kernel import Kernel, OperandMap, row_major_strides
 from mapper.mapping import tile_at
-from mapper.tiling import Strips, Tiling
+from mapper.strips import Strips
+from mapper.tiling import Tiling
 
 #: Role of a tensor to its address.
 Addresses = Dictionary[str, int]
@@ -59,13 +60,10 @@ class StripParts(_Boxes):
     def __init__(self, kernel: Kernel, operand: OperandMap, strips: Strips) -> None:
         super().__init__(kernel, operand)
         self._strips = strips
-        self._axes = len(operand.axes)
 
     def runs(self, number: int, addresses: Addresses) -> Runs:
         """Return the bytes of a strip."""
-        own = slice(number * self._axes, (number + 1) * self._axes)
-        span = Span(tuple(self._strips.first[own]), tuple(self._strips.extent[own]))
-        return self._runs(span, addresses)
+        return self._runs(Span(*self._strips.box(number)), addresses)
 
 
 class TileParts(_Boxes):

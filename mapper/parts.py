@@ -76,6 +76,8 @@ def piece_of(kernel: Kernel, lows: Dictionary[int, int], sizes: Dictionary[int, 
 def cut(kernel: Kernel, mapping: Mapping) -> tuple[Part, ...]:
     """Return the parts of a kernel, in the order in which they run: equal ones together."""
     inside = mapping.tile_count(kernel.extents)
+    if inside <= 2 * TILES_PER_PART:
+        return (whole(kernel, mapping),)
     sizes: dict[int, int] = {}
     outermost = min(mapping.held, default=0)
     for depth, (dimension, step) in enumerate(mapping.loops):

@@ -231,10 +231,14 @@ class Regions:
 
 def tiled_windows(kernel: Kernel, number: int, mapping: Mapping) -> dict[int, int]:
     """Return the axes along which tiles of one region may overlap, and the dimensions cut there."""
-    region, tile = mapping.region(number, kernel.extents), mapping.tile
-    cut = {
-        index: sum(tile[d] < region[d] for d, _ in axis.terms)
+    windows = [
+        (index, axis.terms)
         for index, axis in enumerate(kernel.operands[number].axes)
         if len(axis.terms) > 1
-    }
+    ]
+    if not windows:
+        return {}
+    region = {**dict(enumerate(kernel.extents)), **dict(mapping.loops[: mapping.held[number]])}
+    tile = dict(mapping.loops)
+    cut = {index: sum([tile[d] < region[d] for d, _ in terms]) for index, terms in windows}
     return {index: count for index, count in cut.items() if count}

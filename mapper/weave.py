@@ -9,103 +9,53 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 
-from accel.script import CODES, PRODUCT, SIGNAL, TRANSFER, VECTOR, WAIT
-from mapper.tiling import Strips, Tiling
-
-
-class Boxes:
-    """Bytes of an operand's tensor that are moved: padding isn't.
-
-    Parameters
-    ----------
-    axes
-        Offset, distance of neighbouring elements, size of the tensor, and terms of each axis.
-    element_bytes
-        Of an element.
-    """
-
-    def __init__(
-        self,
-        axes: Sequence[tuple[int, int, int, Sequence[tuple[int, int]]]],
-        element_bytes: int,
-    ) -> None:
-        self._axes = len(axes)
-        self._element_bytes = element_bytes
-        self._offset = array("q", [axis[0] for axis in axes])
-        self._step = array("q", [axis[1] for axis in axes])
-        self._size = array("q", [axis[2] for axis in axes])
-        terms = [term for axis in axes for term in axis[3]]
-        self._first_term = array("q", [0]) * (len(axes) + 1)
-        for number, axis in enumerate(axes):
-            self._first_term[number + 1] = self._first_term[number] + len(axis[3])
-        self._term_dimension = array("q", [d for d, _ in terms])
-        self._coefficient = array("q", [c for _, c in terms])
-        self._elements = array("q", [c // axis[1] for axis in axes for _, c in axis[3]])
-
-    def of_strips(self, strips: Strips) -> array[int]:
-        """Return the bytes of each strip."""
-        sizes = array("q", [0]) * strips.strips
-        self._fill_strips(strips, sizes)
-        return sizes
-
-    def of_tiles(self, tiling: Tiling, tiles: array[int]) -> array[int]:
-        """Return the bytes of some tiles, by their numbers."""
-        sizes = array("q", [0]) * len(tiles)
-        self._fill_tiles(tiling, tiles, sizes)
-        return sizes
-
-    def _fill_strips(self, strips: Strips, sizes: array[int]) -> None:
-        for strip in range(strips.strips):
-            size = self._element_bytes
-            for axis in range(self._axes):
-                place = strip * self._axes + axis
-                size *= self._inside(axis, strips.first[place], strips.extent[place])
-            sizes[strip] = size
-
-    def _fill_tiles(self, tiling: Tiling, tiles: array[int], sizes: array[int]) -> None:
-        for number in range(len(tiles)):
-            row, size = tiles[number] * tiling.rank, self._element_bytes
-            for axis in range(self._axes):
-                first, extent = self._offset[axis], 1
-                for term in range(self._first_term[axis], self._first_term[axis + 1]):
-                    d = self._term_dimension[term]
-                    part = tiling.first_part[d] + tiling.places[row + d]
-                    first += self._coefficient[term] * tiling.lows[part]
-                    extent += self._elements[term] * (tiling.sizes[part] - 1)
-                size *= self._inside(axis, first, extent)
-            sizes[number] = size
-
-    def _inside(self, axis: int, first: int, extent: int) -> int:
-        """Return how many of ``extent`` elements exist."""
-        step, size = self._step[axis], self._size[axis]
-        if first >= size:
-            return 0
-        if step == 1:  # dividing takes long
-            before, stop = max(0, -first), size - first
-        else:
-            before = (step - 1 - first) // step if first < 0 else 0
-            stop = (size - first + step - 1) // step
-        return max(0, min(extent, stop) - before)
+from accel.script import (
+    CODE_BITS,
+    CODE_MASK,
+    PRODUCT,
+    SIGNAL,
+    TRANSFER,
+    VECTOR,
+    WAIT,
+    QueueScript,
+    Script,
+)
+from mapper.strips import Strips
+from mapper.tiling import NONE, ZERO, Tiling
 
 
 class Line:
-    """A queue's operations in the making."""
+    """A queue's operations, or other numbers, in the making.
+
+    Parameters
+    ----------
+    room
+        How many there is room for at first.
+    """
 
     def __init__(self, room: int) -> None:
-        self._array = array("q", [0]) * room
+        self._array = ZERO * room
         self._all = self._array
         self._count = 0
 
-    def operations(self) -> array[int]:
+    def numbers(self) -> array[int]:
         """Return them."""
-        return self._array[: self._count]
+        if self._count < len(self._array):
+            self._all = ZERO  # what is looked at can't be shortened
+            del self._array[self._count :]
+            self._all = self._array
+        return self._array
+
+    def append(self, number: int) -> None:
+        """Append a number."""
+        if self._count == len(self._all):
+            self._grow()
+        self._all[self._count] = number
+        self._count += 1
 
     def add(self, code: int, argument: int) -> None:
         """Append an operation."""
-        if self._count == len(self._all):
-            self._grow()
-        self._all[self._count] = argument * CODES + code
-        self._count += 1
+        self.append(argument << CODE_BITS | code)
 
     def repeat(self, code: int, argument: int, times: int) -> None:
         """Append an operation several times."""
@@ -113,7 +63,7 @@ class Line:
             self.add(code, argument)
 
     def _grow(self) -> None:
-        self._array = self._array + array("q", [0]) * (len(self._array) + 64)
+        self._array = self._array + ZERO * (len(self._array) + 64)
         self._all = self._array
 
 
@@ -124,29 +74,29 @@ class Weaver:
     ----------
     load, matrix, vector, store
         The queues.
-    loads
-        Of each load the number of its strip or tile, with the operand as its code.
+    loads, sizes
+        Of each load the number of its strip or tile, with the operand as its code, and its bytes.
     """
 
-    def __init__(self, room: int) -> None:
-        self.load, self.matrix, self.vector, self.store = (Line(room) for _ in range(4))
-        self.loads = Line(room)
+    def __init__(self) -> None:
+        self.load, self.matrix, self.vector, self.store = (Line(0) for _ in range(4))
+        self.loads, self.sizes = Line(0), Line(0)
 
     def compute(
         self,
-        tiling: Tiling,
+        tiles: int,
         results: array[int],
         by_array: Sequence[Strips],
         by_vector: Sequence[Strips],
         products: array[int],
         cycles: array[int],
     ) -> None:
-        """Add a kernel that computes something.
+        """Weave a kernel that computes something.
 
         Parameters
         ----------
-        tiling
-            Its tiles.
+        tiles
+            How many it has.
         results
             Numbers of the tiles after which the vector unit has work.
         by_array, by_vector
@@ -160,9 +110,10 @@ class Weaver:
         """
         operands = len(by_array) + len(by_vector)
         psums = 2 * operands
+        self._make_room(tiles, len(results), by_array, by_vector)
         outputs = psums + 2 if len(by_array) else psums
         done, accumulates = 0, False
-        for tile in range(tiling.count):
+        for tile in range(tiles):
             is_last = results[done] == tile
             if len(by_array):
                 if not accumulates:
@@ -191,16 +142,25 @@ class Weaver:
             self._store(outputs)
             done += 1
 
+    def _make_room(
+        self, tiles: int, results: int, by_array: Sequence[Strips], by_vector: Sequence[Strips]
+    ) -> None:
+        """Make room for about what follows."""
+        of_array = sum(strips.strips for strips in by_array)
+        loads = of_array + sum(strips.strips for strips in by_vector)
+        self.load, self.loads, self.sizes = Line(3 * loads), Line(loads), Line(loads)
+        if by_array:
+            self.matrix = Line(tiles + 2 * results + 2 * of_array)
+        self.vector = Line(5 * results + 2 * (loads - of_array))
+        self.store = Line(3 * results)
+
     def _arrive(self, strips: Strips, operand: int, use: int, consumer: Line) -> None:
         """Load what a use needs, if anything is missing."""
         strip = strips.arrival[use]
-        if strip < 0:
-            return
-        self.load.repeat(WAIT, 2 * operand + 1, strips.waits[strip])
-        self.load.add(TRANSFER, 0)
-        self.load.add(SIGNAL, 2 * operand)
-        self.loads.add(operand, strip)
-        consumer.add(WAIT, 2 * operand)
+        if strip >= 0:
+            self.load.repeat(WAIT, 2 * operand + 1, strips.waits[strip])
+            self._load(operand, strip, strips.sizes[strip])
+            consumer.add(WAIT, 2 * operand)
 
     def _depart(self, strips: Strips, operand: int, use: int, consumer: Line) -> None:
         """Let go what no other use needs."""
@@ -211,80 +171,159 @@ class Weaver:
         self.store.add(TRANSFER, 0)
         self.store.add(SIGNAL, ring + 1)
 
-    def sizes(self, by_operand: Sequence[array[int]]) -> array[int]:
-        """Return the bytes of each load, from those of each operand's strips or tiles."""
-        loads = self.loads.operations()
-        sizes = array("q", [0]) * len(loads)
-        for operand, own in enumerate(by_operand):
-            _pick(loads, operand, own, sizes)
-        return sizes
+    def memories(self, by_operand: array[int]) -> array[int]:
+        """Return the memory of each load, from those of operands."""
+        loads = self.loads.numbers()
+        memories = ZERO * len(loads)
+        _choose(by_operand, loads, CODE_MASK, memories)
+        return memories
 
-    def copy(self, tiles: int) -> None:
+    def script(
+        self,
+        *,
+        memories: array[int],
+        stored: array[int],
+        stored_in: array[int],
+        tokens: Sequence[int],
+        products: Sequence[int] = (),
+    ) -> Script:
+        """Return the script of what was woven.
+
+        Parameters
+        ----------
+        memories
+            Of each load the main memory.
+        stored, stored_in
+            Of each store the bytes and the main memory.
+        tokens, products
+            As in `accel.script.Script`.
+        """
+        nothing = array("q")
+        return Script(
+            queues=(
+                QueueScript(self.load.numbers(), self.sizes.numbers(), memories),
+                QueueScript(self.matrix.numbers(), nothing, nothing),
+                QueueScript(self.vector.numbers(), nothing, nothing),
+                QueueScript(self.store.numbers(), stored, stored_in),
+            ),
+            tokens=array("q", tokens),
+            products=array("q", products),
+        )
+
+    def copy(self, sizes: array[int]) -> None:
         """Add tiles that are loaded and stored as they are, through a single ring."""
-        for tile in range(tiles):
+        for tile in range(len(sizes)):
             self.load.add(WAIT, 1)
-            self.load.add(TRANSFER, 0)
-            self.load.add(SIGNAL, 0)
-            self.loads.add(0, tile)
+            self._load(0, tile, sizes[tile])
             self._store(0)
 
-    def look_up(self, tiles: int) -> None:
-        """Add tiles of indices, and rows that they name."""
-        for tile in range(tiles):
+    def look_up(self, indices: array[int], rows: array[int]) -> None:
+        """Add tiles of indices, and rows that they name, from the bytes of both."""
+        for tile in range(len(indices)):
             self.load.add(WAIT, 1)
-            self.load.add(TRANSFER, 0)
-            self.load.add(SIGNAL, 0)
-            self.loads.add(0, tile)
+            self._load(0, tile, indices[tile])
             self.load.add(WAIT, 0)
             self.load.add(WAIT, 3)
-            self.load.add(TRANSFER, 0)
-            self.load.add(SIGNAL, 2)
-            self.loads.add(1, tile)
+            self._load(1, tile, rows[tile])
             self.load.add(SIGNAL, 1)
             self._store(2)
 
+    def _load(self, operand: int, part: int, size_bytes: int) -> None:
+        self.load.add(TRANSFER, 0)
+        self.load.add(SIGNAL, 2 * operand)
+        self.loads.add(operand, part)
+        self.sizes.append(size_bytes)
 
-def kinds_of(tiling: Tiling) -> tuple[array[int], array[int]]:
-    """Return for each tile the kind of its size, and for each kind a tile that has it."""
-    kinds, examples = array("q", [0]) * tiling.count, array("q", [0]) * tiling.count
-    radix, classes = array("q", [0]) * tiling.rank, array("q", [0]) * len(tiling.sizes)
-    total = 1
-    for d in range(tiling.rank):
-        first = tiling.first_part[d]
-        known: dict[int, int] = {}
-        for part in range(first, first + tiling.counts[d]):
-            classes[part] = known.setdefault(tiling.sizes[part], len(known))
-        radix[d] = total
-        total *= len(known)
-    count = _number_kinds(tiling, classes, radix, array("q", [-1]) * total, kinds, examples)
-    return kinds, examples[:count]
+
+def chosen(values: array[int], kinds: array[int]) -> array[int]:
+    """Return for each of some kinds its value."""
+    found = ZERO * len(kinds)
+    _choose(values, kinds, -1, found)
+    return found
+
+
+def _choose(values: array[int], kinds: array[int], mask: int, found: array[int]) -> None:
+    """Write down for each kind its value; a mask hides what else its number says."""
+    for place in range(len(kinds)):
+        found[place] = values[kinds[place] & mask]
+
+
+def kinds_of(
+    tiling: Tiling, tiles: array[int], others: array[int], most: int
+) -> tuple[array[int], array[int], array[int]]:
+    """Return the kinds of some tiles: equal ones have one size, and the same beside it.
+
+    Parameters
+    ----------
+    tiling, tiles
+        The tiles, by their numbers.
+    others, most
+        For each of them what tells it from others of its size, a number below ``most``.
+
+    Returns
+    -------
+    tuple
+        For each of them its kind, and for each kind its first place and how often it comes.
+    """
+    classes = ZERO * len(tiling.sizes)
+    total = most
+    for d in tiling.cuts:
+        total *= _classify(tiling, d, total, classes)
+    kinds, examples, times = ZERO * len(tiles), ZERO * len(tiles), ZERO * len(tiles)
+    seen = array("q", [NONE]) * total
+    count = _number_kinds(tiling, tiles, others, classes, seen, kinds, examples, times)
+    return kinds, examples[:count], times[:count]
+
+
+def _classify(tiling: Tiling, d: int, radix: int, classes: array[int]) -> int:
+    """Number the sizes along a dimension in steps of ``radix``; return how many there are."""
+    first = tiling.first_part[d]
+    known = 0
+    for part in range(first, first + tiling.counts[d]):
+        classes[part] = NONE
+        for other in range(part - 1, first - 1, -1):  # most are as big as the one before
+            if tiling.sizes[other] == tiling.sizes[part]:
+                classes[part] = classes[other]
+                break
+        if classes[part] < 0:
+            classes[part] = known * radix
+            known += 1
+    return known
 
 
 def _number_kinds(
     tiling: Tiling,
+    tiles: array[int],
+    others: array[int],
     classes: array[int],
-    radix: array[int],
     seen: array[int],
     kinds: array[int],
     examples: array[int],
+    times: array[int],
 ) -> int:
-    count = 0
-    for tile in range(tiling.count):
-        key = 0
-        for d in range(tiling.rank):
-            part = tiling.first_part[d] + tiling.places[tile * tiling.rank + d]
-            key += radix[d] * classes[part]
+    count, width = 0, len(tiling.cuts)
+    for number in range(len(tiles)):
+        key = others[number]
+        for place in range(tiles[number] * width, (tiles[number] + 1) * width):
+            key += classes[tiling.parts[place]]
         if seen[key] < 0:
             seen[key] = count
-            examples[count] = tile
+            examples[count] = number
             count += 1
-        kinds[tile] = seen[key]
+        kinds[number] = seen[key]
+        times[seen[key]] += 1
     return count
 
 
-def _pick(loads: array[int], operand: int, own: array[int], sizes: array[int]) -> None:
-    """Write down the bytes of one operand's loads."""
-    for number in range(len(loads)):
-        strip = loads[number] // CODES
-        if loads[number] - strip * CODES == operand:
-            sizes[number] = own[strip]
+def accumulating(tiles: int, results: array[int]) -> array[int]:
+    """Return for each tile 1 if it adds to the psums of the tile before, else 0."""
+    flags = array("q", [1]) * tiles
+    flags[0] = 0
+    _start_sums(results, flags)
+    return flags
+
+
+def _start_sums(results: array[int], flags: array[int]) -> None:
+    """Psums begin behind each result but the last."""
+    for number in range(len(results) - 1):
+        flags[results[number] + 1] = 0

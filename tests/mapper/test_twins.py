@@ -11,7 +11,7 @@ import mapper
 
 ROOT = Path(mapper.__path__[0]).parent
 #: Modules that are compiled.
-MODULES = ("accel.replay", "mapper.tiling", "mapper.weave")
+MODULES = ("accel.replay", "mapper.strips", "mapper.tiling", "mapper.weave")
 
 #: Loads them from their sources, or as installed; then prices networks.
 SCRIPT = """
