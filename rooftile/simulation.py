@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from accel.machine import Machine
@@ -17,6 +18,7 @@ from mapper.mapping_file import MappingFile, load_mappings
 from mapper.plan import Plan
 from mapper.planner import make_plan
 from mapper.search.find import DEFAULT, SearchOptions
+from mapper.workers import process_count, side_by_side
 from reports.estimated import make_estimated_report
 from reports.files import write_folder
 from reports.report import Report, make_report
@@ -33,6 +35,8 @@ from workloads.loaders.yaml import to_yaml as network_yaml
 #: What can run a plan.
 ENGINES = ("cycle", "analytical")
 Progress = Callable[[str], None]
+#: Tiles for which it pays to start processes: these take some 20 ms, and a tile 0.1 ms.
+_MUCH = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +182,7 @@ def simulate(
         prices = AnalyticalEngine(plan)
         estimates = [prices.estimates(work) for work in range(len(plan.works))]
         return Result(plan=plan, traces=(), report=make_estimated_report(plan, estimates))
-    traces = tuple(_traces(plan, work, progress) for work in range(len(plan.works)))
+    traces = _all_traces(plan, options.processes or process_count(), progress)
     return Result(plan=plan, traces=traces, report=make_report(plan, traces))
 
 
@@ -252,10 +256,25 @@ def _graph(network: str | Path | Graph, batch: int | None, dtype: str | None) ->
     return find_network(str(network), Asked(batch=batch, dtype=dtype))
 
 
-def _traces(plan: Plan, work: int, progress: Progress | None) -> tuple[Repeated, ...]:
+def _all_traces(
+    plan: Plan, processes: int, progress: Progress | None
+) -> tuple[tuple[Repeated, ...], ...]:
+    """Simulate every work, several at the same time if that is much: the largest first."""
+    tiles = [work.tile_count for work in plan.works]
+    works = sorted(range(len(tiles)), key=lambda work: tiles[work], reverse=True)
+    is_much = min(processes, len(works)) > 1 and sum(tiles) >= _MUCH
+    simulated = partial(_traces, plan)
+    each = side_by_side(simulated, works, processes) if is_much else map(simulated, works)
+    found: dict[int, tuple[Repeated, ...]] = {}
+    for work in works:
+        if progress is not None:
+            progress(f"simulating {plan.representative(work).layer.name}")
+        found[work] = next(each)
+    return tuple(found[work] for work in range(len(works)))
+
+
+def _traces(plan: Plan, work: int) -> tuple[Repeated, ...]:
     """Simulate the first layer of a work, each distinct piece once and on an idle machine."""
-    if progress is not None:
-        progress(f"simulating {plan.representative(work).layer.name}")
     machine = Machine(plan.spec)
     return tuple(
         Repeated(trace=machine.run(program), count=count)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from foundation import numerics, segments
+from foundation.functions import INDEXING
 from foundation.numerics import Array
 from workloads.evaluate_products import is_weight
 from workloads.graph import Fixes, Graph, Layer, Tensor, TensorKind
 from workloads.indexing import Gather, OneHot, RowNumbers
-from workloads.layers import (
-    Embedding,
-)
+from workloads.layers import Embedding, Reduce
 from workloads.sampling import LookupTable
+from workloads.selection import Sort
 
 
 def random_tensors(graph: Graph, *, seed: int) -> dict[str, Array]:
@@ -83,6 +83,8 @@ def _table_entries(graph: Graph) -> dict[str, int]:
             names, moved = names[1:], names[0]
             if passed is not None:
                 entries[moved] = min(passed, entries.get(moved, passed))
+        if isinstance(layer.operator, Sort | Reduce) and layer.operator.function in INDEXING:
+            passed = None  # where something stands says nothing of what it is
         limit = _entries_of(graph, layer) or passed
         if limit is not None:
             entries.update({name: min(limit, entries.get(name, limit)) for name in names})

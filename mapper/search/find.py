@@ -59,7 +59,7 @@ class SearchOptions:
     cache
         Where found mappings are kept for later runs; None for nowhere.
     processes
-        How many search at the same time, for different layers; by default one for each core.
+        How many work at the same time, for different layers; by default one for each core.
 
     Raises
     ------

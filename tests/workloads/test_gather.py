@@ -45,6 +45,18 @@ def test_a_gather_takes_rows() -> None:
     )
 
 
+def test_what_is_sorted_is_drawn_from_its_whole_range() -> None:
+    text = """
+name: best_first
+inputs: {scores: [64], pool: [64, 8]}
+layers:
+  - {name: order, op: argsort, input: scores}
+  - {name: best, op: gather, inputs: [pool, order]}
+"""
+    values = random_tensors(parse_network(text, "best_first.yaml"), seed=3)
+    assert values["scores"].min() < 0
+
+
 @pytest.mark.parametrize("across", [(), ("fusion", "residency", "prefetch", "order")])
 @pytest.mark.parametrize("hardware", ["edge_32x32", "edge_ddr4"])
 def test_programs_gather(across: tuple[str, ...], hardware: str) -> None:
