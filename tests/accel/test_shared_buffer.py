@@ -21,7 +21,7 @@ from isa.program import Program, side_by_side
 from reports.roofline import make_roofline
 from rooftile.simulation import simulate
 from tests.accel.transfer_programs import loads, stores
-from tests.laws.graphs import Draft
+from tests.laws.draft import Draft
 from tests.reports.runs import SMALL, run
 from workloads.layers import Linear
 

@@ -6,14 +6,7 @@ from math import inf
 from typing import Any
 
 from accel.energy_spec import AccessEnergy, EnergySpec
-from accel.spec import (
-    AcceleratorSpec,
-    ArraySpec,
-    DmaSpec,
-    MemorySpec,
-    ScratchpadSpec,
-    VectorSpec,
-)
+from accel.spec import AcceleratorSpec, ArraySpec, DmaSpec, MemorySpec, ScratchpadSpec, VectorSpec
 from accel.timing import TIMINGS
 
 ALL_DTYPES = ("int8", "fp16", "bf16", "fp32")

@@ -7,17 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
-from isa.instruction import (
-    Access,
-    Gather,
-    Instruction,
-    Load,
-    MatMul,
-    Signal,
-    Store,
-    Vector,
-    Wait,
-)
+from isa.instruction import Access, Gather, Instruction, Load, MatMul, Signal, Store, Vector, Wait
 from isa.program import Program, Stream
 
 Mutation = Callable[[Program, random.Random], Program | None]

@@ -19,7 +19,8 @@ from reports.least import least_of
 from reports.map_text import map_text
 from rooftile.simulation import simulate
 from rooftile.validate.program import validate_plan, validate_program
-from tests.laws.graphs import Draft, chains
+from tests.laws.draft import Draft
+from tests.laws.graphs import chains
 from tests.laws.machines import ALL_DTYPES, MACHINES
 from workloads.graph import Graph, TensorKind
 from workloads.layers import Convolution, Elementwise, MatMul, Normalize, Pool, Reduce, Window

@@ -18,7 +18,8 @@ from mapper.splits import CHOICES
 from reports.estimated import make_estimated_report
 from rooftile.simulation import simulate
 from rooftile.validate.program import validate_plan
-from tests.laws.graphs import Draft, branches
+from tests.laws.draft import Draft
+from tests.laws.graphs import branches
 from tests.laws.machines import MACHINES
 from workloads.graph import Graph
 from workloads.layers import Convolution, Elementwise, Embedding, Linear, Normalize, Window

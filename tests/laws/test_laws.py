@@ -21,7 +21,8 @@ from mapper.kernel import Contraction, compulsory_bytes
 from mapper.plan import Plan
 from mapper.planner import make_plan
 from rooftile.simulation import simulate
-from tests.laws.graphs import Draft, chains
+from tests.laws.draft import Draft
+from tests.laws.graphs import chains
 from tests.laws.machines import LATENCY_FS, MACHINES
 from workloads.graph import Graph
 from workloads.layers import Linear

@@ -14,7 +14,7 @@ from isa.semantics import run_program
 from mapper.plan import Plan
 from mapper.planner import make_plan
 from rooftile.validate.program import difference, filled_memories, tensor_view
-from tests.laws.graphs import Draft
+from tests.laws.draft import Draft
 from tests.laws.machines import MACHINES
 from tests.laws.mutations import MUTATIONS
 from workloads.evaluate import evaluate

@@ -10,7 +10,7 @@ from foundation.dtype import DTYPES
 from mapper.held import burst_factor
 from mapper.nest import Nests
 from mapper.operators import kernels_of
-from tests.laws.graphs import Draft
+from tests.laws.draft import Draft
 from workloads.layers import Linear
 
 BURST = 64  # bytes, DDR4: 8 beats of 64 bits

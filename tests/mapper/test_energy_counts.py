@@ -30,7 +30,8 @@ from mapper.splits import Split
 from mapper.stages import largest_part, split_energies_pj
 from reports.report import WorkReport
 from rooftile.simulation import simulate
-from tests.laws.graphs import NOT_ONE_KERNEL, OPERATORS, Draft, single_layers
+from tests.laws.draft import Draft
+from tests.laws.graphs import NOT_ONE_KERNEL, OPERATORS, single_layers
 from tests.laws.machines import MACHINES
 from tests.mapper.energies import with_all_energies
 from tests.mapper.nests import mappings

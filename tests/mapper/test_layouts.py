@@ -20,7 +20,8 @@ from mapper.planner import make_plan
 from reports.explain import explain_text
 from rooftile.simulation import simulate
 from rooftile.validate.program import validate_program
-from tests.laws.graphs import Draft, chains
+from tests.laws.draft import Draft
+from tests.laws.graphs import chains
 from tests.laws.machines import MACHINES
 from tests.reports.runs import SMALL, run
 from workloads.graph import Graph

@@ -18,7 +18,8 @@ from mapper import parts
 from mapper.planner import make_plan
 from rooftile.simulation import simulate
 from rooftile.validate.program import validate_program
-from tests.laws.graphs import Draft, chains
+from tests.laws.draft import Draft
+from tests.laws.graphs import chains
 from tests.laws.machines import MACHINES
 from workloads.graph import Graph
 from workloads.layers import Linear, MatMul

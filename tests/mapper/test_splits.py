@@ -20,7 +20,8 @@ from mapper.splits import CHOICES, PARTIAL, divided, splits
 from mapper.stages import estimated_cycles
 from rooftile.simulation import simulate
 from rooftile.validate.program import validate_program
-from tests.laws.graphs import Draft, chains
+from tests.laws.draft import Draft
+from tests.laws.graphs import chains
 from tests.laws.machines import MACHINES
 from workloads.graph import Graph
 from workloads.layers import Convolution, Linear, Window

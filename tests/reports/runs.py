@@ -12,7 +12,7 @@ from accel.spec_file import load_preset
 from accel.trace import COLUMNS, OPCODES, STRUCTURAL_CAUSES, Trace
 from foundation.dtype import DTYPES
 from rooftile.simulation import Result, simulate
-from tests.laws.graphs import Draft
+from tests.laws.draft import Draft
 from workloads.graph import Graph
 from workloads.layers import Linear, Reshape
 from workloads.loaders.yaml import parse_network

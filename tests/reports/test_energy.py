@@ -24,7 +24,8 @@ from reports.energy import energy_line
 from reports.explain import explain_text
 from reports.tables import report_table
 from rooftile.simulation import simulate
-from tests.laws.graphs import Draft, chains
+from tests.laws.draft import Draft
+from tests.laws.graphs import chains
 from tests.laws.machines import MACHINES, with_energies
 from tests.reports.runs import SMALL, VIEWS, run, small
 from workloads.graph import Graph

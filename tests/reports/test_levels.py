@@ -11,7 +11,8 @@ from accel.spec import AcceleratorSpec
 from foundation.dtype import DTYPES
 from reports.levels import energy_by_level, energy_by_operand
 from rooftile.simulation import simulate
-from tests.laws.graphs import Draft, chains
+from tests.laws.draft import Draft
+from tests.laws.graphs import chains
 from tests.laws.machines import MACHINES, with_energies
 from tests.reports.runs import small
 from workloads.graph import Graph

@@ -13,7 +13,7 @@ from foundation.dtype import DTYPES
 from mapper.planner import make_plan
 from reports.report import Report, make_report
 from rooftile.simulation import simulate
-from tests.laws.graphs import Draft
+from tests.laws.draft import Draft
 from tests.laws.machines import MACHINES
 from tests.reports.runs import Row, trace_by_hand, two_linears, zoo_run
 from workloads.layers import Reshape

@@ -9,7 +9,7 @@ from accel.timing import TIMINGS
 from foundation.dtype import DTYPES
 from mapper.kernel import Kernel
 from mapper.operators import kernels_of
-from tests.laws.graphs import Draft
+from tests.laws.draft import Draft
 from tests.laws.machines import machine
 from workloads.layers import Convolution, Elementwise, Linear, MatMul, Normalize, Pool, Window
 

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from foundation.dtype import DTYPES
-from tests.laws.graphs import (
-    ACTIVATIONS,
-    Draft,
+from tests.laws.draft import ACTIVATIONS, Draft
+from tests.laws.layer_draws import (
     add_binary,
     add_concat,
     add_linear,
