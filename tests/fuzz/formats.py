@@ -30,6 +30,7 @@ from reports.prices import load_prices
 from rooftile.sweep.space import Space
 from rooftile.sweep.sweep_file import load_sweep
 from tests.accel.test_scalesim_file import LINES
+from tests.fuzz.networks import NETWORKS
 from tests.reports.figures.tables import CAPACITY, FRONT, KNOBS, SHAPES
 from tests.reports.figures.test_peaks_file import GOOD
 from tests.workloads.caffe import nets
@@ -92,26 +93,6 @@ def _files(*patterns: str) -> list[bytes]:
     return [path.read_bytes() for path in paths if path.stat().st_size < 4000]
 
 
-#: All operators that the other files lack.
-_OPERATORS = b"""\
-name: operators
-inputs: {x: [2, 8, 8, 4], s: [2, 5, 4], ids: {shape: [2, 5], dtype: int32}}
-learned: {table: [9, 4], one: {shape: [1], constant: 1.5}}
-parameters: {n: 4, m: 2 * n + batch}
-layers:
-  - {name: t, op: conv_transpose, input: x, out: n, kernel: 3, stride: 2, padding: 1}
-  - {name: g, op: group_norm, groups: 2}
-  - {name: i, op: instance_norm}
-  - {name: r, op: resize, factor: [2, 1], mode: linear}
-  - {name: p, op: repeat, factors: [1, 2, 1, 1]}
-  - {name: q, op: interpolate, axis: 1, factor: 2}
-  - {name: l, op: lstm, input: s, hidden: 3, direction: both}
-  - {name: u, op: gru, hidden: 3}
-  - {name: e, op: embedding_bag, input: ids, entries: 9, out: 4}
-  - {name: k, op: linear, input: s, tied_to: table, bias: false}
-  - {name: v, op: softmax, axis: 1}
-  - {name: d, op: divide, inputs: [v, one]}
-"""
 _MAPPINGS = (
     b"layers:\n  conv:\n    also: [same]\n    dataflow: OS\n    split: {OC: 2}\n    loops:\n"
     b"    - hold: weight\n    - {for: OY, by: 8}\n    - hold: [input0, bias]\n"
@@ -383,7 +364,7 @@ FORMATS = (
     Format(
         name="network",
         suffix=".yaml",
-        victims=lambda: [_OPERATORS, *_files("workloads/zoo/*.yaml")],
+        victims=lambda: [*NETWORKS, *_files("workloads/zoo/*.yaml")],
         spares=lambda: _files("tests/bad_inputs/networks/*.yaml"),
         load=_network(AS_IT_IS, Asked(batch=2, dtype="bf16")),
     ),

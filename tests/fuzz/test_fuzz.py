@@ -6,13 +6,17 @@ Some hundred here; `make fuzz` takes as many as are asked for.
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.fuzz.formats import FORMATS, Format
 from tests.fuzz.mutator import mutated
+from tests.fuzz.networks import NETWORKS
 from tests.fuzz.survival import LIMIT_S, files_of, survive
+from workloads.loaders.models import OPERATORS
+from workloads.loaders.yaml import parse_network
 
 
 @pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
@@ -23,6 +27,17 @@ def test_mutated_files_are_loaded_or_refused(form: Format, tmp_path: Path) -> No
     assert outcome.accepted > 0, "the mutator leaves nothing whole"
     assert outcome.refused > 0, "the mutator breaks nothing"
     assert outcome.slowest_ms < 1000 * LIMIT_S
+
+
+def test_every_operator_is_in_a_file_that_is_mutated() -> None:
+    (network,) = (form for form in FORMATS if form.name == "network")
+    text = b"\n".join(network.victims()).decode()
+    assert [name for name in OPERATORS if not re.search(rf"op: {name}\b", text)] == []
+
+
+def test_small_networks_are_valid() -> None:
+    for text in NETWORKS:
+        assert parse_network(text.decode(), "small.yaml").layers
 
 
 @pytest.mark.slow
