@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -31,6 +32,8 @@ STDOUT = 1
 USER_ERROR = 2
 #: Exit status after Ctrl-C: 128 + SIGINT.
 INTERRUPTED = 130
+#: New objects after which garbage is looked for: most of what a run makes stays.
+_NEW_OBJECTS = 10_000
 
 
 def main() -> None:
@@ -44,6 +47,7 @@ def main() -> None:
         interruptions.append(number)
         signal.default_int_handler(number, frame)
 
+    gc.set_threshold(_NEW_OBJECTS)
     before = signal.signal(signal.SIGINT, interrupt)
     try:
         status = _status()
@@ -54,6 +58,7 @@ def main() -> None:
         status = INTERRUPTED
     finally:
         signal.signal(signal.SIGINT, before)
+    gc.freeze()  # the process ends: its objects needn't be looked through once more
     sys.exit(status)
 
 
