@@ -12,6 +12,8 @@ from pathlib import Path
 
 BINARY = Path(sys.executable).with_name("rooftile")
 RUNS = 3
+#: Python keeps what it has compiled, as it does unless it is told not to.
+ENVIRONMENT = {key: os.environ[key] for key in os.environ if key != "PYTHONDONTWRITEBYTECODE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ def measure(arguments: list[str]) -> Measured:
     process = os.posix_spawn(
         BINARY,
         [str(BINARY), *arguments],
-        os.environ,
+        ENVIRONMENT,
         file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
     )
     _, status, usage = os.wait4(process, 0)
