@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from accel.energy import EnergyCounts, Traffic, energy_pj, leakage_pj, register_traffic
-from accel.several_arrays import matmul_work
 from accel.spec import OPERANDS, AcceleratorSpec
 from accel.systolic import DATAFLOWS, OPERAND_DIMENSIONS
 from accel.vector import vector_operations
@@ -29,6 +28,7 @@ from mapper.held import accumulator_bytes, memory_of
 from mapper.kernel import Contraction, Kernel, Lookup, Role, VectorBody
 from mapper.nest import Nests, on_distinct
 from mapper.taking import Counts, Reals
+from mapper.unit_cycles import tile_sizes, tile_work
 
 _ROLES = {"M": Role.M, "N": Role.N, "K": Role.K}
 _ZERO: Reals = np.zeros(())
@@ -226,26 +226,11 @@ def _sharing_arrays(nests: Nests, spec: AcceleratorSpec) -> Counts:
     reduction = kernel.reduction(spec.array)
 
     def arrays(groups: Counts, m: Counts, n: Counts, k: Counts) -> tuple[Counts]:
-        work = matmul_work(
-            spec.array,
-            groups=groups,
-            m=m,
-            n=n,
-            k=k,
-            accumulate=np.zeros_like(m),
-            reduction=reduction,
-        )
+        work = tile_work(kernel, spec, groups, m, n, k)
         sizes = {"M": m, "N": n, "K": reduction.steps(k)}
         return (work.mapped_pes // (groups * sizes[flow.rows] * sizes[flow.columns]),)
 
-    sizes = (
-        prod(
-            (nests.size(nests.depth, d) for d in kernel.numbers(role)),
-            start=np.ones((), dtype=np.int64),
-        )
-        for role in (Role.GROUP, Role.M, Role.N, Role.K)
-    )
-    (found,) = on_distinct(arrays, *sizes)
+    (found,) = on_distinct(arrays, *tile_sizes(nests))
     return found
 
 

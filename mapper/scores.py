@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +38,13 @@ class Scores:
     def fits(self, spec: AcceleratorSpec) -> NDArray[np.bool_]:
         """Return which nests fit in every scratchpad."""
         capacity = {s.name: s.capacity_bytes for s in spec.scratchpads}
-        fitting = np.ones(len(self.cycles), dtype=np.bool_)
-        for name, required in self.required_bytes.items():
-            fitting &= required <= capacity[name]
-        return fitting
+        return that_fit(np.ones(len(self.cycles), dtype=np.bool_), self.required_bytes, capacity)
+
+
+def that_fit(
+    rows: NDArray[np.bool_], required_bytes: Dictionary[str, Counts], capacity: Dictionary[str, int]
+) -> NDArray[np.bool_]:
+    """Return which of the nests that are true fit: bytes needed, and there, by scratchpad."""
+    for name, required in required_bytes.items():
+        rows = rows & (required <= capacity[name])
+    return rows

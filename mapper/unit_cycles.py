@@ -17,7 +17,7 @@ from accel.scratchpad import port_cycles
 from accel.several_arrays import matmul_work
 from accel.spec import AcceleratorSpec
 from accel.systolic import ArrayWork
-from accel.timing import larger
+from accel.timing import Count, larger
 from accel.vector import vector_cycles as instruction_cycles
 from mapper.held import accumulator_bytes, memory_of, psum_bytes
 from mapper.kernel import Contraction, Kernel, OperandMap, Role, VectorBody
@@ -26,6 +26,8 @@ from mapper.taking import Counts, Reals, Take, joined
 
 #: Of a unit that has nothing to do.
 NOTHING: Reals = np.zeros(())
+#: In the order in which a matrix instruction has its sizes.
+_ROLES = (Role.GROUP, Role.M, Role.N, Role.K)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ class UnitCosts:
         """Return those of nests on a machine."""
         kernel, tiles = nests.kernel, nests.turns(nests.depth)
         sizes = [nests.size(nests.depth, d) for d in range(len(kernel.dimensions))]
-        array, array_latency = array_cycles(kernel, spec, sizes, tiles)
+        array, array_latency = array_cycles(nests, spec)
         return cls(
             tiles=tiles,
             results=nests.moves(kernel.output, nests.depth),
@@ -91,20 +93,19 @@ class UnitCosts:
         )
 
 
-def array_cycles(
-    kernel: Kernel, spec: AcceleratorSpec, sizes: Sequence[Counts], tiles: Counts
-) -> tuple[Reals, Reals]:
+def array_cycles(nests: Nests, spec: AcceleratorSpec) -> tuple[Reals, Reals]:
     """Return the array's cycles for all tiles, and those of the last one's way out."""
+    kernel = nests.kernel
     if not isinstance(kernel.body, Contraction):
         return NOTHING, NOTHING
 
-    def cycles(groups: Counts, m: Counts, n: Counts, k: Counts) -> tuple[Counts, Counts]:
-        work = _tile_work(kernel, spec, groups, m, n, k)
+    def cycles(*sizes: Counts) -> tuple[Counts, Counts]:
+        work = tile_work(kernel, spec, *sizes)
         occupancy = larger(work.timing.occupancy_cycles, feed_cycles(kernel, spec, work))
         return occupancy, work.timing.latency_cycles - work.timing.occupancy_cycles
 
-    occupancy, latency = on_distinct(cycles, *_by_role(kernel, sizes))
-    return (tiles * occupancy).astype(np.float64), latency.astype(np.float64)
+    occupancy, latency = on_distinct(cycles, *tile_sizes(nests))
+    return (nests.turns(nests.depth) * occupancy).astype(np.float64), latency.astype(np.float64)
 
 
 def least_array_cycles(nests: Nests, spec: AcceleratorSpec) -> Reals:
@@ -117,52 +118,43 @@ def least_array_cycles(nests: Nests, spec: AcceleratorSpec) -> Reals:
         return NOTHING
     iterations = prod(kernel.extents) * (1 - 1e-12)
 
-    def cycles(groups: Counts, m: Counts, n: Counts, k: Counts) -> tuple[Reals]:
-        work = _tile_work(kernel, spec, groups, m, n, k)
+    def cycles(*sizes: Counts) -> tuple[Reals]:
+        work = tile_work(kernel, spec, *sizes)
+        groups, m, n, k = sizes
         return (work.timing.occupancy_cycles * (iterations / (groups * m * n * k)),)
 
-    sizes = [nests.size(nests.depth, d) for d in range(len(kernel.dimensions))]
-    (found,) = on_distinct(cycles, *_by_role(kernel, sizes))
+    (found,) = on_distinct(cycles, *tile_sizes(nests))
     return found
 
 
-def _by_role(kernel: Kernel, sizes: Sequence[Counts]) -> list[Counts]:
-    """Return the iterations of tiles along groups, M, N and K."""
+def tile_sizes(nests: Nests) -> list[Counts]:
+    """Return the iterations of a product's tiles along groups, M, N and K."""
+    one = np.ones((), dtype=np.int64)
     return [
-        prod((sizes[d] for d in kernel.numbers(role)), start=np.ones((), dtype=np.int64))
-        for role in (Role.GROUP, Role.M, Role.N, Role.K)
+        prod((nests.size(nests.depth, d) for d in nests.kernel.numbers(role)), start=one)
+        for role in _ROLES
     ]
 
 
-def _tile_work(
-    kernel: Kernel, spec: AcceleratorSpec, groups: Counts, m: Counts, n: Counts, k: Counts
-) -> ArrayWork[Counts]:
+def tile_work(
+    kernel: Kernel, spec: AcceleratorSpec, groups: Count, m: Count, n: Count, k: Count
+) -> ArrayWork[Count]:
+    """Return the array's work for one instruction of these sizes, which overwrites its psums."""
     return matmul_work(
         spec.array,
         groups=groups,
         m=m,
         n=n,
         k=k,
-        accumulate=np.zeros_like(m),
+        accumulate=0 * m,
         reduction=kernel.reduction(spec.array),
     )
 
 
 def product_work(kernel: Kernel, spec: AcceleratorSpec, sizes: Sequence[int]) -> ArrayWork[int]:
     """Return a core's work for so many iterations of a product's dimensions: one instruction."""
-    groups, m, n, k = (
-        prod(sizes[d] for d in kernel.numbers(role))
-        for role in (Role.GROUP, Role.M, Role.N, Role.K)
-    )
-    return matmul_work(
-        spec.array,
-        groups=groups,
-        m=m,
-        n=n,
-        k=k,
-        accumulate=0,
-        reduction=kernel.reduction(spec.array),
-    )
+    groups, m, n, k = (prod(sizes[d] for d in kernel.numbers(role)) for role in _ROLES)
+    return tile_work(kernel, spec, groups, m, n, k)
 
 
 def feed_cycles(kernel: Kernel, spec: AcceleratorSpec, work: ArrayWork[Any]) -> Counts:

@@ -11,6 +11,7 @@ from mapper.cost import NestCosts
 from mapper.energy_counts import least_energy_pj
 from mapper.held import Slots, psum_bytes, waiting_bytes
 from mapper.kernel import Role
+from mapper.scores import that_fit
 from mapper.search.exhaustive import open_site, search_sites
 from mapper.search.objective import Bounds
 from mapper.search.problem import Deadline, Effort, Problem, Result
@@ -127,11 +128,9 @@ def _can_fit(problem: Problem, site: Site, others: tuple[int, ...]) -> Rows:
         None if size is None else _least(size, others)
         for size in (psum_bytes(nests), waiting_bytes(nests, site.held[-1]))
     )
-    fits = np.ones(nests.shape[site.axis], dtype=np.bool_)
+    every = np.ones(nests.shape[site.axis], dtype=np.bool_)
     slots = Slots(kernel, problem.spec, regions, least, waiting)
-    for pad, required in slots.required_bytes([None] * len(regions)).items():
-        fits &= required <= problem.capacity[pad]
-    return fits
+    return that_fit(every, slots.required_bytes([None] * len(regions)), problem.capacity)
 
 
 def _least(values: Counts, others: tuple[int, ...]) -> Counts:

@@ -29,20 +29,23 @@ def exhaustive(problem: Problem, effort: Effort) -> Result:
     be. Mappings come in the order of their bounds, so that good ones come early.
     """
     deadline, part = Deadline(effort), problem.tile_by_tile
-    best = part.shortlist()
-    scored, remaining = _search(part, best, deadline)
-    tile_by_tile = best
-    if part is not problem:
-        if deadline.is_over and best.least < inf:
-            remaining = problem.floor
-        else:
-            best = problem.shortlist(best.cutoff)
-            scored, remaining = _search(problem, best, deadline)
+    best = mark = part.shortlist()
+    scored, remaining = _search(part, mark, deadline)
+    if part is not problem and deadline.is_over and mark.least < inf:
+        remaining = problem.floor
+    elif part is not problem:
+        found = problem.shortlist(mark.cutoff)
+        scored, remaining = _search(problem, found, deadline)
+        best = min(found, mark, key=_least)  # the mark where time was up before it was found again
     is_complete = remaining == inf
     result = problem.result(
         best, scored, bound=remaining, pruned=is_complete, is_complete=is_complete
     )
-    return result._replace(tile_by_tile=tile_by_tile)
+    return result._replace(tile_by_tile=mark)
+
+
+def _least(one: Shortlist) -> float:
+    return one.least
 
 
 def _search(problem: Problem, best: Shortlist, deadline: Deadline) -> tuple[int, float]:

@@ -19,6 +19,7 @@ from mapper.cost import COSTS, COSTS_WITH_ENERGY, NestCosts
 from mapper.energy_counts import least_energy_pj
 from mapper.kernel import Contraction, Kernel, VectorBody, compulsory_bytes, touched_bytes
 from mapper.place_costs import PlaceCosts
+from mapper.scores import that_fit
 from mapper.search.objective import Bounds, Objective, objective_of
 from mapper.search.shortlist import Scored, Shortlist
 from mapper.search.sites import Listing, Site, narrowed
@@ -229,7 +230,9 @@ class Problem:
         number = 0
         for family in self.families:
             wholes = [Site(0, family.nests, held, rows) for held, rows in family.places]
-            axis = int(np.argmax(family.nests.shape))
+            if not wholes:
+                continue
+            axis = wholes[0].axis
             choices = family.nests.shape[axis]
             length = max(1, chunk * choices // max(1, len(family.nests)))
             for start in range(0, choices, length):
@@ -261,9 +264,7 @@ class Problem:
 
     def _that_fit(self, rows: Rows, place: PlaceCosts, doubled: tuple[bool, ...]) -> Rows:
         """Return which of the nests that are true fit with so many buffers."""
-        for pad, required in place.required_bytes(doubled).items():
-            rows = rows & (required <= self.capacity[pad])
-        return rows
+        return that_fit(rows, place.required_bytes(doubled), self.capacity)
 
     def fits_somewhere(self) -> Listing | None:
         """Return a nest that fits, None if none does: the last, since small tiles come last."""

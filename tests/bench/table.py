@@ -13,7 +13,9 @@ from pathlib import Path
 BINARY = Path(sys.executable).with_name("rooftile")
 RUNS = 3
 #: Python keeps what it has compiled, as it does unless it is told not to.
-ENVIRONMENT = {key: os.environ[key] for key in os.environ if key != "PYTHONDONTWRITEBYTECODE"}
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

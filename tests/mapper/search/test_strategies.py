@@ -5,16 +5,20 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from itertools import count
 from math import inf
 from random import Random
 
 import pytest
 
 from accel.spec import AcceleratorSpec
+from accel.spec_file import load_preset
 from foundation.errors import MappingError
 from mapper.cost import COSTS, COSTS_WITH_ENERGY, CostEstimate, estimate
 from mapper.kernel import Kernel
 from mapper.mapping import Mapping
+from mapper.operators import kernels_of
+from mapper.search.exhaustive import exhaustive
 from mapper.search.find import STRATEGIES, Found, SearchOptions, find_mapping
 from mapper.search.objective import Objective, objective_of
 from mapper.search.problem import Effort, Problem, problem_of
@@ -22,6 +26,7 @@ from mapper.space import map_space
 from tests.mapper.energies import with_all_energies
 from tests.mapper.search.brute_force import all_fitting, declared, fits
 from tests.mapper.search.small import small_kernel, small_machine
+from workloads.loaders.yaml import load_zoo
 
 #: Random layers on random machines, each scanned mapping by mapping.
 CASES = 300
@@ -217,3 +222,16 @@ def test_the_time_limit_stops_a_search() -> None:
     assert found.coverage.scored < find_mapping(kernel, spec, "layer").coverage.counted
     assert next(ticks) < 20
     assert found.coverage.least < inf
+
+
+def test_a_search_that_is_stopped_is_not_worse_than_its_part_tile_by_tile() -> None:
+    graph = load_zoo("unet")
+    (layer,) = (layer for layer in graph.layers if layer.name == "bottom.conv1")
+    (kernel,) = kernels_of(graph, layer)
+    problem = problem_of(kernel, load_preset("edge_32x32"), layer.name, "latency")
+    for seconds in range(1, 15):
+        effort = Effort(seconds=seconds, clock=count(0.0, 1.0).__next__)
+        found = exhaustive(problem, effort)
+        assert found.tile_by_tile is not None
+        assert found.shortlist.least <= found.tile_by_tile.least
+        assert found.coverage.least == found.shortlist.least
